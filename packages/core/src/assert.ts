@@ -1,0 +1,13 @@
+/** A broken assertion is a bug of ours, never a peer's mistake: it is not an AshlarError and nobody catches it to go on. */
+export class AssertionError extends Error {
+  override readonly name = 'AssertionError';
+}
+
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new AssertionError(message);
+}
+
+/** The branch that the types say cannot be reached. */
+export function unreachable(value: never): never {
+  throw new AssertionError(`unreachable value ${String(value)}`);
+}

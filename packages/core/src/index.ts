@@ -1,0 +1,11 @@
+export { AshlarError, errorKindOf, errorKinds, type ErrorContext, type ErrorKind } from './errors.ts';
+export { assert, AssertionError, unreachable } from './assert.ts';
+export { andThen, isPromise, settle, type Settled } from './settle.ts';
+export { mergeExtents, type Extent, type ExtentState } from './extents.ts';
+export { alignDown, alignUp, formatSize, GiB, KiB, maxOffset, MiB, parseSize, TiB } from './units.ts';
+export type { Clock, Random, Scheduler, Timer } from './seams.ts';
+export type { Stream, StreamPeer } from './stream.ts';
+export type { BlockCapabilities, BlockDevice, BlockSizes, Capability, ZeroMode } from './block-device.ts';
+export type { ObjectId, ObjectStore, Position, Preallocation, RecordChange, Space } from './object-store.ts';
+export type { RecordStore } from './record-store.ts';
+export { systemStore, type Pool, type PoolState, type PoolStatus, type StoreId } from './pool.ts';

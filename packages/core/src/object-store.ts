@@ -1,0 +1,78 @@
+import type { Extent } from './extents.ts';
+import type { Settled } from './settle.ts';
+
+/** A number that never repeats in a pool, below 2^53. */
+export type ObjectId = number;
+
+/** Ordered, binary. At most 1,500 bytes for a key, 60 KiB for a value. */
+export type RecordChange = { readonly key: Uint8Array; readonly value: Uint8Array | null };
+
+/**
+ * Where a volume's history stands. `sequence` is the volume's: one up for each operation applied; `epoch` names the
+ * primary that gave it (always 1 in a store of one machine).
+ */
+export type Position = { readonly epoch: number; readonly sequence: number };
+
+/** Bytes, exact at 4 KiB. */
+export type Space = {
+  /** Sum of the objects' sizes. */
+  readonly virtualBytes: number;
+  /** What the set takes in data files, its share of preallocated room included. */
+  readonly allocatedBytes: number;
+  /** What would come back if the set were deleted. */
+  readonly exclusiveBytes: number;
+  /** `allocatedBytes - exclusiveBytes`. */
+  readonly sharedBytes: number;
+};
+
+export type Preallocation = 'off' | 'falloc' | 'full';
+
+/**
+ * One volume's objects and records: what a store keeps for it, in one sequence. Volumes and file trees are
+ * written once, above this; the local chunk store and the replicated store implement it.
+ *
+ * - Offsets and lengths are bytes; any alignment (what is not whole 4 KiB blocks is merged by the store).
+ * - Reading past an object's size is `out-of-range`; so is writing: `truncate` grows first.
+ * - Settled = appended to the journal (survives the process); `durable` or a later settled `sync` = survives power loss.
+ * - The caller owns buffers until an operation settles. Nothing is copied that need not be.
+ * - No room: `no-space` for what needs new room; overwrites, reads, trims and deletes go on.
+ * - Failing verification: `corrupt`, with the offset of the first bad block in the error's context.
+ */
+export interface ObjectStore {
+  /** Makes an empty object of that size (all hole). */
+  create(sizeBytes: number, preallocation: Preallocation): Settled<ObjectId>;
+  /** Deletes it; its space comes back in the background. */
+  delete(object: ObjectId): Settled<void>;
+  sizeOf(object: ObjectId): number;
+  read(object: ObjectId, offset: number, into: Uint8Array): Settled<void>;
+  write(object: ObjectId, offset: number, from: Uint8Array, durable: boolean): Settled<void>;
+  /** Afterwards it reads as zeros and takes no space. */
+  trim(object: ObjectId, offset: number, length: number, durable: boolean): Settled<void>;
+  /** Afterwards it reads as zeros; `keepAllocated`: room for it stays reserved. */
+  zero(object: ObjectId, offset: number, length: number, keepAllocated: boolean, durable: boolean): Settled<void>;
+  /** As BlockDevice.extents. */
+  extents(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]>;
+  /** Grows (with hole) or shrinks; what was cut off is gone when it grows again. */
+  truncate(object: ObjectId, sizeBytes: number): Settled<void>;
+  prefetch(object: ObjectId, offset: number, length: number): Settled<void>;
+
+  /** Applies all changes or none, in the same sequence as the writes. */
+  commit(changes: readonly RecordChange[], durable: boolean): Settled<void>;
+  getRecord(key: Uint8Array): Settled<Uint8Array | undefined>;
+  /** Records with `from` ≤ key < `to` in byte order, at most `limit`. */
+  scanRecords(
+    from: Uint8Array,
+    to: Uint8Array,
+    limit: number,
+  ): Settled<readonly { key: Uint8Array; value: Uint8Array }[]>;
+
+  /** Makes durable all that settled before this call; N waiting ones cost one sync. */
+  sync(): Settled<void>;
+  readonly position: Position;
+  /** Raised by each recovery that may have dropped something acknowledged. */
+  readonly lossGeneration: number;
+  spaceOf(object: ObjectId): Settled<Space>;
+  space(): Settled<Space>;
+  /** Settles when everything in flight has and the clean position is on record. */
+  close(): Promise<void>;
+}
