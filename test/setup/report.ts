@@ -1,0 +1,83 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Step } from './steps.ts';
+
+const folder = 'docs/reports';
+/** Where a test leaves figures for the report, a Markdown file each. */
+const figuresFolder = 'test/out/report';
+
+export const reportPath = (): string => `${folder}/${new Date().toISOString().slice(0, 10)}.md`;
+
+/** The first line that a program prints, or a dash. */
+function firstLine(program: string, ...options: string[]): string {
+  try {
+    const output = execFileSync(program, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    return output.split('\n')[0]!.trim();
+  } catch {
+    return '-';
+  }
+}
+
+function versions(): string {
+  const rows = [
+    ['commit', `${firstLine('git', 'rev-parse', 'HEAD')}${changes() ? ', with uncommitted changes' : ''}`],
+    ['node', process.version],
+    ['kernel', release()],
+    ['processor', `${cpus()[0]?.model ?? '-'}, ${availableParallelism()} cores`],
+    ['memory', `${(totalmem() / 2 ** 30).toFixed(1)} GiB`],
+    ['qemu-img', firstLine('qemu-img', '--version')],
+    ['nbdkit', firstLine('nbdkit', '--version')],
+    ['libnbd', firstLine('nbdinfo', '--version')],
+    ['nbd-server', firstLine('dpkg-query', '-W', '-f=${Version}', 'nbd-server')],
+    ['fio', firstLine('fio', '--version')],
+  ];
+  return ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+}
+
+const changes = (): boolean => firstLine('git', 'status', '--porcelain', '--', ':!docs/reports') !== '';
+
+function counts(steps: readonly Step[]): string {
+  const rows = steps.map(
+    ({ name, passed, failed, skipped, seconds }) =>
+      `| ${name} | ${passed} | ${failed.length} | ${skipped.length} | ${seconds.toFixed(1)} |`,
+  );
+  return ['| what | passed | failed | skipped | seconds |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+const list = (titles: readonly string[]): string => titles.map((title) => `- ${title}`).join('\n');
+
+function section(title: string, body: string): string {
+  return body === '' ? '' : `\n## ${title}\n\n${body}\n`;
+}
+
+function figures(): string {
+  try {
+    const names = readdirSync(figuresFolder).filter((name) => name.endsWith('.md'));
+    return names.map((name) => readFileSync(join(figuresFolder, name), 'utf8').trim()).join('\n\n');
+  } catch {
+    return '';
+  }
+}
+
+export const clearFigures = (): Promise<void> => rm(figuresFolder, { recursive: true, force: true });
+
+/** Writes the dated report of a long run: what ran, on what, and how it ended. */
+export async function writeReport(steps: readonly Step[], missing: readonly string[]): Promise<void> {
+  const failed = steps.flatMap((step) => step.failed);
+  const passed = steps.reduce((sum, step) => sum + step.passed, 0);
+  const text = [
+    `# Long run of ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC\n`,
+    `${passed} passed, ${failed.length} failed\n`,
+    section('On what', versions()),
+    section('What ran', counts(steps)),
+    section('Failed', list(failed)),
+    section('Skipped', list(steps.flatMap((step) => step.skipped))),
+    section('Not on the machine', list(missing)),
+    section('Figures', figures()),
+  ].join('');
+  await mkdir(folder, { recursive: true });
+  await writeFile(reportPath(), text);
+}
