@@ -1,0 +1,1 @@
+export { testAsRoot, testWithTools } from './tools.ts';
