@@ -1,0 +1,284 @@
+import test, { type ExecutionContext } from 'ava';
+import {
+  AshlarError,
+  GiB,
+  MiB,
+  type ErrorKind,
+  type Preallocation,
+  type RecordChange,
+  type Space,
+  type StoreId,
+} from '@ashlar/core';
+import { Catalogue, type VolumePlace, type VolumeStores } from './index.ts';
+
+/** A pool in memory that can be asked to fail or to stop dead. */
+class FakePool implements VolumeStores {
+  readonly records = new Map<string, Uint8Array>();
+  readonly sizes = new Map<StoreId, number>();
+  readonly attached = new Set<StoreId>();
+  failing: 'commit' | 'resize' | undefined;
+  #next = 2;
+
+  commit(changes: readonly RecordChange[], durable: boolean): void {
+    if (!durable) throw new Error('the catalogue must commit durably');
+    if (this.failing === 'commit') throw new AshlarError('no-space', 'the pool is full');
+    for (const { key, value } of changes) {
+      if (value === null) this.records.delete(Buffer.from(key).toString());
+      else this.records.set(Buffer.from(key).toString(), value);
+    }
+  }
+
+  scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {
+    return [...this.records]
+      .map(([key, value]) => ({ key: Buffer.from(key), value }))
+      .filter(({ key }) => Buffer.compare(key, from) >= 0 && Buffer.compare(key, to) < 0)
+      .toSorted((a, b) => Buffer.compare(a.key, b.key))
+      .slice(0, limit);
+  }
+
+  create(sizeBytes: number, _preallocation: Preallocation): VolumePlace {
+    const storeId = this.#next++;
+    this.sizes.set(storeId, sizeBytes);
+    return { storeId, objectId: 1 };
+  }
+
+  resize({ storeId }: VolumePlace, sizeBytes: number): void {
+    if (this.failing === 'resize') throw new AshlarError('no-space', 'the pool is full');
+    this.sizes.set(storeId, sizeBytes);
+  }
+
+  release(storeId: StoreId, force: boolean): void {
+    if (this.attached.has(storeId) && !force) throw new AshlarError('busy', 'clients are attached');
+    this.attached.delete(storeId);
+  }
+
+  remove(storeId: StoreId): void {
+    this.sizes.delete(storeId);
+  }
+
+  list(): StoreId[] {
+    return [...this.sizes.keys()];
+  }
+
+  space(place: VolumePlace): Space {
+    const virtualBytes = this.sizes.get(place.storeId) ?? 0;
+    return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
+  }
+
+  open(): Promise<Catalogue> {
+    let uuids = 0;
+    return Catalogue.open({
+      records: this,
+      stores: this,
+      now: () => '2026-01-02T03:04:05.000Z',
+      newUuid: () => `00000000-0000-4000-8000-${String(this.records.size + uuids++).padStart(12, '0')}`,
+    });
+  }
+}
+
+async function fails(
+  t: ExecutionContext,
+  kind: ErrorKind,
+  sentence: RegExp,
+  operation: () => Promise<unknown>,
+): Promise<void> {
+  const error = await t.throwsAsync(operation, { instanceOf: AshlarError });
+  t.is(error?.kind, kind);
+  t.regex(error?.message ?? '', sentence);
+}
+
+test('a volume that was made is there after a restart, and its export with it', async (t) => {
+  const pool = new FakePool();
+  const made = await (await pool.open()).createVolume({ name: 'demo', sizeBytes: 10 * GiB });
+  const again = await pool.open();
+  t.deepEqual(again.volumes(), [made]);
+  t.like(again.export('demo'), { name: 'demo', readOnly: false, allow: [], over: ['nbd'] });
+  t.is(again.volumeOf(again.export('demo'))?.uuid, made.uuid);
+  t.like(made, { type: 'block', preallocation: 'off', created: '2026-01-02T03:04:05.000Z', sizeBytes: 10 * GiB });
+});
+
+test('volumes and exports are listed by name', async (t) => {
+  const catalogue = await new FakePool().open();
+  for (const name of ['b', 'c', 'a']) await catalogue.createVolume({ name, sizeBytes: MiB });
+  t.deepEqual(
+    catalogue.volumes().map(({ name }) => name),
+    ['a', 'b', 'c'],
+  );
+  t.deepEqual(
+    catalogue.exports().map(({ name }) => name),
+    ['a', 'b', 'c'],
+  );
+});
+
+test('names are refused with the rule, sizes with the unit', async (t) => {
+  const catalogue = await new FakePool().open();
+  for (const name of ['', '-a', 'a/b', 'a@b', 'a b', 'ä']) {
+    await fails(t, 'invalid', /letters, digits/, () => catalogue.createVolume({ name, sizeBytes: MiB }));
+  }
+  await fails(t, 'invalid', /at most 128/, () => catalogue.createVolume({ name: 'a'.repeat(129), sizeBytes: MiB }));
+  for (const sizeBytes of [0, -512, 1000, Number.NaN, 2 ** 60]) {
+    await fails(t, 'invalid', /multiple of 512/, () => catalogue.createVolume({ name: 'a', sizeBytes }));
+  }
+});
+
+test('a second volume of one name is refused, also while the first is being made', async (t) => {
+  const catalogue = await new FakePool().open();
+  const first = catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  await fails(t, 'exists', /ashlar volume rm demo/, () => catalogue.createVolume({ name: 'demo', sizeBytes: MiB }));
+  await first;
+  t.is(catalogue.volumes().length, 1);
+});
+
+test('a volume whose record could not be written leaves no store behind', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  pool.failing = 'commit';
+  await fails(t, 'no-space', /full/, () => catalogue.createVolume({ name: 'demo', sizeBytes: MiB }));
+  t.deepEqual(pool.list(), []);
+  pool.failing = undefined;
+  await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  t.is(catalogue.volumes().length, 1);
+});
+
+test('a store made for a volume that was never recorded is removed at the next start', async (t) => {
+  const pool = new FakePool();
+  const kept = await (await pool.open()).createVolume({ name: 'kept', sizeBytes: MiB });
+  pool.create(MiB, 'off');
+  await pool.open();
+  t.deepEqual(pool.list(), [kept.storeId]);
+});
+
+test('nothing is removed where the catalogue lost records', async (t) => {
+  const pool = new FakePool();
+  const volume = await (await pool.open()).createVolume({ name: 'demo', sizeBytes: MiB });
+  pool.records.delete(`volume/${volume.uuid}`);
+  await fails(t, 'corrupt', /should hold 1 volumes/, () => pool.open());
+  pool.records.clear();
+  await fails(t, 'corrupt', /catalogue is empty/, () => pool.open());
+  t.deepEqual(pool.list(), [volume.storeId]);
+});
+
+test('a record of a later version keeps the catalogue from opening', async (t) => {
+  const pool = new FakePool();
+  const volume = await (await pool.open()).createVolume({ name: 'demo', sizeBytes: MiB });
+  pool.records.set(`volume/${volume.uuid}`, Buffer.from('{"schema":2}'));
+  await fails(t, 'unsupported', /version 2/, () => pool.open());
+  pool.records.set(`volume/${volume.uuid}`, Buffer.from('{'));
+  await fails(t, 'corrupt', /cannot be read/, () => pool.open());
+});
+
+test('a volume goes with its exports and its contents', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  await catalogue.addExport({ name: 'reader', source: 'demo', readOnly: true });
+  await catalogue.removeVolume('demo');
+  t.deepEqual(pool.list(), []);
+  t.deepEqual((await pool.open()).exports(), []);
+});
+
+test('a volume that clients are attached to is removed only by force', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  const { storeId } = await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  pool.attached.add(storeId);
+  await fails(t, 'busy', /attached/, () => catalogue.removeVolume('demo'));
+  t.truthy(catalogue.volumeOf(catalogue.export('demo')));
+  await catalogue.removeVolume('demo', true);
+  t.deepEqual(catalogue.volumes(), []);
+});
+
+test('a volume grows, and shrinks only when that is said', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  const { storeId } = await catalogue.createVolume({ name: 'demo', sizeBytes: 2 * MiB });
+  t.is((await catalogue.resizeVolume('demo', 4 * MiB)).sizeBytes, 4 * MiB);
+  await fails(t, 'invalid', /--shrink/, () => catalogue.resizeVolume('demo', MiB));
+  await catalogue.resizeVolume('demo', MiB, true);
+  t.is(pool.sizes.get(storeId), MiB);
+  t.is((await pool.open()).volume('demo').sizeBytes, MiB);
+});
+
+test('a resize that the store refuses leaves the old size on record', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  pool.failing = 'resize';
+  await fails(t, 'no-space', /full/, () => catalogue.resizeVolume('demo', 2 * MiB));
+  pool.failing = undefined;
+  t.is((await pool.open()).volume('demo').sizeBytes, MiB);
+});
+
+test('a resize that a stop cut short is carried through at the next start', async (t) => {
+  const pool = new FakePool();
+  const volume = await (await pool.open()).createVolume({ name: 'demo', sizeBytes: MiB });
+  const cut = { schema: 1, ...volume, resizingTo: 2 * MiB };
+  pool.records.set(`volume/${volume.uuid}`, Buffer.from(JSON.stringify(cut)));
+  t.is((await pool.open()).volume('demo').sizeBytes, 2 * MiB);
+  t.is(pool.sizes.get(volume.storeId), 2 * MiB);
+  t.deepEqual((await pool.open()).volumes(), [{ ...volume, sizeBytes: 2 * MiB }]);
+});
+
+test('a rename keeps the uuid and takes the export of that name along', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  const { uuid } = await catalogue.createVolume({ name: 'old', sizeBytes: MiB });
+  await catalogue.addExport({ name: 'other', source: 'old' });
+  await catalogue.renameVolume('old', 'new');
+  const again = await pool.open();
+  t.is(again.volume('new').uuid, uuid);
+  t.deepEqual(
+    again.exports().map(({ name }) => name),
+    ['new', 'other'],
+  );
+  await catalogue.createVolume({ name: 'old', sizeBytes: MiB });
+  await fails(t, 'exists', /'new' already/, () => catalogue.renameVolume('old', 'new'));
+});
+
+test('limits are kept with the volume', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  await catalogue.setLimits('demo', { total: { operationsPerSecond: 100 } });
+  t.deepEqual((await pool.open()).volume('demo').limits, { total: { operationsPerSecond: 100 } });
+});
+
+test('an export names a volume or the URI of a file, and says so otherwise', async (t) => {
+  const catalogue = await new FakePool().open();
+  const item = await catalogue.addExport({ name: 'raw', source: 'file:///srv/disk.raw', allow: ['10.0.0.0/8'] });
+  t.deepEqual(item.source, { kind: 'uri', uri: 'file:///srv/disk.raw' });
+  t.is(catalogue.volumeOf(item), undefined);
+  await fails(t, 'not-found', /no volume 'nothing'/, () => catalogue.addExport({ name: 'a', source: 'nothing' }));
+  await fails(t, 'invalid', /cannot be exported/, () => catalogue.addExport({ name: 'a', source: 'http://x/y' }));
+  await fails(t, 'invalid', /address range/, () =>
+    catalogue.addExport({ name: 'a', source: 'file:///x', allow: ['10.0.0.0/33'] }),
+  );
+  await fails(t, 'exists', /'raw' already/, () => catalogue.addExport({ name: 'raw', source: 'file:///x' }));
+});
+
+test('an export that is taken back leaves the volume', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  await catalogue.removeExport('demo');
+  await fails(t, 'not-found', /no export 'demo'/, () => catalogue.removeExport('demo'));
+  t.is((await pool.open()).volumes().length, 1);
+});
+
+test('changes run one after the other and are refused after the close', async (t) => {
+  const catalogue = await new FakePool().open();
+  await Promise.all(['a', 'b', 'c'].map((name) => catalogue.createVolume({ name, sizeBytes: MiB })));
+  const last = catalogue.renameVolume('a', 'd');
+  await catalogue.close();
+  t.is((await last).name, 'd');
+  await fails(t, 'closed', /stopping/, () => catalogue.renameVolume('d', 'e'));
+});
+
+test('more records than one scan gives are all read', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  for (let index = 0; index < 700; index += 1) {
+    await catalogue.createVolume({ name: `v${index}`, sizeBytes: MiB });
+  }
+  t.is((await pool.open()).volumes().length, 700);
+});

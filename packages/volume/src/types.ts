@@ -1,0 +1,41 @@
+import type { ThrottleLimits } from '@ashlar/block';
+import type { ObjectId, Preallocation, StoreId } from '@ashlar/core';
+
+/** Where a volume's bytes are in the pool. */
+export type VolumePlace = { readonly storeId: StoreId; readonly objectId: ObjectId };
+
+export type Volume = VolumePlace & {
+  readonly name: string;
+  /** Never changes, also when it is renamed; exports and attachments name the volume by it. */
+  readonly uuid: string;
+  readonly type: 'block';
+  readonly sizeBytes: number;
+  readonly preallocation: Preallocation;
+  /** ISO 8601, UTC. */
+  readonly created: string;
+  readonly limits: ThrottleLimits;
+};
+
+/** What an export offers: a volume of the pool, or something outside it. */
+export type ExportSource =
+  | { readonly kind: 'volume'; readonly uuid: string }
+  | {
+      readonly kind: 'uri';
+      /** `file:///path` of a raw image. */
+      readonly uri: string;
+    };
+
+export type Export = {
+  readonly name: string;
+  readonly source: ExportSource;
+  readonly readOnly: boolean;
+  /** Addresses (CIDR) that may attach over TCP; empty: everybody who may connect to the server. */
+  readonly allow: readonly string[];
+  readonly over: readonly ExportProtocol[];
+  /** ISO 8601, UTC. */
+  readonly created: string;
+};
+
+export const exportProtocols = ['nbd'] as const;
+
+export type ExportProtocol = (typeof exportProtocols)[number];
