@@ -28,9 +28,9 @@ const oldNode = findOldNode();
 const testOnOldNode = oldNode === undefined ? skip : test;
 
 const main = `
+process.on('SIGTERM', () => process.exit(3));
 console.log(process.versions.node.split('.')[0], JSON.stringify(process.argv.slice(2)));
 if (process.argv[2] === 'exit') process.exit(7);
-process.on('SIGTERM', () => process.exit(3));
 setInterval(() => {}, 1000);
 if (process.argv[2] === 'die') process.kill(process.pid, 'SIGKILL');
 `;
