@@ -1,0 +1,18 @@
+import type { TestFn } from 'ava';
+import { dataTests } from './object-store/data-tests.ts';
+import { lifeTests } from './object-store/life-tests.ts';
+import { recordTests } from './object-store/record-tests.ts';
+import { spaceTests } from './object-store/space-tests.ts';
+import { storeTest, type PoolSubject } from './object-store/subject.ts';
+
+/**
+ * Proves that a kind of store keeps what the ObjectStore and Pool interfaces promise. Called from a test file of its own
+ * package; `name` begins each test's title.
+ */
+export function objectStoreContract(test: TestFn, name: string, subject: PoolSubject): void {
+  const check = storeTest(test, name, subject);
+  dataTests(check);
+  recordTests(check);
+  spaceTests(check);
+  lifeTests(check);
+}

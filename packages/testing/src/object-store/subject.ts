@@ -1,0 +1,121 @@
+import { AshlarError, type ObjectId, type ObjectStore, type Pool, type StoreId } from '@ashlar/core';
+import type { ExecutionContext, TestFn } from 'ava';
+
+/** A pool under test, and what can be done to it from outside. */
+export type PoolFixture = {
+  readonly pool: Pool;
+  /** Closes the pool and opens it again. */
+  readonly reopen: () => Promise<Pool>;
+  /** Opens a second pool on the same place while the first is open. */
+  readonly openSecond?: () => Promise<Pool>;
+  /** Forgets the pool as if its process had been killed, and opens it again. */
+  readonly kill?: () => Promise<Pool>;
+  /** The same with the loss of everything that was not made durable. */
+  readonly losePower?: () => Promise<Pool>;
+  /** Removes what the fixture made; the pool may be closed or not. */
+  readonly dispose: () => Promise<void>;
+};
+
+export type PoolSubject = {
+  readonly create: () => Promise<PoolFixture>;
+  /** A pool in a place that holds at most that many bytes, all of the pool's own files included. */
+  readonly createLimited?: (roomBytes: number) => Promise<PoolFixture>;
+};
+
+export type StoreTest = (title: string, body: (t: ExecutionContext, run: StoreRun) => Promise<void>) => void;
+
+/** One test's pool with one store in it. */
+export class StoreRun {
+  readonly subject: PoolSubject;
+  #fixture: PoolFixture | undefined;
+  #pool: Pool | undefined;
+  #storeId: StoreId = 0;
+  #store: ObjectStore | undefined;
+
+  constructor(subject: PoolSubject) {
+    this.subject = subject;
+  }
+
+  async start(roomBytes?: number): Promise<ObjectStore> {
+    const { create, createLimited } = this.subject;
+    this.#fixture =
+      roomBytes === undefined || createLimited === undefined ? await create() : await createLimited(roomBytes);
+    this.#pool = this.#fixture.pool;
+    this.#storeId = await this.#pool.createStore();
+    this.#store = await this.#pool.openStore(this.#storeId);
+    return this.#store;
+  }
+
+  get fixture(): PoolFixture {
+    return present(this.#fixture);
+  }
+
+  get pool(): Pool {
+    return present(this.#pool);
+  }
+
+  get storeId(): StoreId {
+    return this.#storeId;
+  }
+
+  async reopen(): Promise<ObjectStore> {
+    return await this.#again(await this.fixture.reopen());
+  }
+
+  /** Gives nothing where the subject cannot be killed. */
+  async kill(): Promise<ObjectStore | undefined> {
+    return this.fixture.kill === undefined ? undefined : await this.#again(await this.fixture.kill());
+  }
+
+  /** Gives nothing where the subject cannot lose its power. */
+  async losePower(): Promise<ObjectStore | undefined> {
+    return this.fixture.losePower === undefined ? undefined : await this.#again(await this.fixture.losePower());
+  }
+
+  async end(): Promise<void> {
+    await this.#pool?.close();
+    await this.#fixture?.dispose();
+  }
+
+  async #again(pool: Pool): Promise<ObjectStore> {
+    this.#pool = pool;
+    this.#store = await pool.openStore(this.#storeId);
+    return this.#store;
+  }
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new AshlarError('closed', 'the test has not started its pool');
+  return value;
+}
+
+export function storeTest(test: TestFn, name: string, subject: PoolSubject): StoreTest {
+  return (title, body) => {
+    test(`${name}: ${title}`, async (t) => {
+      const run = new StoreRun(subject);
+      try {
+        await body(t, run);
+      } finally {
+        await run.end();
+      }
+    });
+  };
+}
+
+export async function readObject(
+  store: ObjectStore,
+  object: ObjectId,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const into = new Uint8Array(length).fill(0xee);
+  await store.read(object, offset, into);
+  return into;
+}
+
+const encoder = new TextEncoder();
+
+/** A record's key or value from text. */
+export function text(value: string): Uint8Array {
+  return encoder.encode(value);
+}
