@@ -2,6 +2,7 @@ export { delayDevice, type DelayOptions } from './delay.ts';
 export { emulate } from './emulate.ts';
 export { faultDevice, type Fault, type FaultDevice } from './fault.ts';
 export { bucketCount, bucketUpperMicros, LatencyHistogram } from './histogram.ts';
+export { InFlight } from './in-flight.ts';
 export { logDevice, type OperationLine } from './log.ts';
 export { memoryDevice } from './memory-device.ts';
 export { createObjectDevice } from './object-device.ts';
