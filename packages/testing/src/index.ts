@@ -8,3 +8,4 @@ export { laterTurn, PoorDevice } from './poor-device.ts';
 export { systemTime } from './system-time.ts';
 export { objectStoreContract } from './object-store-contract.ts';
 export type { PoolFixture, PoolSubject } from './object-store/subject.ts';
+export { hostContract, type HostFixture } from './host-contract.ts';

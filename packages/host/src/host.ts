@@ -1,0 +1,83 @@
+import type { Clock, Extent, Random, Scheduler, Settled } from '@ashlar/core';
+
+export type OpenOptions = {
+  /** Default false: opening a missing file is `not-found`. */
+  readonly create?: boolean;
+  /** With `create`: an existing one is `exists`. */
+  readonly exclusive?: boolean;
+  readonly readOnly?: boolean;
+  /**
+   * Bypasses the page cache. Offsets, lengths and memory are then multiples of `HostFile.alignment`. Refused by the
+   * file system: `unsupported` (the caller opens again without and says so in its status).
+   */
+  readonly direct?: boolean;
+};
+
+/**
+ * An open file or block device with positioned I/O. Offsets and lengths are bytes. Errors are AshlarError: `no-space`,
+ * `io`, `read-only`, `denied`, `out-of-range`, `unsupported`, with the path and operation in the context.
+ */
+export interface HostFile {
+  readonly path: string;
+  readonly isDevice: boolean;
+  /** What offsets, lengths and memory must be a multiple of: 1 unless `direct`. */
+  readonly alignment: number;
+  /** Bytes. */
+  size(): number;
+  /**
+   * Reads until `into` is full or the file ends; gives the bytes read. Settles at once where the page cache has it
+   * (preadv2 with RWF_NOWAIT), by a promise where the disk must be asked: it never blocks the thread on a disk.
+   */
+  read(offset: number, into: Uint8Array): Settled<number>;
+  /** Blocks the thread; for start-up, recovery and the simulator's twin of it. */
+  readSync(offset: number, into: Uint8Array): number;
+  /** Writes all of it. Buffered: at once, into the page cache. Direct: a promise. */
+  write(offset: number, from: Uint8Array): Settled<void>;
+  /** Writes the parts one behind the other, in one system call where the system takes as many (IOV_MAX). */
+  writeMany(offset: number, parts: readonly Uint8Array[]): Settled<void>;
+  /** fdatasync, off the thread. After it failed nothing may be assumed of what was written since the last good one. */
+  sync(): Promise<void>;
+  /** Starts write-back of a range and does not wait (sync_file_range): a hint that smooths the next sync. */
+  startWriteback(offset: number, length: number): void;
+  /** Reserves room, contents unchanged or zeros (fallocate mode 0; grows the file). */
+  allocate(offset: number, length: number): Settled<void>;
+  /** Gives room back; reads as zeros (PUNCH_HOLE | KEEP_SIZE; discard on a device where it zeroes). */
+  punch(offset: number, length: number): Settled<void>;
+  /** Reads as zeros, room kept (ZERO_RANGE | KEEP_SIZE, else writes zeros). */
+  zeroRange(offset: number, length: number): Settled<void>;
+  /** SEEK_DATA and SEEK_HOLE: `data` or `hole`, sorted, whole range covered, at most `limit` (then shorter). */
+  extents(offset: number, length: number, limit: number): readonly Extent[];
+  truncate(sizeBytes: number): void;
+  /** An advisory lock on the whole file (open file description); false when another holds it. Ends with `close`. */
+  tryLock(exclusive: boolean): boolean;
+  /** Drops the range from the page cache where that is possible: for cold benchmarks and scrubs. */
+  dropCache(offset: number, length: number): void;
+  close(): void;
+}
+
+export type HostStat = {
+  readonly kind: 'file' | 'directory' | 'device' | 'other';
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number;
+};
+
+/** The files of a host. The real one and its simulated twin pass one contract suite. */
+export interface Host {
+  open(path: string, options: OpenOptions): HostFile;
+  stat(path: string): HostStat | undefined;
+  list(directory: string): readonly string[];
+  makeDirectory(path: string): void;
+  rename(from: string, to: string): void;
+  unlink(path: string): void;
+  /** Makes creations, renames and removals in a directory durable. */
+  syncDirectory(path: string): Promise<void>;
+  /** Bytes an unprivileged writer can still use on the file system of `path`. */
+  freeBytes(path: string): number;
+  /** Changes with each start of the machine: tells a killed process from a lost machine. */
+  bootId(): string;
+  /** Memory aligned for `direct` files (4 KiB), zeroed, outside the JS heap. */
+  alignedBuffer(length: number): Uint8Array;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+}

@@ -1,0 +1,2 @@
+export type { Host, HostFile } from './host.ts';
+export { createRealHost } from './real/host.ts';

@@ -1,0 +1,42 @@
+import { closeSync } from 'node:fs';
+import { AshlarError } from '@ashlar/core';
+
+/**
+ * An open file descriptor that is closed only when no call on the thread pool uses it any more: its number may belong
+ * to another file right after.
+ */
+export class Descriptor {
+  readonly #number: number;
+  readonly #path: string;
+  #users = 0;
+  #closed = false;
+
+  constructor(number: number, path: string) {
+    this.#number = number;
+    this.#path = path;
+  }
+
+  /** Throws `closed` after `close`. */
+  get number(): number {
+    if (this.#closed) throw new AshlarError('closed', `${this.#path} is closed`, { path: this.#path });
+    return this.#number;
+  }
+
+  /** Runs `operation` and keeps the descriptor open meanwhile. */
+  async hold<T>(operation: (number: number) => Promise<T>): Promise<T> {
+    const { number } = this;
+    this.#users += 1;
+    try {
+      return await operation(number);
+    } finally {
+      this.#users -= 1;
+      if (this.#closed && this.#users === 0) closeSync(number);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#users === 0) closeSync(this.#number);
+  }
+}
