@@ -14,11 +14,12 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   wire: ['core'],
   store: ['core', 'host'],
   block: ['core'],
+  image: ['core', 'host', 'block'],
   volume: ['core', 'block'],
   nbd: ['core', 'wire'],
-  plane: ['core', 'host', 'wire', 'store', 'block', 'volume', 'nbd'],
-  server: ['core', 'host', 'wire', 'store', 'block', 'volume', 'nbd', 'plane'],
-  cli: ['core', 'host', 'wire', 'store', 'block', 'volume', 'nbd', 'plane', 'server'],
+  plane: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd'],
+  server: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd', 'plane'],
+  cli: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd', 'plane', 'server'],
   testing: ['core', 'host'],
 };
 

@@ -1,0 +1,1 @@
+export { createFileDevice } from './raw/file-device.ts';
