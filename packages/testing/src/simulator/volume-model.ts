@@ -1,0 +1,266 @@
+import { Cell, type Event, type Interval } from './cell.ts';
+
+export const blockBytes = 4096;
+
+const zeros = new Uint8Array(blockBytes);
+const dawn: Event = { name: 'creation', calledAt: -1, settledAt: -1, durable: true };
+
+/** What a recovered volume shows. A block beyond its size is not in `bytes`. */
+export type Found = { readonly bytes: Uint8Array; readonly records: ReadonlyMap<string, string> };
+
+/** A cell with what was found in it. */
+type Finding = {
+  readonly name: string;
+  readonly intervals: readonly Interval[];
+  readonly describe: () => string;
+};
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
+}
+
+function printBytes(bytes: Uint8Array): string {
+  if (sameBytes(bytes, zeros)) return 'zeros';
+  return `${Buffer.from(bytes.subarray(0, 8)).toString('hex')}…${Buffer.from(bytes.subarray(-4)).toString('hex')}`;
+}
+
+/**
+ * What an object and the records beside it may show: for each block, each record and the size the values that it had, and
+ * when. The rule that it checks: a crash cuts the history at one moment. What settled before another thing that is still
+ * there was asked for is there too; nothing durable is lost; a batch of records is there whole or not at all.
+ */
+export class VolumeModel {
+  readonly #blocks = new Map<number, Cell<Uint8Array>>();
+  readonly #records = new Map<string, Cell<string | null>>();
+  readonly #size: Cell<number>;
+  readonly #batches = new Map<Event, readonly string[]>();
+  /** Everything that settled before this moment is durable. */
+  #durableUntil = 0;
+
+  constructor(sizeBytes: number) {
+    this.#size = new Cell(sizeBytes, dawn);
+  }
+
+  get sizeBytes(): number {
+    return this.#size.latest;
+  }
+
+  get sizeIsCertain(): boolean {
+    return !this.#size.uncertain;
+  }
+
+  /** No block of the range is being changed, or may have been by something that failed. */
+  isCertain(offset: number, length: number): boolean {
+    for (let block = Math.floor(offset / blockBytes); block * blockBytes < offset + length; block += 1) {
+      if (this.#blocks.get(block)?.uncertain === true) return false;
+    }
+    return true;
+  }
+
+  /** The blocks lie whole in the range, and hold bytes that were written and are not all zero. */
+  holdsData(offset: number, length: number): boolean {
+    for (let block = Math.floor(offset / blockBytes); block * blockBytes < offset + length; block += 1) {
+      const value = this.#blocks.get(block)?.certain;
+      if (value === undefined || sameBytes(value, zeros)) return false;
+    }
+    return true;
+  }
+
+  /** `from` undefined: zeros. The edges of a range that is not whole blocks keep what they hold, which must be certain. */
+  write(event: Event, offset: number, length: number, from: Uint8Array | undefined): void {
+    for (let block = Math.floor(offset / blockBytes); block * blockBytes < offset + length; block += 1) {
+      const start = Math.max(offset, block * blockBytes);
+      const end = Math.min(offset + length, (block + 1) * blockBytes);
+      const part = from?.subarray(start - offset, end - offset);
+      const cell = this.#block(block);
+      if (end - start === blockBytes) cell.add(part ?? zeros, event);
+      else {
+        const merged = cell.latest.slice();
+        if (part === undefined) merged.fill(0, start - block * blockBytes, end - block * blockBytes);
+        else merged.set(part, start - block * blockBytes);
+        cell.add(merged, event);
+      }
+    }
+  }
+
+  truncate(event: Event, sizeBytes: number): void {
+    for (const [block, cell] of this.#blocks) {
+      const kept = sizeBytes - block * blockBytes;
+      if (kept >= blockBytes || sameBytes(cell.latest, zeros)) continue;
+      const value = kept <= 0 ? zeros : cell.latest.slice();
+      if (kept > 0) value.fill(0, kept);
+      cell.add(value, event);
+    }
+    this.#size.add(sizeBytes, event);
+  }
+
+  commit(event: Event, changes: ReadonlyMap<string, string | null>): void {
+    for (const [key, value] of changes) this.#record(key).add(value, event);
+    this.#batches.set(event, [...changes.keys()]);
+  }
+
+  /** Takes back an operation that is known to have had no effect. */
+  undo(event: Event): void {
+    for (const cell of this.#blocks.values()) cell.remove(event);
+    for (const cell of this.#records.values()) cell.remove(event);
+    this.#size.remove(event);
+    this.#batches.delete(event);
+  }
+
+  /** A flush or a durable operation that was asked for at `calledAt` has settled. */
+  durable(calledAt: number): void {
+    this.#durableUntil = Math.max(this.#durableUntil, calledAt);
+    for (const cell of this.#blocks.values()) cell.forget(this.#durableUntil);
+    for (const cell of this.#records.values()) cell.forget(this.#durableUntil);
+    this.#size.forget(this.#durableUntil);
+    for (const event of this.#batches.keys()) {
+      if (event.settledAt < this.#durableUntil || event.durable) this.#batches.delete(event);
+    }
+  }
+
+  /** What is wrong with a read between these moments. */
+  checkRead(offset: number, bytes: Uint8Array, calledAt: number, settledAt: number): string | undefined {
+    for (let block = Math.floor(offset / blockBytes); block * blockBytes < offset + bytes.length; block += 1) {
+      const start = Math.max(offset, block * blockBytes);
+      const end = Math.min(offset + bytes.length, (block + 1) * blockBytes);
+      const part = bytes.subarray(start - offset, end - offset);
+      const cell = this.#block(block);
+      const inBlock = start - block * blockBytes;
+      const matches = (value: Uint8Array): boolean => sameBytes(value.subarray(inBlock, inBlock + part.length), part);
+      if (cell.maySee(matches, calledAt, settledAt)) continue;
+      return `a read [${calledAt}–${settledAt}] of ${part.length} bytes at ${start} (block ${block}) gave ${printBytes(part)}; the block was ${cell.describe(printBytes)}`;
+    }
+    return undefined;
+  }
+
+  checkRecord(key: string, found: string | null, calledAt: number, settledAt: number): string | undefined {
+    const cell = this.#record(key);
+    if (cell.maySee((value) => value === found, calledAt, settledAt)) return undefined;
+    return `record ${key} read as ${found} at [${calledAt}–${settledAt}]; it was ${cell.describe(String)}`;
+  }
+
+  /**
+   * What is wrong with a recovered volume. `low`: everything that settled before it must be there (for a loss of power
+   * what was durable; for a killed process all). When nothing is wrong the model goes on from what was found.
+   */
+  recover(found: Found, at: number, powerLost: boolean): { readonly problem?: string; readonly lost: boolean } {
+    const findings = this.#findings(found);
+    const low = powerLost ? this.#durableUntil : at;
+    let moments = new Set([low]);
+    for (const { intervals } of findings) for (const { from } of intervals) if (from > low) moments.add(from);
+    for (const finding of findings) {
+      const left = [...moments].filter((moment) =>
+        finding.intervals.some(({ from, to }) => from <= moment && moment <= to),
+      );
+      if (left.length === 0) return { problem: this.#explain(finding, moments, powerLost, findings), lost: false };
+      moments = new Set(left);
+    }
+    const torn = this.#tornBatch(found);
+    if (torn !== undefined) return { problem: torn, lost: false };
+    const lost = findings.some(({ intervals }) => intervals.every(({ to }) => to !== Infinity));
+    this.#goOn(found, at, powerLost);
+    return { lost };
+  }
+
+  #findings(found: Found): Finding[] {
+    const findings: Finding[] = [
+      {
+        name: 'the size',
+        intervals: this.#size.cuts((value) => value === found.bytes.length),
+        describe: () => `${found.bytes.length}; it was ${this.#size.describe(String)}`,
+      },
+    ];
+    for (const [block, cell] of this.#blocks) {
+      const bytes = this.#bytesOf(found, block);
+      if (bytes === undefined) continue;
+      findings.push({
+        name: `block ${block}`,
+        intervals: cell.cuts((value) => sameBytes(value.subarray(0, bytes.length), bytes)),
+        describe: () => `${printBytes(bytes)}; it was ${cell.describe(printBytes)}`,
+      });
+    }
+    for (const [key, cell] of this.#records) {
+      const value = found.records.get(key) ?? null;
+      findings.push({
+        name: `record ${key}`,
+        intervals: cell.cuts((candidate) => candidate === value),
+        describe: () => `${value}; it was ${cell.describe(String)}`,
+      });
+    }
+    for (let at = 0; at < found.bytes.length; at += blockBytes) {
+      const bytes = found.bytes.subarray(at, at + blockBytes);
+      if (this.#blocks.has(at / blockBytes) || sameBytes(bytes, zeros.subarray(0, bytes.length))) continue;
+      const name = `block ${at / blockBytes}`;
+      findings.push({ name, intervals: [], describe: () => `${printBytes(bytes)}; nothing was ever written there` });
+    }
+    for (const [key, value] of found.records) {
+      if (!this.#records.has(key)) {
+        findings.push({ name: `record ${key}`, intervals: [], describe: () => `${value}; it was never committed` });
+      }
+    }
+    return findings;
+  }
+
+  /** The bytes of a block that lie inside the found size. */
+  #bytesOf(found: Found, block: number): Uint8Array | undefined {
+    const start = block * blockBytes;
+    return start < found.bytes.length ? found.bytes.subarray(start, start + blockBytes) : undefined;
+  }
+
+  #explain(finding: Finding, moments: ReadonlySet<number>, powerLost: boolean, all: readonly Finding[]): string {
+    const how = powerLost ? `a loss of power (durable until ${this.#durableUntil})` : 'a killed process';
+    const sentence = `after ${how} ${finding.name} is ${finding.describe()}`;
+    if (finding.intervals.length === 0) return sentence;
+    const newest = [...moments].toSorted((left, right) => left - right);
+    const latest = Math.max(...finding.intervals.map(({ to }) => to));
+    const other = all.find(({ intervals }) => intervals.length > 0 && intervals.every(({ from }) => from > latest));
+    const rest = other === undefined ? '' : `; yet ${other.name} is ${other.describe()}`;
+    return `${sentence}, as if cut at ${latest} or before, while the rest needs ${newest.slice(0, 4).join(' or ')}${rest}`;
+  }
+
+  /** A batch of which one record is certainly there and another certainly not. */
+  #tornBatch(found: Found): string | undefined {
+    for (const [event, keys] of this.#batches) {
+      const states = keys.map((key) =>
+        this.#record(key).holds(event, (value) => value === (found.records.get(key) ?? null)),
+      );
+      if (!states.includes('yes') || !states.includes('no')) continue;
+      const parts = keys.map((key, index) => `${key}: ${states[index]}`).join(', ');
+      return `${event.name} is there in part only (${parts})`;
+    }
+    return undefined;
+  }
+
+  #goOn(found: Found, at: number, onDisk: boolean): void {
+    this.#size.recovered((value) => value === found.bytes.length, at, onDisk);
+    for (const [block, cell] of this.#blocks) {
+      const bytes = this.#bytesOf(found, block) ?? zeros;
+      cell.recovered((value) => sameBytes(value.subarray(0, bytes.length), bytes), at, onDisk);
+    }
+    for (const [key, cell] of this.#records) {
+      const value = found.records.get(key) ?? null;
+      cell.recovered((candidate) => candidate === value, at, onDisk);
+    }
+    for (const [event, keys] of this.#batches) {
+      if (onDisk || !keys.every((key) => this.#record(key).remembers(event))) this.#batches.delete(event);
+    }
+  }
+
+  #block(block: number): Cell<Uint8Array> {
+    let cell = this.#blocks.get(block);
+    if (cell === undefined) {
+      cell = new Cell(zeros, dawn);
+      this.#blocks.set(block, cell);
+    }
+    return cell;
+  }
+
+  #record(key: string): Cell<string | null> {
+    let cell = this.#records.get(key);
+    if (cell === undefined) {
+      cell = new Cell<string | null>(null, dawn);
+      this.#records.set(key, cell);
+    }
+    return cell;
+  }
+}
