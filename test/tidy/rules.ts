@@ -15,7 +15,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   store: ['core', 'host'],
   block: ['core'],
   image: ['core', 'host', 'block'],
-  volume: ['core', 'block'],
+  volume: ['core', 'block', 'image'],
   nbd: ['core', 'wire'],
   plane: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd'],
   server: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd', 'plane'],
