@@ -51,6 +51,14 @@ export class Cell<V> {
     this.#versions = this.#versions.filter((version) => version.event !== event);
   }
 
+  /** Whether a failed operation took effect is seen now: it has settled at `at`, or never was. */
+  settle(event: Event, matches: (value: V) => boolean, at: number): void {
+    this.#versions = this.#versions.flatMap((version) => {
+      if (version.event !== event) return [version];
+      return matches(version.value) ? [{ value: version.value, event: { ...event, settledAt: at } }] : [];
+    });
+  }
+
   /** What a read between these moments may have seen: what had settled before it began, or anything later. */
   maySee(matches: (value: V) => boolean, calledAt: number, settledAt: number): boolean {
     let first = 0;

@@ -107,6 +107,15 @@ export class VolumeModel {
     this.#batches.delete(event);
   }
 
+  /** A failed operation was followed by this read, with nothing else in flight: it was done where it shows. */
+  settleUncertain(event: Event, offset: number, bytes: Uint8Array, at: number): void {
+    for (let start = offset; start < offset + bytes.length; start += blockBytes) {
+      const part = bytes.subarray(start - offset, start - offset + blockBytes);
+      const cell = this.#blocks.get(start / blockBytes);
+      cell?.settle(event, (value) => sameBytes(value.subarray(0, part.length), part), at);
+    }
+  }
+
   /** A flush or a durable operation that was asked for at `calledAt` has settled. */
   durable(calledAt: number): void {
     this.#durableUntil = Math.max(this.#durableUntil, calledAt);
