@@ -1,0 +1,96 @@
+import { assert } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
+
+const blocksEach = 1024;
+
+/** Numbered blocks of memory in regions of 4 MiB, and a checksum a block. Regions that are empty are given back. */
+export class BlockArena {
+  readonly #regions: (Region | undefined)[] = [];
+  readonly #withRoom: number[] = [];
+  #used = 0;
+
+  /** Bytes of blocks in use. */
+  get usedBytes(): number {
+    return this.#used * blockSize;
+  }
+
+  /** Bytes held from the system. */
+  get heldBytes(): number {
+    return this.#regions.reduce((sum, region) => sum + (region === undefined ? 0 : blocksEach * blockSize), 0);
+  }
+
+  allocate(): number {
+    let index = this.#withRoom.at(-1);
+    if (index === undefined) {
+      index = this.#regions.indexOf(undefined);
+      if (index < 0) index = this.#regions.length;
+      this.#regions[index] = new Region();
+      this.#withRoom.push(index);
+    }
+    const region = this.#at(index);
+    const block = region.take();
+    if (region.free === 0) this.#withRoom.pop();
+    this.#used += 1;
+    return index * blocksEach + block;
+  }
+
+  release(block: number): void {
+    const index = Math.floor(block / blocksEach);
+    const region = this.#at(index);
+    if (region.free === 0) this.#withRoom.push(index);
+    region.give(block % blocksEach);
+    this.#used -= 1;
+    // One empty region is kept, so that the border is not crossed again and again.
+    if (region.free === blocksEach && this.#withRoom.length > 1) {
+      this.#regions[index] = undefined;
+      this.#withRoom.splice(this.#withRoom.indexOf(index), 1);
+    }
+  }
+
+  bytes(block: number): Uint8Array {
+    const start = (block % blocksEach) * blockSize;
+    return this.#at(Math.floor(block / blocksEach)).bytes.subarray(start, start + blockSize);
+  }
+
+  /** Copies a part of a block to `into` at `at`. */
+  copyOut(block: number, from: number, to: number, into: Uint8Array, at: number): void {
+    const start = (block % blocksEach) * blockSize;
+    into.set(this.#at(Math.floor(block / blocksEach)).bytes.subarray(start + from, start + to), at);
+  }
+
+  checksum(block: number): number {
+    return this.#at(Math.floor(block / blocksEach)).checksums[block % blocksEach] ?? 0;
+  }
+
+  setChecksum(block: number, checksum: number): void {
+    this.#at(Math.floor(block / blocksEach)).checksums[block % blocksEach] = checksum;
+  }
+
+  #at(index: number): Region {
+    const region = this.#regions[index];
+    assert(region !== undefined, 'a block of the arena is used only while it is allocated');
+    return region;
+  }
+}
+
+class Region {
+  readonly bytes = new Uint8Array(blocksEach * blockSize);
+  readonly checksums = new Uint32Array(blocksEach);
+  readonly #stack = new Uint16Array(blocksEach);
+  free = blocksEach;
+
+  constructor() {
+    // Taken from the top: low numbers first, so that one batch is one run of memory.
+    for (let index = 0; index < blocksEach; index += 1) this.#stack[index] = blocksEach - 1 - index;
+  }
+
+  take(): number {
+    this.free -= 1;
+    return this.#stack[this.free] ?? 0;
+  }
+
+  give(block: number): void {
+    this.#stack[this.free] = block;
+    this.free += 1;
+  }
+}

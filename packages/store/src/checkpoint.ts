@@ -1,0 +1,224 @@
+import { entriesEach, readEntry } from './format/map-leaf.ts';
+import { bringHome, type Freed } from './home.ts';
+import type { JournalPosition } from './journal.ts';
+import {
+  bitmapKey,
+  deletedKey,
+  objectKey,
+  packedChange,
+  poolKey,
+  recordKey,
+  sealed,
+  storeKey,
+  type ObjectRecord,
+  type PoolRecord,
+} from './records/keys.ts';
+import type { PageTree, TreeRoot } from './page-tree.ts';
+import type { ObjectState, PoolParts, StoreState } from './state.ts';
+
+/** Leaves of deleted objects that one checkpoint frees. */
+const leavesAtOnce = 256;
+/** Milliseconds that bringing home may hold the thread before others get a turn. */
+const sliceMs = 1;
+
+type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
+
+/** What the running checkpoint took: the state of everything at one point of the sequence. */
+export type Taken = {
+  readonly position: JournalPosition;
+  readonly objects: readonly { readonly object: ObjectState; readonly sizeBytes: number }[];
+  readonly stores: readonly {
+    readonly store: StoreState;
+    readonly sequence: number;
+    readonly deleted: readonly ObjectState[];
+  }[];
+};
+
+/** Freezes everything, in one turn. What was recorded must be appended. */
+export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
+  const objects: { object: ObjectState; sizeBytes: number }[] = [];
+  const stores: { store: StoreState; sequence: number; deleted: ObjectState[] }[] = [];
+  for (const store of pool.stores.values()) {
+    if (!store.changed) continue;
+    store.changed = false;
+    stores.push({ store, sequence: store.sequence, deleted: [...store.deleted] });
+    store.deleted.clear();
+    store.records.freeze();
+    for (const object of store.objects.values()) {
+      object.overlay.freeze();
+      objects.push({ object, sizeBytes: object.journaledSize });
+    }
+  }
+  return { position, objects, stores };
+}
+
+/**
+ * One checkpoint, in rule 1's order. `sync` makes the journal durable up to the position (a). A checkpoint that fails
+ * before its commit leaves everything as it was; the journal still has it all.
+ */
+export async function checkpoint(
+  pool: PoolParts,
+  taken: Taken,
+  clean: boolean,
+  sync: () => Promise<void>,
+): Promise<void> {
+  const freed: Freed = { slots: [], blocks: [], taken: [] };
+  const trees: { tree: PageTree; root: TreeRoot }[] = [];
+  pool.birth += 1;
+  try {
+    if (pool.broken !== 'home-before-journal') await sync();
+    await bringAllHome(pool, taken, freed);
+    const changes = await commitChanges(pool, taken, clean, trees);
+    await pool.data.sync();
+    await pool.pages.sync();
+    if (pool.broken === 'home-before-journal') await sync();
+    await pool.records.commit(changes);
+  } catch (error) {
+    rollBack(pool, taken, freed);
+    throw error;
+  }
+  for (const { tree, root } of trees) tree.adopt(root);
+  pool.slots.committed();
+  for (const { object } of taken.objects) {
+    object.overlay.thaw();
+    object.committedBlocks = object.mappedBlocks;
+  }
+  for (const { store } of taken.stores) store.records.thaw();
+  pool.pages.releaseFreed();
+  for (const [id, tree] of pool.deleting) if (tree.root.ref === undefined) pool.deleting.delete(id);
+  pool.counters.checkpoints += 1;
+  await giveBack(pool, freed);
+}
+
+async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed): Promise<void> {
+  let sliceStart = pool.host.clock.monotonicMs();
+  const pause = async (): Promise<void> => {
+    if (pool.host.clock.monotonicMs() - sliceStart < sliceMs) return;
+    await new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
+    sliceStart = pool.host.clock.monotonicMs();
+  };
+  for (const { object } of taken.objects) {
+    const chunks = [...(object.overlay.frozen ?? [])].sort(([a], [b]) => a - b);
+    for (const [chunk, overlay] of chunks) {
+      await bringHome(pool, object, chunk, overlay, freed);
+      await pause();
+    }
+  }
+  for (const { deleted } of taken.stores) {
+    for (const object of deleted) {
+      pool.deleting.set(object.id, object.tree);
+      for (const { slots } of object.overlay.frozen?.values() ?? []) freed.slots.push(...slots.map(({ slot }) => slot));
+    }
+  }
+  await freeDeleted(pool, freed, pause);
+}
+
+/** Deleted objects lose some leaves in each checkpoint, in the same commit as their frees: it can stop anywhere. */
+async function freeDeleted(pool: PoolParts, freed: Freed, pause: () => Promise<void>): Promise<void> {
+  let leaves = 0;
+  for (const tree of pool.deleting.values()) {
+    for (let at = await tree.nextLeaf(0); at >= 0 && leaves < leavesAtOnce; at = await tree.nextLeaf(at + 1)) {
+      const page = await tree.change(at);
+      for (let index = 0; index < entriesEach; index += 1) {
+        for (const { slot } of readEntry(page.view, index).pieces) {
+          pool.slots.setDurable(slot, false);
+          freed.slots.push(slot);
+        }
+      }
+      page.bytes.fill(0);
+      leaves += 1;
+      await pause();
+    }
+  }
+}
+
+/** Writes the pages and gives all records of the commit (d). */
+async function commitChanges(
+  pool: PoolParts,
+  taken: Taken,
+  clean: boolean,
+  trees: { tree: PageTree; root: TreeRoot }[],
+): Promise<Change[]> {
+  const changes: Change[] = [];
+  const write = async (tree: PageTree): Promise<TreeRoot> => {
+    const root = await tree.write(pool.birth);
+    trees.push({ tree, root });
+    return root;
+  };
+  for (const { object, sizeBytes } of taken.objects) {
+    const { ref, levels } = await write(object.tree);
+    const record: ObjectRecord = { sizeBytes, root: ref, levels, blocks: object.mappedBlocks };
+    changes.push(packedChange(objectKey(object.store, object.id), record));
+  }
+  for (const { store, sequence, deleted } of taken.stores) {
+    changes.push(packedChange(storeKey(store.id), { sequence }));
+    for (const { id } of deleted) changes.push({ key: objectKey(store.id, id), value: null });
+    for (const { key, value } of store.records.frozen) {
+      const name = recordKey(store.id, key);
+      changes.push({ key: name, value: value === null ? null : sealed(name, value) });
+    }
+  }
+  for (const [id, tree] of pool.deleting) {
+    const { ref, levels } = await write(tree);
+    const key = deletedKey(id);
+    changes.push(
+      ref === undefined ? { key, value: null } : packedChange(key, { sizeBytes: 0, root: ref, levels, blocks: 0 }),
+    );
+  }
+  const checksums = await write(pool.checksums);
+  for (const { index, bytes } of pool.slots.takeDirty()) changes.push(bitmapChange('slots', index, bytes));
+  for (const { index, bytes } of pool.pages.allocator.takeDirty()) changes.push(bitmapChange('pages', index, bytes));
+  changes.push(packedChange(poolKey, poolRecord(pool, taken.position, clean, checksums)));
+  return changes;
+}
+
+function poolRecord(pool: PoolParts, position: JournalPosition, clean: boolean, checksums: TreeRoot): PoolRecord {
+  return {
+    birth: pool.birth,
+    position,
+    nextObject: pool.nextObject,
+    nextStore: pool.nextStore,
+    lossGeneration: pool.lossGeneration,
+    clean,
+    bootId: pool.host.bootId(),
+    checksumRoot: checksums.ref,
+    checksumLevels: checksums.levels,
+  };
+}
+
+/** Rule 1(e): slots that nothing durable refers to any more, and the host's room of what was trimmed. */
+async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
+  for (const slot of freed.slots) {
+    await pool.data.punch(slot, 0, pool.blocksEach);
+    pool.slots.release(slot);
+  }
+  for (const { slot, block } of freed.blocks) {
+    if (pool.slots.isDurable(slot) && pool.slots.isLive(slot)) await pool.data.punch(slot, block, 1);
+  }
+}
+
+function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {
+  for (const { object } of taken.objects) {
+    object.tree.abandon();
+    object.mappedBlocks = object.committedBlocks;
+    for (const hidden of object.overlay.unfreeze()) pool.arena.release(hidden);
+  }
+  for (const { store, deleted } of taken.stores) {
+    for (const object of deleted) {
+      pool.deleting.delete(object.id);
+      store.deleted.add(object);
+    }
+    store.records.unfreeze();
+    store.changed = true;
+  }
+  for (const tree of pool.deleting.values()) tree.abandon();
+  pool.checksums.abandon();
+  pool.pages.rollBack();
+  pool.slots.rollBack();
+  for (const slot of freed.taken) pool.slots.release(slot);
+}
+
+function bitmapChange(kind: 'slots' | 'pages', index: number, bytes: Uint8Array): Change {
+  const key = bitmapKey(kind, index);
+  return { key, value: sealed(key, bytes) };
+}

@@ -1,0 +1,167 @@
+import { AshlarError, type Timer } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
+import { checkpoint, takeAll } from './checkpoint.ts';
+import { chunkOverlayBytes } from './overlay.ts';
+import type { Journal } from './journal.ts';
+import type { PoolParts } from './state.ts';
+
+/** A checkpoint begins at this share of the overlay's or the journal's bound, and at the latest after this time. */
+const beginShare = 0.25;
+const slowShare = 0.6;
+const latestMs = 5000;
+/** How long after a checkpoint that met a full disk the next one is tried. */
+const retryMs = 500;
+
+/**
+ * When checkpoints run, and who waits for them: admission by the debt that they have to work off, so that back-pressure
+ * is smooth.
+ */
+export class Checkpointer {
+  readonly #pool: PoolParts;
+  readonly #journal: Journal;
+  readonly #overlayBytes: number;
+  #running: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #closed = false;
+  #retryAt = -Infinity;
+
+  constructor(pool: PoolParts, journal: Journal, overlayBytes: number) {
+    this.#pool = pool;
+    this.#journal = journal;
+    this.#overlayBytes = overlayBytes;
+  }
+
+  /** Bytes of memory that what is not yet home takes. */
+  get debtBytes(): number {
+    return this.#pool.arena.usedBytes + this.#pool.overlaid.chunks * chunkOverlayBytes;
+  }
+
+  /** What an operation must wait for before it adds to the debt. Throws where the pool takes no writes. */
+  admit(): Promise<void> | undefined {
+    const pool = this.#pool;
+    if (pool.state === 'failed' || pool.state === 'read-only') {
+      throw new AshlarError(pool.state === 'failed' ? 'io' : 'read-only', pool.reason ?? 'the pool takes no writes');
+    }
+    const share = this.#share();
+    if (share < beginShare) {
+      this.#timer ??= pool.host.scheduler.after(latestMs, () => this.#tick());
+      return undefined;
+    }
+    this.begin();
+    if (share < slowShare) return undefined;
+    if (share < 1) return new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
+    return this.#waitBelow();
+  }
+
+  /** Runs a checkpoint unless one runs. */
+  begin(): void {
+    if (this.#running !== undefined || this.#closed) return;
+    if (this.#pool.host.clock.monotonicMs() < this.#retryAt) return;
+    this.run(false).catch(() => undefined);
+  }
+
+  /** Settles when a checkpoint of everything recorded before the call is durable. */
+  async run(clean: boolean): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    this.#running = this.#checkpoint(clean).finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  /** Runs `work` while no checkpoint runs. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    const done = work();
+    this.#running = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await done;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  /** The greater of the two debts, as a share of its bound. */
+  #share(): number {
+    const journal = 1 - this.#journal.freeBytes / this.#journal.capacityBytes;
+    // Above two thirds of the journal nobody is let in, so that what is on its way always finds room.
+    return Math.max(this.debtBytes / this.#overlayBytes, journal * 1.5);
+  }
+
+  async #waitBelow(): Promise<void> {
+    while (this.#share() >= 1) {
+      const pool = this.#pool;
+      if (pool.state === 'failed') throw new AshlarError('io', pool.reason ?? 'the pool has failed');
+      this.begin();
+      if (this.#running !== undefined) await this.#running.catch(() => undefined);
+      else if (pool.state === 'no-space') throw new AshlarError('no-space', pool.reason ?? 'the pool is full');
+      else await new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
+    }
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    if (this.#closed) return;
+    const work = this.#pool.deleting.size > 0 || [...this.#pool.stores.values()].some(({ changed }) => changed);
+    if (work) this.begin();
+  }
+
+  async #checkpoint(clean: boolean): Promise<void> {
+    const pool = this.#pool;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    pool.group.endRound();
+    while (!pool.group.isIdle) await pool.group.drained();
+    const taken = takeAll(pool, this.#journal.position);
+    try {
+      await checkpoint(pool, taken, clean, () => pool.group.sync());
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+    this.#journal.releaseBefore(taken.position);
+    pool.room.settlePromises(this.debtBytes - (this.debtBytes % blockSize));
+    await this.#stand();
+    if (pool.deleting.size > 0 && !this.#closed) {
+      this.#timer ??= pool.host.scheduler.after(10, () => this.#tick());
+    }
+  }
+
+  /** The reserve must stand again before new blocks are let in (rule 6). */
+  async #stand(): Promise<void> {
+    const pool = this.#pool;
+    const stands = await pool.room.restore();
+    if (pool.state === 'no-space' && stands) {
+      pool.state = 'ok';
+      pool.reason = undefined;
+    } else if (!stands && pool.state === 'ok') {
+      pool.state = 'no-space';
+      pool.reason = 'the disk of the pool is full; free some room and it goes on by itself';
+      this.#timer ??= pool.host.scheduler.after(retryMs, () => void this.#stand().catch(() => undefined));
+    } else if (!stands)
+      this.#timer ??= pool.host.scheduler.after(retryMs, () => void this.#stand().catch(() => undefined));
+  }
+
+  #failed(error: unknown): void {
+    const pool = this.#pool;
+    if (pool.state === 'failed') return;
+    if (error instanceof AshlarError && error.kind === 'no-space') {
+      pool.state = 'no-space';
+      pool.reason = 'the disk of the pool is full; free some room and it goes on by itself';
+      this.#retryAt = pool.host.clock.monotonicMs() + retryMs;
+      this.#timer ??= pool.host.scheduler.after(retryMs, () => this.#tick());
+      return;
+    }
+    // Rule 5: nothing is tried again in place. What the journal has is recovered by the next start.
+    pool.state = 'failed';
+    pool.reason = `the pool could not bring its data home: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,44 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { createRealHost } from '@ashlar/host';
+import { objectStoreContract, type PoolFixture } from '@ashlar/testing';
+import test from 'ava';
+import { openPool, type PoolOptions } from './index.ts';
+
+const options: PoolOptions = { overlayBytes: 8 * 1024 * 1024, journalBytes: 32 * 1024 * 1024 };
+
+async function fixture(path: string, remove: () => Promise<void>): Promise<PoolFixture> {
+  let pool = await openPool(createRealHost(), path, options);
+  return {
+    pool,
+    reopen: async () => {
+      await pool.close();
+      pool = await openPool(createRealHost(), path, options);
+      return pool;
+    },
+    openSecond: () => openPool(createRealHost(), path, options),
+    dispose: async () => {
+      await pool.close();
+      await remove();
+    },
+  };
+}
+
+objectStoreContract(test, 'chunk store on the host', {
+  create: async () => {
+    const path = await mkdtemp(`${tmpdir()}/ashlar-store-`);
+    return await fixture(path, () => rm(path, { recursive: true }));
+  },
+  ...(process.getuid?.() === 0 ? { createLimited } : {}),
+});
+
+/** A file system of that size in memory. */
+async function createLimited(roomBytes: number): Promise<PoolFixture> {
+  const path = await mkdtemp(`${tmpdir()}/ashlar-store-`);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${roomBytes}`, 'tmpfs', path]);
+  return await fixture(path, async () => {
+    execFileSync('umount', ['-l', path]);
+    await rmdir(path);
+  });
+}

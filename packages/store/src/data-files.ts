@@ -1,0 +1,91 @@
+import { AshlarError, GiB, type Settled } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { blockSize } from './checksum.ts';
+
+/** Bytes of one data file: below the largest file of every file system in use, and few files for a large pool. */
+const fileBytes = 16 * GiB;
+
+/** The slots, in files of 16 GiB that grow as they are written. Which of them must be synced is known here. */
+export class DataFiles {
+  readonly #host: Host;
+  readonly #directory: string;
+  readonly #slotBytes: number;
+  readonly #files: (HostFile | undefined)[] = [];
+  readonly #unsynced = new Set<HostFile>();
+  #newFile = false;
+
+  constructor(host: Host, directory: string, slotBytes: number) {
+    this.#host = host;
+    this.#directory = directory;
+    this.#slotBytes = slotBytes;
+  }
+
+  /** Reads whole blocks of one slot from `block` on. What was never written there may be short: it fails verification. */
+  read(slot: number, block: number, into: Uint8Array): Settled<number> {
+    const file = this.#file(slot);
+    return file.read(this.#offset(slot, block), into);
+  }
+
+  write(slot: number, block: number, from: Uint8Array): Settled<void> {
+    const file = this.#file(slot);
+    this.#unsynced.add(file);
+    return file.write(this.#offset(slot, block), from);
+  }
+
+  writeMany(slot: number, block: number, parts: readonly Uint8Array[]): Settled<void> {
+    const file = this.#file(slot);
+    this.#unsynced.add(file);
+    return file.writeMany(this.#offset(slot, block), parts);
+  }
+
+  /** Reserves the room of blocks of a slot. */
+  allocate(slot: number, block: number, blocks: number): Settled<void> {
+    const file = this.#file(slot);
+    this.#unsynced.add(file);
+    return file.allocate(this.#offset(slot, block), blocks * blockSize);
+  }
+
+  /** Gives the room of blocks of a slot back to the host. A host that cannot punch keeps it, and nothing else changes. */
+  punch(slot: number, block: number, blocks: number): Settled<void> {
+    try {
+      return this.#file(slot).punch(this.#offset(slot, block), blocks * blockSize);
+    } catch (error) {
+      if (error instanceof AshlarError && error.kind === 'unsupported') return;
+      throw error;
+    }
+  }
+
+  /** Makes durable what was written before the call (rule 1c, and rule 2 for slots named by the journal). */
+  async sync(): Promise<void> {
+    const files = [...this.#unsynced];
+    this.#unsynced.clear();
+    const newFile = this.#newFile;
+    this.#newFile = false;
+    await Promise.all(files.map((file) => file.sync()));
+    if (newFile) await this.#host.syncDirectory(this.#directory);
+  }
+
+  get hasUnsynced(): boolean {
+    return this.#unsynced.size > 0;
+  }
+
+  close(): void {
+    for (const file of this.#files) file?.close();
+    this.#files.length = 0;
+  }
+
+  #offset(slot: number, block: number): number {
+    return ((slot * this.#slotBytes) % fileBytes) + block * blockSize;
+  }
+
+  #file(slot: number): HostFile {
+    const index = Math.floor((slot * this.#slotBytes) / fileBytes);
+    let file = this.#files[index];
+    if (file === undefined) {
+      file = this.#host.open(`${this.#directory}/${String(index).padStart(6, '0')}`, { create: true });
+      this.#files[index] = file;
+      this.#newFile = true;
+    }
+    return file;
+  }
+}

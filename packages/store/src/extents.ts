@@ -1,0 +1,64 @@
+import type { Extent, ExtentState } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
+import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
+import { corrupt, firstArena, nothing, reserved } from './overlay.ts';
+import type { Page } from './page-file.ts';
+import type { ObjectState, PoolParts } from './state.ts';
+
+/** The states of a range, merged, at most `limit`. Holes of any size cost what their borders cost. */
+export async function extentsOf(
+  pool: PoolParts,
+  object: ObjectState,
+  offset: number,
+  length: number,
+  limit: number,
+): Promise<readonly Extent[]> {
+  const found: { offset: number; length: number; state: ExtentState }[] = [];
+  const end = offset + length;
+  const leafBytes = pool.chunkSizeBytes * entriesEach;
+  for (let at = offset; at < end;) {
+    const leaf = await object.tree.leaf(Math.floor(at / leafBytes));
+    const leafEnd = leaf === undefined ? await holeEnd(pool, object, at, end) : at - (at % leafBytes) + leafBytes;
+    for (const stop = Math.min(end, leafEnd); at < stop;) {
+      const chunk = Math.floor(at / pool.chunkSizeBytes);
+      const bare =
+        leaf === undefined && !object.overlay.active.has(chunk) && object.overlay.frozen?.has(chunk) !== true;
+      const next = bare
+        ? Math.min(stop, nextOverlaid(pool, object, chunk))
+        : Math.min(stop, at - (at % blockSize) + blockSize);
+      const state = bare ? 'hole' : stateOf(object, chunk, (at % pool.chunkSizeBytes) / blockSize, leaf);
+      const last = found.at(-1);
+      if (last?.state === state) last.length += next - at;
+      else if (found.length === limit) return found;
+      else found.push({ offset: at, length: next - at, state });
+      at = next;
+    }
+  }
+  return found;
+}
+
+async function holeEnd(pool: PoolParts, object: ObjectState, at: number, end: number): Promise<number> {
+  const leafBytes = pool.chunkSizeBytes * entriesEach;
+  const next = await object.tree.nextLeaf(Math.floor(at / leafBytes));
+  return next < 0 ? end : Math.max(next * leafBytes, at - (at % leafBytes) + leafBytes);
+}
+
+/** Where the next chunk behind `chunk` begins that the overlay knows. */
+function nextOverlaid(pool: PoolParts, object: ObjectState, chunk: number): number {
+  let least = Number.MAX_SAFE_INTEGER;
+  for (const layer of [object.overlay.active, object.overlay.frozen]) {
+    for (const there of layer?.keys() ?? []) if (there > chunk && there < least) least = there;
+  }
+  return least === Number.MAX_SAFE_INTEGER ? least : least * pool.chunkSizeBytes;
+}
+
+function stateOf(object: ObjectState, chunk: number, blockAt: number, leaf: Page | undefined): ExtentState {
+  const block = Math.floor(blockAt);
+  const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
+  if (code < 0 || code >= firstArena || code === corrupt) return 'data';
+  if (code === reserved) return 'zero';
+  if (code !== nothing || leaf === undefined) return 'hole';
+  const entry = chunk % entriesEach;
+  if (slotOf(leaf.view, entry, block) >= 0) return 'data';
+  return isReserved(leaf.view, entry, block) ? 'zero' : 'hole';
+}

@@ -1,0 +1,341 @@
+import { assert, type Preallocation, type RecordChange } from '@ashlar/core';
+import { blockSize, checksumOf } from '../checksum.ts';
+
+/**
+ * A frame is what one append writes: a header of whole blocks with all records that arrived together, then the blocks
+ * that they carry. Little endian:
+ *
+ *   0 magic u32 · 4 CRC-32C of [8, header length) u32 · 8 generation u32 · 12 stream u32 · 16 number f64
+ *   24 previous frame's checksum u32 · 28 header length u32 · 32 data blocks u32 · 36 records u32
+ *   40 durable number f64 (frames up to it are known durable) · 48 first 8 bytes of the pool's id · 56 reserved 8
+ *
+ * then the records: kind u8, 3 reserved, length u32, store f64, sequence f64, and the kind's own fields.
+ */
+const magic = 0x314a5341;
+const headerSize = 64;
+const recordSize = 24;
+
+/** Bounds of one frame: a segment holds at least one of the greatest. */
+export const maxHeaderBytes = 64 * 1024;
+export const maxDataBlocks = 256;
+export const maxFrameBytes = maxHeaderBytes + maxDataBlocks * blockSize;
+
+const kinds = { data: 1, slots: 2, clear: 3, create: 4, delete: 5, truncate: 6, batch: 7 } as const;
+const preallocations: readonly Preallocation[] = ['off', 'falloc', 'full'];
+
+export type FrameHead = {
+  readonly poolId: string;
+  readonly generation: number;
+  readonly stream: number;
+  readonly number: number;
+  readonly previous: number;
+  readonly durable: number;
+};
+
+type At = { readonly store: number; readonly sequence: number };
+
+/** What one record says. Offsets and lengths are bytes, multiples of a block. */
+export type JournalRecord = At &
+  (
+    | {
+        readonly kind: 'data';
+        readonly object: number;
+        readonly offset: number;
+        readonly checksums: Uint32Array;
+        readonly firstBlock: number;
+      }
+    | {
+        readonly kind: 'slots';
+        readonly object: number;
+        readonly chunk: number;
+        readonly slot: number;
+        readonly block: number;
+        readonly checksums: Uint32Array;
+      }
+    | {
+        readonly kind: 'clear';
+        readonly object: number;
+        readonly offset: number;
+        readonly length: number;
+        readonly keep: boolean;
+      }
+    | {
+        readonly kind: 'create';
+        readonly object: number;
+        readonly sizeBytes: number;
+        readonly preallocation: Preallocation;
+      }
+    | { readonly kind: 'delete'; readonly object: number }
+    | { readonly kind: 'truncate'; readonly object: number; readonly sizeBytes: number }
+    | { readonly kind: 'batch'; readonly changes: readonly RecordChange[] }
+  );
+
+/** Builds one frame as operations arrive; reused for the next when it was written. */
+export class FrameBuilder {
+  readonly #header = Buffer.alloc(maxHeaderBytes);
+  #at = headerSize;
+  #records = 0;
+  #blocks = 0;
+
+  get isEmpty(): boolean {
+    return this.#records === 0;
+  }
+
+  get dataBlocks(): number {
+    return this.#blocks;
+  }
+
+  /** Bytes of the header as it stands, whole blocks. */
+  get headerBytes(): number {
+    return Math.ceil(this.#at / blockSize) * blockSize;
+  }
+
+  /** Whether a record with that many bytes of its own fields and data blocks still fits. */
+  fits(fieldBytes: number, dataBlocks: number): boolean {
+    return this.#at + recordSize + fieldBytes + 8 <= maxHeaderBytes && this.#blocks + dataBlocks <= maxDataBlocks;
+  }
+
+  /** A small write; its blocks follow the header in the order of their records. Fields: object, offset, blocks, checksums. */
+  data(at: At, object: number, offset: number, checksums: Uint32Array): void {
+    const from = this.#begin(kinds.data, at);
+    this.#header.writeDoubleLE(object, from);
+    this.#header.writeDoubleLE(offset, from + 8);
+    this.#checksums(from + 16, checksums);
+    this.#blocks += checksums.length;
+    this.#end(24 + checksums.length * 4);
+  }
+
+  /** A large write's part in one chunk, whose bytes are in a slot already. */
+  slots(at: At, object: number, chunk: number, slot: number, block: number, checksums: Uint32Array): void {
+    const from = this.#begin(kinds.slots, at);
+    this.#header.writeDoubleLE(object, from);
+    this.#header.writeDoubleLE(chunk, from + 8);
+    this.#header.writeDoubleLE(slot, from + 16);
+    this.#header.writeDoubleLE(block, from + 24);
+    this.#checksums(from + 32, checksums);
+    this.#end(40 + checksums.length * 4);
+  }
+
+  clear(at: At, object: number, offset: number, length: number, keep: boolean): void {
+    const from = this.#begin(kinds.clear, at);
+    this.#header.writeDoubleLE(object, from);
+    this.#header.writeDoubleLE(offset, from + 8);
+    this.#header.writeDoubleLE(length, from + 16);
+    this.#header.writeDoubleLE(keep ? 1 : 0, from + 24);
+    this.#end(32);
+  }
+
+  create(at: At, object: number, sizeBytes: number, preallocation: Preallocation): void {
+    const from = this.#begin(kinds.create, at);
+    this.#header.writeDoubleLE(object, from);
+    this.#header.writeDoubleLE(sizeBytes, from + 8);
+    this.#header.writeDoubleLE(preallocations.indexOf(preallocation), from + 16);
+    this.#end(24);
+  }
+
+  delete(at: At, object: number): void {
+    this.#header.writeDoubleLE(object, this.#begin(kinds.delete, at));
+    this.#end(8);
+  }
+
+  truncate(at: At, object: number, sizeBytes: number): void {
+    const from = this.#begin(kinds.truncate, at);
+    this.#header.writeDoubleLE(object, from);
+    this.#header.writeDoubleLE(sizeBytes, from + 8);
+    this.#end(16);
+  }
+
+  /** Bytes of a batch's fields: what `fits` is asked, and what travels as data blocks where it is too long. */
+  batch(at: At, encoded: Uint8Array): void {
+    const from = this.#begin(kinds.batch, at);
+    this.#header.set(encoded, from);
+    this.#end(encoded.length);
+  }
+
+  /** Completes the header. Gives its bytes (valid until the builder is used again) and their checksum. */
+  seal(head: FrameHead): { readonly header: Uint8Array; readonly checksum: number } {
+    const length = Math.ceil(this.#at / blockSize) * blockSize;
+    const header = this.#header;
+    header.fill(0, this.#at, length);
+    header.writeUInt32LE(magic, 0);
+    header.writeUInt32LE(head.generation, 8);
+    header.writeUInt32LE(head.stream, 12);
+    header.writeDoubleLE(head.number, 16);
+    header.writeUInt32LE(head.previous, 24);
+    header.writeUInt32LE(length, 28);
+    header.writeUInt32LE(this.#blocks, 32);
+    header.writeUInt32LE(this.#records, 36);
+    header.writeDoubleLE(head.durable, 40);
+    header.write(head.poolId.slice(0, 16), 48, 'hex');
+    header.fill(0, 56, headerSize);
+    const checksum = checksumOf(header.subarray(8, length));
+    header.writeUInt32LE(checksum, 4);
+    return { header: header.subarray(0, length), checksum };
+  }
+
+  reset(): void {
+    this.#at = headerSize;
+    this.#records = 0;
+    this.#blocks = 0;
+  }
+
+  #begin(kind: number, at: At): number {
+    this.#header.writeUInt32LE(kind, this.#at);
+    this.#header.writeDoubleLE(at.store, this.#at + 8);
+    this.#header.writeDoubleLE(at.sequence, this.#at + 16);
+    return this.#at + recordSize;
+  }
+
+  #checksums(from: number, checksums: Uint32Array): void {
+    this.#header.writeUInt32LE(checksums.length, from);
+    this.#header.writeUInt32LE(0, from + 4);
+    for (let index = 0; index < checksums.length; index += 1) {
+      this.#header.writeUInt32LE(checksums[index] ?? 0, from + 8 + index * 4);
+    }
+  }
+
+  #end(fieldBytes: number): void {
+    const length = Math.ceil(fieldBytes / 8) * 8;
+    assert(this.#at + recordSize + length <= maxHeaderBytes, 'a record is asked to fit before it is added');
+    this.#header.writeUInt32LE(length, this.#at + 4);
+    this.#header.fill(0, this.#at + recordSize + fieldBytes, this.#at + recordSize + length);
+    this.#at += recordSize + length;
+    this.#records += 1;
+  }
+}
+
+export type Frame = FrameHead & {
+  readonly checksum: number;
+  readonly headerBytes: number;
+  readonly dataBlocks: number;
+  readonly recordCount: number;
+};
+
+/** The length of a header that may start here, from its first block; 0 where none does. */
+export function headerLengthAt(block: Uint8Array): number {
+  const view = Buffer.from(block.buffer, block.byteOffset, block.length);
+  if (view.readUInt32LE(0) !== magic) return 0;
+  const length = view.readUInt32LE(28);
+  return length >= blockSize && length <= maxHeaderBytes && length % blockSize === 0 ? length : 0;
+}
+
+/** The frame whose whole header this is, or nothing where its checksum or its pool is not right. */
+export function decodeHead(header: Uint8Array, poolId: string): Frame | undefined {
+  const view = Buffer.from(header.buffer, header.byteOffset, header.length);
+  const checksum = view.readUInt32LE(4);
+  if (headerLengthAt(header) !== header.length || checksumOf(view.subarray(8)) !== checksum) return undefined;
+  if (view.toString('hex', 48, 56) !== poolId.slice(0, 16)) return undefined;
+  const dataBlocks = view.readUInt32LE(32);
+  if (dataBlocks > maxDataBlocks) return undefined;
+  return {
+    poolId,
+    checksum,
+    generation: view.readUInt32LE(8),
+    stream: view.readUInt32LE(12),
+    number: view.readDoubleLE(16),
+    previous: view.readUInt32LE(24),
+    headerBytes: header.length,
+    dataBlocks,
+    recordCount: view.readUInt32LE(36),
+    durable: view.readDoubleLE(40),
+  };
+}
+
+/** The records of a header that `decodeHead` accepted. */
+export function decodeRecords(header: Uint8Array, frame: Frame): JournalRecord[] {
+  const view = Buffer.from(header.buffer, header.byteOffset, header.length);
+  const records: JournalRecord[] = [];
+  let at = headerSize;
+  let firstBlock = 0;
+  for (let index = 0; index < frame.recordCount; index += 1) {
+    const length = view.readUInt32LE(at + 4);
+    const record = decodeRecord(view, at, length, firstBlock);
+    if (record.kind === 'data') firstBlock += record.checksums.length;
+    records.push(record);
+    at += recordSize + length;
+  }
+  return records;
+}
+
+function decodeRecord(view: Buffer, at: number, length: number, firstBlock: number): JournalRecord {
+  const place = { store: view.readDoubleLE(at + 8), sequence: view.readDoubleLE(at + 16) };
+  const from = at + recordSize;
+  const field = (index: number): number => view.readDoubleLE(from + index * 8);
+  const kind = view.readUInt8(at);
+  switch (kind) {
+    case kinds.data:
+      return {
+        ...place,
+        kind: 'data',
+        object: field(0),
+        offset: field(1),
+        checksums: checksumsAt(view, from + 16),
+        firstBlock,
+      };
+    case kinds.slots:
+      return {
+        ...place,
+        kind: 'slots',
+        object: field(0),
+        chunk: field(1),
+        slot: field(2),
+        block: field(3),
+        checksums: checksumsAt(view, from + 32),
+      };
+    case kinds.clear:
+      return { ...place, kind: 'clear', object: field(0), offset: field(1), length: field(2), keep: field(3) === 1 };
+    case kinds.create:
+      return {
+        ...place,
+        kind: 'create',
+        object: field(0),
+        sizeBytes: field(1),
+        preallocation: preallocations[field(2)] ?? 'off',
+      };
+    case kinds.delete:
+      return { ...place, kind: 'delete', object: field(0) };
+    case kinds.truncate:
+      return { ...place, kind: 'truncate', object: field(0), sizeBytes: field(1) };
+    default:
+      assert(kind === kinds.batch, 'a verified header holds known records');
+      return { ...place, kind: 'batch', changes: decodeBatch(view.subarray(from, from + length)) };
+  }
+}
+
+function checksumsAt(view: Buffer, from: number): Uint32Array {
+  const checksums = new Uint32Array(view.readUInt32LE(from));
+  for (let index = 0; index < checksums.length; index += 1) checksums[index] = view.readUInt32LE(from + 8 + index * 4);
+  return checksums;
+}
+
+/** A batch's fields: count u32, then key length u32, value length i32 (-1: delete), key, value. */
+export function encodeBatch(changes: readonly RecordChange[]): Uint8Array {
+  const size = changes.reduce((sum, { key, value }) => sum + 8 + key.length + (value?.length ?? 0), 4);
+  const bytes = Buffer.alloc(size);
+  bytes.writeUInt32LE(changes.length, 0);
+  let at = 4;
+  for (const { key, value } of changes) {
+    bytes.writeUInt32LE(key.length, at);
+    bytes.writeInt32LE(value === null ? -1 : value.length, at + 4);
+    bytes.set(key, at + 8);
+    at += 8 + key.length;
+    if (value !== null) bytes.set(value, at);
+    at += value?.length ?? 0;
+  }
+  return bytes;
+}
+
+export function decodeBatch(bytes: Buffer): RecordChange[] {
+  const changes: RecordChange[] = [];
+  let at = 4;
+  for (let index = bytes.readUInt32LE(0); index > 0; index -= 1) {
+    const keyLength = bytes.readUInt32LE(at);
+    const valueLength = bytes.readInt32LE(at + 4);
+    const key = Uint8Array.from(bytes.subarray(at + 8, at + 8 + keyLength));
+    at += 8 + keyLength;
+    const value = valueLength < 0 ? null : Uint8Array.from(bytes.subarray(at, at + valueLength));
+    at += Math.max(0, valueLength);
+    changes.push({ key, value });
+  }
+  return changes;
+}

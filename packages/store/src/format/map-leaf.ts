@@ -1,0 +1,82 @@
+import { assert } from '@ashlar/core';
+import { blockSize } from '../checksum.ts';
+
+/**
+ * A leaf of an object's map: what is known of 32 neighbouring chunks, 128 bytes each: four pieces of 24 bytes (slot + 1
+ * as float64, birth float64, bitmap of the chunk's blocks that lie there as two u32), then the bitmap of blocks that
+ * read as zeros but keep their room (two u32), flags u32, 20 reserved. Block b of a chunk lies at block b of its slot.
+ */
+export const entrySize = 128;
+export const entriesEach = blockSize / entrySize;
+export const piecesEach = 4;
+const pieceSize = 24;
+const zeroAt = piecesEach * pieceSize;
+
+export type Piece = { slot: number; birth: number; low: number; high: number };
+
+/** A chunk's entry in memory. Bitmaps are pairs of unsigned 32-bit words: blocks 0 to 31 and 32 to 63. */
+export type ChunkEntry = { pieces: Piece[]; zeroLow: number; zeroHigh: number };
+
+export function readEntry(leaf: DataView, index: number): ChunkEntry {
+  const at = index * entrySize;
+  const pieces: Piece[] = [];
+  for (let piece = 0; piece < piecesEach; piece += 1) {
+    const start = at + piece * pieceSize;
+    const slot = leaf.getFloat64(start, true);
+    if (slot === 0) break;
+    pieces.push({
+      slot: slot - 1,
+      birth: leaf.getFloat64(start + 8, true),
+      low: leaf.getUint32(start + 16, true),
+      high: leaf.getUint32(start + 20, true),
+    });
+  }
+  return { pieces, zeroLow: leaf.getUint32(at + zeroAt, true), zeroHigh: leaf.getUint32(at + zeroAt + 4, true) };
+}
+
+export function writeEntry(leaf: DataView, index: number, entry: ChunkEntry): void {
+  assert(entry.pieces.length <= piecesEach, 'a chunk lies in at most four slots');
+  const at = index * entrySize;
+  for (let piece = 0; piece < piecesEach; piece += 1) {
+    const start = at + piece * pieceSize;
+    const from = entry.pieces[piece];
+    leaf.setFloat64(start, from === undefined ? 0 : from.slot + 1, true);
+    leaf.setFloat64(start + 8, from?.birth ?? 0, true);
+    leaf.setUint32(start + 16, from?.low ?? 0, true);
+    leaf.setUint32(start + 20, from?.high ?? 0, true);
+  }
+  leaf.setUint32(at + zeroAt, entry.zeroLow, true);
+  leaf.setUint32(at + zeroAt + 4, entry.zeroHigh, true);
+}
+
+/** The slot that holds a block, or -1. Costs no allocation: it is on the path of every read. */
+export function slotOf(leaf: DataView, index: number, block: number): number {
+  const at = index * entrySize;
+  const word = block < 32 ? 16 : 20;
+  const bit = 1 << (block & 31);
+  for (let start = at; start < at + zeroAt; start += pieceSize) {
+    const slot = leaf.getFloat64(start, true);
+    if (slot === 0) return -1;
+    if ((leaf.getUint32(start + word, true) & bit) !== 0) return slot - 1;
+  }
+  return -1;
+}
+
+/** Whether a block without data keeps room. */
+export function isReserved(leaf: DataView, index: number, block: number): boolean {
+  const word = leaf.getUint32(index * entrySize + zeroAt + (block < 32 ? 0 : 4), true);
+  return (word & (1 << (block & 31))) !== 0;
+}
+
+export function popcount(word: number): number {
+  let value = word - ((word >>> 1) & 0x55555555);
+  value = (value & 0x33333333) + ((value >>> 2) & 0x33333333);
+  return (((value + (value >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+}
+
+/** Blocks of data and of kept room. */
+export function blocksOf(entry: ChunkEntry): number {
+  let count = popcount(entry.zeroLow) + popcount(entry.zeroHigh);
+  for (const piece of entry.pieces) count += popcount(piece.low) + popcount(piece.high);
+  return count;
+}

@@ -1,0 +1,67 @@
+import { AshlarError, KiB } from '@ashlar/core';
+import { blockSize, checksumOf } from '../checksum.ts';
+
+const magic = 'ASHLAR01';
+const version = 1;
+const checksumCrc32c = 1;
+
+/** What `ashlar.pool` says: the pool's identity and the shape of everything else in it. */
+export type Superblock = {
+  /** 32 hexadecimal digits. */
+  readonly poolId: string;
+  readonly chunkSizeBytes: number;
+  /** Bits that an older program may ignore, that it may ignore when it only reads, and that it must know. */
+  readonly compatible: number;
+  readonly readOnlyCompatible: number;
+  readonly incompatible: number;
+};
+
+/** Feature bits this program knows. */
+const knownReadOnlyCompatible = 0;
+const knownIncompatible = 0;
+
+export const chunkSizes: readonly number[] = [64 * KiB, 128 * KiB, 256 * KiB];
+
+/** One block: magic 8, version u32, checksum kind u32, pool id 16, chunk size u32, three feature words u32, ..., checksum u32 at the end. */
+export function encodeSuperblock(superblock: Superblock): Uint8Array {
+  const bytes = Buffer.alloc(blockSize);
+  bytes.write(magic, 0, 'latin1');
+  bytes.writeUInt32LE(version, 8);
+  bytes.writeUInt32LE(checksumCrc32c, 12);
+  bytes.write(superblock.poolId, 16, 'hex');
+  bytes.writeUInt32LE(superblock.chunkSizeBytes, 32);
+  bytes.writeUInt32LE(superblock.compatible, 36);
+  bytes.writeUInt32LE(superblock.readOnlyCompatible, 40);
+  bytes.writeUInt32LE(superblock.incompatible, 44);
+  bytes.writeUInt32LE(checksumOf(bytes.subarray(0, blockSize - 4)), blockSize - 4);
+  return bytes;
+}
+
+/** Throws `invalid` for what is no pool, `corrupt` for a damaged one, `unsupported` for a newer one. */
+export function decodeSuperblock(raw: Uint8Array, path: string): Superblock {
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
+  if (bytes.length < blockSize || bytes.toString('latin1', 0, 8) !== magic) {
+    throw new AshlarError('invalid', `'${path}' is not a pool of Ashlar`, { path });
+  }
+  if (bytes.readUInt32LE(blockSize - 4) !== checksumOf(bytes.subarray(0, blockSize - 4))) {
+    throw new AshlarError('corrupt', `the pool's identity in '${path}' is damaged`, { path });
+  }
+  const superblock: Superblock = {
+    poolId: bytes.toString('hex', 16, 32),
+    chunkSizeBytes: bytes.readUInt32LE(32),
+    compatible: bytes.readUInt32LE(36),
+    readOnlyCompatible: bytes.readUInt32LE(40),
+    incompatible: bytes.readUInt32LE(44),
+  };
+  const unknown =
+    (superblock.incompatible & ~knownIncompatible) | (superblock.readOnlyCompatible & ~knownReadOnlyCompatible);
+  if (bytes.readUInt32LE(8) !== version || bytes.readUInt32LE(12) !== checksumCrc32c || unknown !== 0) {
+    throw new AshlarError('unsupported', `the pool in '${path}' was made by a newer Ashlar; upgrade to open it`, {
+      path,
+    });
+  }
+  if (!chunkSizes.includes(superblock.chunkSizeBytes)) {
+    throw new AshlarError('corrupt', `the pool in '${path}' has an impossible chunk size`, { path });
+  }
+  return superblock;
+}

@@ -1,0 +1,225 @@
+import { AshlarError, assert, isPromise, settle } from '@ashlar/core';
+import type { Scheduler } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
+import type { BlockArena } from './block-arena.ts';
+import type { DataFiles } from './data-files.ts';
+import { FrameBuilder } from './format/journal-frame.ts';
+import type { Journal } from './journal.ts';
+
+/** What arrived in one turn: one frame, one append, one promise for everybody in it. */
+type Batch = {
+  readonly builder: FrameBuilder;
+  readonly parts: Uint8Array[];
+  /** Blocks of the arena that nobody looks at any more, but that this batch or one before it still has to write. */
+  readonly retired: number[];
+  readonly appended: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/**
+ * Group append and group sync. Everything recorded in one turn of the loop becomes one frame; a flush joins the sync
+ * that has not started: at most one runs and one waits (rule 2).
+ */
+export class GroupCommit {
+  readonly #journal: Journal;
+  readonly #data: DataFiles;
+  readonly #scheduler: Scheduler;
+  readonly #failed: (error: AshlarError) => void;
+  readonly #arena: BlockArena;
+  readonly #spare: FrameBuilder[] = [];
+  #open: Batch;
+  #queue: Batch[] = [];
+  #appending = false;
+  #scheduled = false;
+  #running: Promise<void> | undefined;
+  #waiting: Promise<void> | undefined;
+  #failure: AshlarError | undefined;
+  #syncs = 0;
+
+  constructor(
+    journal: Journal,
+    data: DataFiles,
+    arena: BlockArena,
+    scheduler: Scheduler,
+    failed: (error: AshlarError) => void,
+  ) {
+    this.#arena = arena;
+    this.#journal = journal;
+    this.#data = data;
+    this.#scheduler = scheduler;
+    this.#failed = failed;
+    this.#open = this.#newBatch();
+  }
+
+  get syncs(): number {
+    return this.#syncs;
+  }
+
+  get failure(): AshlarError | undefined {
+    return this.#failure;
+  }
+
+  /** The builder to add one record of that size to; `added` must follow. */
+  record(fieldBytes: number, dataBlocks: number): FrameBuilder {
+    if (!this.#open.builder.fits(fieldBytes, dataBlocks)) this.#seal();
+    assert(this.#open.builder.fits(fieldBytes, dataBlocks), 'a record fits an empty frame');
+    return this.#open.builder;
+  }
+
+  /** The blocks of the record just added, if it has any. Settles when they are appended. */
+  added(parts?: readonly Uint8Array[]): Promise<void> {
+    for (const part of parts ?? []) this.#open.parts.push(part);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      this.#scheduler.soon(() => this.endRound());
+    }
+    return this.#open.appended;
+  }
+
+  /** A block of the arena that was overwritten: free once everything recorded until now is appended. */
+  retire(block: number): void {
+    this.#open.retired.push(block);
+  }
+
+  /** Nothing is recorded that is not appended. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#open.builder.isEmpty;
+  }
+
+  /** Appends what has arrived. The data plane calls it once a round, before replies go out. */
+  endRound(): void {
+    this.#scheduled = false;
+    if (!this.#open.builder.isEmpty) this.#seal();
+  }
+
+  /** Settles when everything recorded until now is appended. */
+  async drained(): Promise<void> {
+    this.endRound();
+    while (this.#queue.length > 0) await this.#queue.at(-1)?.appended;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Rule 2: data files with new slots first, then the journal. */
+  sync(): Promise<void> {
+    if (this.#waiting !== undefined) return this.#waiting;
+    if (this.#running === undefined) {
+      this.#running = this.#syncNow().finally(() => {
+        this.#running = undefined;
+      });
+      return this.#running;
+    }
+    this.#waiting = this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#waiting = undefined;
+        return this.sync();
+      });
+    return this.#waiting;
+  }
+
+  async #syncNow(): Promise<void> {
+    await this.drained();
+    this.#syncs += 1;
+    try {
+      await this.#data.sync();
+      await this.#journal.sync();
+    } catch (error) {
+      // Rule 5: what a failed sync was to write may be gone from the page cache; it is never tried again in place.
+      throw this.#fail(error);
+    }
+  }
+
+  #seal(): void {
+    this.#queue.push(this.#open);
+    this.#open = this.#newBatch();
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (!this.#appending) {
+      const batch = this.#queue[0];
+      if (batch === undefined) return;
+      if (this.#failure !== undefined) {
+        this.#queue.shift();
+        batch.reject(this.#failure);
+        continue;
+      }
+      const bytes = batch.builder.headerBytes + batch.builder.dataBlocks * blockSize;
+      if (!this.#journal.hasRoom(bytes)) {
+        this.#later(this.#journal.waitForRoom());
+        return;
+      }
+      let sync = true;
+      settle(
+        () => this.#journal.append(batch.builder, batch.parts, bytes),
+        () => this.#appended(batch, sync),
+        (error) => {
+          this.#fail(error);
+          this.#appended(batch, sync);
+        },
+      );
+      if (this.#queue[0] === batch) this.#appending = true;
+      sync = false;
+    }
+  }
+
+  #appended(batch: Batch, sync: boolean): void {
+    this.#queue.shift();
+    if (this.#failure === undefined) {
+      batch.resolve();
+      batch.builder.reset();
+      batch.parts.length = 0;
+      for (const block of batch.retired) this.#arena.release(block);
+      if (this.#spare.length < 4) this.#spare.push(batch.builder);
+    } else batch.reject(this.#failure);
+    if (sync) return;
+    this.#appending = false;
+    this.#pump();
+  }
+
+  #later(room: Promise<void>): void {
+    this.#appending = true;
+    const goOn = (): void => {
+      this.#appending = false;
+      this.#pump();
+    };
+    room.then(goOn, (error: unknown) => {
+      this.#fail(error);
+      goOn();
+    });
+  }
+
+  #fail(error: unknown): AshlarError {
+    if (this.#failure === undefined) {
+      this.#failure = new AshlarError(
+        'io',
+        'the pool has failed: a write to its disk did not succeed; restart the server when the disk is well again',
+        {},
+        error,
+      );
+      this.#failed(this.#failure);
+    }
+    return this.#failure;
+  }
+
+  #newBatch(): Batch {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Who waits hears of a failure; a batch that nobody waits for must not end the process.
+    promise.catch(() => undefined);
+    return {
+      builder: this.#spare.pop() ?? new FrameBuilder(),
+      parts: [],
+      retired: [],
+      appended: promise,
+      resolve,
+      reject,
+    };
+  }
+}
+
+/** Settles `first`, then `second`: a durable operation waits for its append, then for the sync that covers it. */
+export async function thenSync(first: void | Promise<void>, group: GroupCommit): Promise<void> {
+  if (isPromise(first)) await first;
+  await group.sync();
+}

@@ -1,0 +1,235 @@
+import { AshlarError, assert } from '@ashlar/core';
+import { blockSize, checksumOf } from './checksum.ts';
+import {
+  blocksOf,
+  entriesEach,
+  piecesEach,
+  readEntry,
+  writeEntry,
+  type ChunkEntry,
+  type Piece,
+} from './format/map-leaf.ts';
+import { corrupt, firstArena, hole, nothing, reserved, type ChunkOverlay } from './overlay.ts';
+import { checksumsEach, wordsOf } from './read.ts';
+import type { ObjectState, PoolParts } from './state.ts';
+
+/** What a checkpoint frees; given back behind its commit (rule 1e). */
+export type Freed = {
+  readonly slots: number[];
+  readonly blocks: { readonly slot: number; readonly block: number }[];
+  /** Slots that the checkpoint itself took: they go back if it fails. */
+  readonly taken: number[];
+};
+
+/** Bits of a chunk's blocks: two 32-bit words, as in the map. */
+type Bits = { low: number; high: number };
+
+/**
+ * Brings one chunk's frozen overlay home: bytes to slots, and the map's entry and the checksums to match. Blocks that
+ * have a place are overwritten there; readers have them from the overlay until the commit (rule 1).
+ */
+export async function bringHome(
+  pool: PoolParts,
+  object: ObjectState,
+  chunk: number,
+  overlay: ChunkOverlay,
+  freed: Freed,
+): Promise<void> {
+  const leaf = await object.tree.change(Math.floor(chunk / entriesEach));
+  const index = chunk % entriesEach;
+  const entry = readEntry(leaf.view, index);
+  const before = blocksOf(entry);
+  const old = entry.pieces.map((piece) => ({ ...piece }));
+  await placeBlocks(pool, entry, overlay, freed);
+  if (entry.pieces.length > piecesEach) await gather(pool, entry, freed);
+  dropEmpty(pool, entry);
+  await keepRoom(pool, entry, overlay, freed);
+  noteFreed(pool, overlay, old, entry, freed);
+  writeEntry(leaf.view, index, entry);
+  object.mappedBlocks += blocksOf(entry) - before;
+}
+
+async function placeBlocks(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed): Promise<void> {
+  for (let block = 0; block < pool.blocksEach; block += 1) {
+    const code = overlay.codes[block] ?? nothing;
+    if (code === nothing) continue;
+    if (code === hole || code === reserved) {
+      for (const piece of entry.pieces) setBit(piece, block, false);
+      setZero(entry, block, code === reserved);
+      continue;
+    }
+    setZero(entry, block, false);
+    if (code < 0) await placeSlotBlock(pool, entry, overlay, block);
+    else block += (await placeArenaRun(pool, entry, overlay, block, freed)) - 1;
+  }
+}
+
+async function placeSlotBlock(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, block: number): Promise<void> {
+  const ref = overlay.slots[-1 - (overlay.codes[block] ?? 0)];
+  assert(ref !== undefined, 'a code names a slot of its chunk');
+  let piece = entry.pieces.find(({ slot }) => slot === ref.slot);
+  if (piece === undefined) {
+    piece = { slot: ref.slot, birth: pool.birth, low: 0, high: 0 };
+    entry.pieces.push(piece);
+    pool.slots.setDurable(ref.slot, true);
+  }
+  for (const other of entry.pieces) setBit(other, block, other === piece);
+  await setChecksum(pool, ref.slot, block, ref.checksums[block] ?? 0);
+}
+
+/** Writes neighbouring blocks that go to one slot by one call; gives how many. */
+async function placeArenaRun(
+  pool: PoolParts,
+  entry: ChunkEntry,
+  overlay: ChunkOverlay,
+  first: number,
+  freed: Freed,
+): Promise<number> {
+  const piece = pieceFor(pool, entry, first, freed);
+  const parts: Uint8Array[] = [];
+  let block = first;
+  for (; block < pool.blocksEach; block += 1) {
+    const code = overlay.codes[block] ?? nothing;
+    if ((code < firstArena && code !== corrupt) || pieceFor(pool, entry, block, freed) !== piece) break;
+    setZero(entry, block, false);
+    for (const other of entry.pieces) setBit(other, block, other === piece);
+    if (code === corrupt) {
+      // What was lost stays lost: a block whose checksum can never match.
+      const zeros = new Uint8Array(blockSize);
+      parts.push(zeros);
+      await setChecksum(pool, piece.slot, block, ~checksumOf(zeros) >>> 0);
+    } else {
+      parts.push(pool.arena.bytes(code - firstArena));
+      await setChecksum(pool, piece.slot, block, pool.arena.checksum(code - firstArena));
+    }
+  }
+  await retryOnReserve(pool, () => pool.data.writeMany(piece.slot, first, parts));
+  return block - first;
+}
+
+/** The piece that a block of bytes goes to: where it is, else the first, else a fresh slot. */
+function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Freed): Piece {
+  const there = entry.pieces.find((piece) => hasBit(piece, block)) ?? entry.pieces[0];
+  if (there !== undefined) return there;
+  const piece: Piece = { slot: pool.slots.allocate(), birth: pool.birth, low: 0, high: 0 };
+  freed.taken.push(piece.slot);
+  pool.slots.setDurable(piece.slot, true);
+  entry.pieces.push(piece);
+  return piece;
+}
+
+/** The write that would need a fifth piece copies the chunk together. */
+async function gather(pool: PoolParts, entry: ChunkEntry, freed: Freed): Promise<void> {
+  const into: Piece = { slot: pool.slots.allocate(), birth: pool.birth, low: 0, high: 0 };
+  freed.taken.push(into.slot);
+  pool.slots.setDurable(into.slot, true);
+  for (const piece of entry.pieces) {
+    for (let block = 0; block < pool.blocksEach; block += 1) {
+      if (!hasBit(piece, block)) continue;
+      const bytes = new Uint8Array(blockSize);
+      await pool.data.read(piece.slot, block, bytes);
+      await retryOnReserve(pool, () => pool.data.write(into.slot, block, bytes));
+      // The checksum moves with the block: damage stays visible.
+      await setChecksum(pool, into.slot, block, await checksumAt(pool, piece.slot, block));
+      setBit(into, block, true);
+      setBit(piece, block, false);
+    }
+  }
+  entry.pieces.push(into);
+}
+
+/** Pieces without blocks go, but for one where room must be kept. */
+function dropEmpty(pool: PoolParts, entry: ChunkEntry): void {
+  const full = entry.pieces.filter((piece) => (piece.low | piece.high) !== 0);
+  const keeps = (entry.zeroLow | entry.zeroHigh) !== 0;
+  const first = entry.pieces[0];
+  const stay = full.length === 0 && keeps && first !== undefined ? [first] : full;
+  for (const piece of entry.pieces) if (!stay.includes(piece)) pool.slots.setDurable(piece.slot, false);
+  entry.pieces = stay;
+}
+
+/** Room for blocks that read as zeros but must not meet a full disk later. */
+async function keepRoom(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed): Promise<void> {
+  for (let block = 0; block < pool.blocksEach; block += 1) {
+    if (overlay.codes[block] !== reserved) continue;
+    let end = block + 1;
+    while (end < pool.blocksEach && overlay.codes[end] === reserved) end += 1;
+    const piece = pieceFor(pool, entry, block, freed);
+    const first = block;
+    try {
+      await retryOnReserve(pool, () => pool.data.allocate(piece.slot, first, end - first));
+    } catch (error) {
+      // A file system that cannot reserve keeps no promise but the count.
+      if (!(error instanceof AshlarError) || error.kind !== 'unsupported') throw error;
+    }
+    block = end;
+  }
+}
+
+function noteFreed(
+  pool: PoolParts,
+  overlay: ChunkOverlay,
+  old: readonly Piece[],
+  entry: ChunkEntry,
+  freed: Freed,
+): void {
+  const kept = new Set(entry.pieces.map(({ slot }) => slot));
+  for (const { slot } of old) if (!kept.has(slot)) freed.slots.push(slot);
+  // Fresh slots that were overwritten before they ever got home.
+  for (const { slot } of overlay.slots) {
+    if (!kept.has(slot) && !old.some((piece) => piece.slot === slot)) freed.slots.push(slot);
+  }
+  for (const before of old) {
+    const after = entry.pieces.find(({ slot }) => slot === before.slot);
+    if (after === undefined) continue;
+    for (let block = 0; block < pool.blocksEach; block += 1) {
+      const keeps = after === entry.pieces[0] && hasZero(entry, block);
+      if (hasBit(before, block) && !hasBit(after, block) && !keeps) freed.blocks.push({ slot: before.slot, block });
+    }
+  }
+}
+
+/** Rule 6: what a checkpoint needs on a full disk comes out of the reserve. */
+async function retryOnReserve(pool: PoolParts, write: () => void | Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof AshlarError) || error.kind !== 'no-space' || pool.room.isShrunk) throw error;
+    pool.room.shrink();
+    await write();
+  }
+}
+
+function setChecksum(pool: PoolParts, slot: number, block: number, checksum: number): Promise<void> {
+  const number = slot * pool.blocksEach + block;
+  return pool.checksums.change(Math.floor(number / checksumsEach)).then((page) => {
+    wordsOf(page)[number % checksumsEach] = checksum;
+  });
+}
+
+async function checksumAt(pool: PoolParts, slot: number, block: number): Promise<number> {
+  const number = slot * pool.blocksEach + block;
+  const page = await pool.checksums.change(Math.floor(number / checksumsEach));
+  return wordsOf(page)[number % checksumsEach] ?? 0;
+}
+
+function hasBit(bits: Bits, block: number): boolean {
+  return ((block < 32 ? bits.low : bits.high) & (1 << (block & 31))) !== 0;
+}
+
+function setBit(bits: Bits, block: number, on: boolean): void {
+  const bit = 1 << (block & 31);
+  if (block < 32) bits.low = (on ? bits.low | bit : bits.low & ~bit) >>> 0;
+  else bits.high = (on ? bits.high | bit : bits.high & ~bit) >>> 0;
+}
+
+function hasZero(entry: ChunkEntry, block: number): boolean {
+  return hasBit({ low: entry.zeroLow, high: entry.zeroHigh }, block);
+}
+
+function setZero(entry: ChunkEntry, block: number, on: boolean): void {
+  const bits = { low: entry.zeroLow, high: entry.zeroHigh };
+  setBit(bits, block, on);
+  entry.zeroLow = bits.low;
+  entry.zeroHigh = bits.high;
+}

@@ -1,0 +1,2 @@
+export { openPool, type ChunkPool, type PoolOptions } from './pool.ts';
+export type { BrokenRule } from './state.ts';

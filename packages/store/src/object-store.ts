@@ -1,0 +1,274 @@
+import {
+  AshlarError,
+  isPromise,
+  type Extent,
+  type ObjectId,
+  type ObjectStore,
+  type Position,
+  type Preallocation,
+  type RecordChange,
+  type Settled,
+  type Space,
+} from '@ashlar/core';
+import { BlockLocks } from './block-locks.ts';
+import type { Checkpointer } from './checkpointer.ts';
+import { extentsOf } from './extents.ts';
+import { encodeBatch, maxHeaderBytes } from './format/journal-frame.ts';
+import { thenSync } from './group-commit.ts';
+import { Overlay } from './overlay.ts';
+import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
+import { readObject } from './read.ts';
+import { keyRange, opened, recordKey } from './records/keys.ts';
+import { blocksInUse } from './space.ts';
+import { blockSize } from './checksum.ts';
+import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import { admitted, checkRange, clearObject, nextSequence, resizeObject, writeObject } from './write.ts';
+
+/** Bytes of zeros that `full` writes at once. */
+const fillBytes = 1024 * 1024;
+const longestKey = 1500;
+const longestValue = 60 * 1024;
+
+/** One volume's objects and records in a local pool. */
+export class LocalObjectStore implements ObjectStore {
+  readonly #pool: PoolParts;
+  readonly #store: StoreState;
+  readonly #checkpointer: Checkpointer;
+  #closed = false;
+
+  constructor(pool: PoolParts, store: StoreState, checkpointer: Checkpointer) {
+    this.#pool = pool;
+    this.#store = store;
+    this.#checkpointer = checkpointer;
+  }
+
+  get position(): Position {
+    return { epoch: 1, sequence: this.#store.sequence };
+  }
+
+  get lossGeneration(): number {
+    return this.#pool.lossGeneration;
+  }
+
+  async create(sizeBytes: number, preallocation: Preallocation): Promise<ObjectId> {
+    this.#check();
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
+      throw new AshlarError('invalid', `${sizeBytes} is not a size that an object can have`);
+    }
+    await this.#checkpointer.admit();
+    const pool = this.#pool;
+    const id = pool.nextObject;
+    pool.nextObject += 1;
+    const object = newObject(pool, this.#store.id, id, sizeBytes, emptyTree, 0);
+    this.#store.objects.set(id, object);
+    pool.group
+      .record(24, 0)
+      .create({ store: this.#store.id, sequence: nextSequence(this.#store) }, id, sizeBytes, preallocation);
+    await pool.group.added();
+    try {
+      if (preallocation === 'falloc') await this.zero(id, 0, sizeBytes, true, false);
+      if (preallocation === 'full') await this.#fill(id, sizeBytes);
+      await this.sync();
+    } catch (error) {
+      await this.delete(id);
+      throw error;
+    }
+    return id;
+  }
+
+  async delete(object: ObjectId): Promise<void> {
+    const state = this.#find(object);
+    const { group } = this.#pool;
+    group.record(8, 0).delete({ store: this.#store.id, sequence: nextSequence(this.#store) }, object);
+    this.#store.objects.delete(object);
+    this.#store.deleted.add(state);
+    await group.added();
+    await group.sync();
+    this.#checkpointer.begin();
+  }
+
+  sizeOf(object: ObjectId): number {
+    return this.#find(object).sizeBytes;
+  }
+
+  read(object: ObjectId, offset: number, into: Uint8Array): Settled<void> {
+    const state = this.#find(object);
+    checkRange(state, 'read', offset, into.length);
+    if (into.length === 0) return undefined;
+    const before = state.locks.waitFor(offset, offset + into.length);
+    return before === undefined
+      ? readObject(this.#pool, state, offset, into)
+      : before.then(() => readObject(this.#pool, state, offset, into));
+  }
+
+  write(object: ObjectId, offset: number, from: Uint8Array, durable: boolean): Settled<void> {
+    const state = this.#find(object);
+    checkRange(state, 'write', offset, from.length);
+    const wait = this.#checkpointer.admit();
+    const target = { pool: this.#pool, store: this.#store, object: state };
+    return admitted(wait, () => writeObject(target, offset, from, durable));
+  }
+
+  trim(object: ObjectId, offset: number, length: number, durable: boolean): Settled<void> {
+    return this.#clear(object, 'trim', offset, length, false, durable);
+  }
+
+  zero(object: ObjectId, offset: number, length: number, keepAllocated: boolean, durable: boolean): Settled<void> {
+    return this.#clear(object, 'zero', offset, length, keepAllocated, durable);
+  }
+
+  extents(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]> {
+    const state = this.#find(object);
+    checkRange(state, 'extents', offset, length);
+    return length === 0 ? [] : extentsOf(this.#pool, state, offset, length, limit);
+  }
+
+  async truncate(object: ObjectId, sizeBytes: number): Promise<void> {
+    const state = this.#find(object);
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
+      throw new AshlarError('invalid', `${sizeBytes} is not a size that an object can have`);
+    }
+    await this.#checkpointer.admit();
+    await resizeObject({ pool: this.#pool, store: this.#store, object: state }, sizeBytes);
+  }
+
+  prefetch(object: ObjectId, offset: number, length: number): Settled<void> {
+    checkRange(this.#find(object), 'prefetch', offset, length);
+  }
+
+  commit(changes: readonly RecordChange[], durable: boolean): Settled<void> {
+    this.#check();
+    for (const { key, value } of changes) {
+      if (key.length > longestKey || (value?.length ?? 0) > longestValue) {
+        throw new AshlarError('invalid', 'a record is longer than a key of 1,500 bytes or a value of 60 KiB');
+      }
+    }
+    const encoded = encodeBatch(changes);
+    if (encoded.length > maxHeaderBytes - 128) {
+      throw new AshlarError('invalid', 'a batch of records is longer than what one commit can take');
+    }
+    return admitted(this.#checkpointer.admit(), () => {
+      const { group } = this.#pool;
+      group.record(encoded.length, 0).batch({ store: this.#store.id, sequence: nextSequence(this.#store) }, encoded);
+      this.#store.records.apply(changes);
+      const appended = group.added();
+      return durable ? thenSync(appended, group) : appended;
+    });
+  }
+
+  getRecord(key: Uint8Array): Uint8Array | undefined {
+    this.#check();
+    const changed = this.#store.records.get(key);
+    if (changed !== undefined) return changed === null ? undefined : Uint8Array.from(changed);
+    const name = recordKey(this.#store.id, key);
+    const bytes = this.#pool.records.get(name);
+    return bytes === undefined ? undefined : Uint8Array.from(opened(name, bytes));
+  }
+
+  scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {
+    this.#check();
+    const changed = this.#store.records.range(from, to);
+    const hidden = new Set(changed.map(({ key }) => Buffer.from(key).toString('latin1')));
+    const found = changed.flatMap(({ key, value }) => (value === null ? [] : [{ key, value: Uint8Array.from(value) }]));
+    const prefix = keyRange('r', this.#store.id).from.length;
+    let kept = 0;
+    this.#pool.records.scan(recordKey(this.#store.id, from), recordKey(this.#store.id, to), (name, bytes) => {
+      const key = Uint8Array.from(name.subarray(prefix));
+      if (hidden.has(Buffer.from(key).toString('latin1'))) return true;
+      found.push({ key, value: Uint8Array.from(opened(name, bytes)) });
+      kept += 1;
+      return kept < limit;
+    });
+    return found.sort((a, b) => Buffer.compare(a.key, b.key)).slice(0, limit);
+  }
+
+  sync(): Settled<void> {
+    this.#check();
+    const { state, reason } = this.#pool;
+    if (state === 'failed') throw new AshlarError('io', reason ?? 'the pool has failed');
+    return this.#pool.group.sync();
+  }
+
+  async spaceOf(object: ObjectId): Promise<Space> {
+    const state = this.#find(object);
+    return spaceFrom(state.sizeBytes, (await blocksInUse(this.#pool, state)) * blockSize);
+  }
+
+  async space(): Promise<Space> {
+    this.#check();
+    let virtualBytes = 0;
+    let blocks = 0;
+    for (const object of this.#store.objects.values()) {
+      virtualBytes += object.sizeBytes;
+      blocks += await blocksInUse(this.#pool, object);
+    }
+    return spaceFrom(virtualBytes, blocks * blockSize);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#store.open = false;
+    if (this.#pool.state !== 'failed') await this.#pool.group.sync();
+  }
+
+  #clear(
+    object: ObjectId,
+    operation: string,
+    offset: number,
+    length: number,
+    keep: boolean,
+    durable: boolean,
+  ): Settled<void> {
+    const state = this.#find(object);
+    checkRange(state, operation, offset, length);
+    const wait = this.#checkpointer.admit();
+    const target = { pool: this.#pool, store: this.#store, object: state, admit: () => this.#checkpointer.admit() };
+    return admitted(wait, () => clearObject(target, offset, length, keep, durable));
+  }
+
+  async #fill(object: ObjectId, sizeBytes: number): Promise<void> {
+    const zeros = new Uint8Array(fillBytes);
+    for (let offset = 0; offset < sizeBytes; offset += fillBytes) {
+      const written = this.write(object, offset, zeros.subarray(0, Math.min(fillBytes, sizeBytes - offset)), false);
+      if (isPromise(written)) await written;
+    }
+  }
+
+  #find(object: ObjectId): ObjectState {
+    this.#check();
+    const state = this.#store.objects.get(object);
+    if (state === undefined) throw new AshlarError('not-found', `there is no object ${object} in this volume`);
+    return state;
+  }
+
+  #check(): void {
+    if (this.#closed) throw new AshlarError('closed', 'the volume is closed');
+  }
+}
+
+/** An object in memory, over the map that the last checkpoint committed. */
+export function newObject(
+  pool: Pick<PoolParts, 'blocksEach' | 'arena' | 'overlaid' | 'pages'>,
+  store: number,
+  id: ObjectId,
+  sizeBytes: number,
+  root: TreeRoot,
+  mappedBlocks: number,
+): ObjectState {
+  return {
+    id,
+    store,
+    sizeBytes,
+    journaledSize: sizeBytes,
+    tree: new PageTree(pool.pages, root),
+    overlay: new Overlay(pool.blocksEach, pool.arena, pool.overlaid),
+    locks: new BlockLocks(),
+    committedBlocks: mappedBlocks,
+    mappedBlocks,
+  };
+}
+
+function spaceFrom(virtualBytes: number, allocatedBytes: number): Space {
+  return { virtualBytes, allocatedBytes, exclusiveBytes: allocatedBytes, sharedBytes: 0 };
+}

@@ -1,0 +1,226 @@
+import { AshlarError, MiB, systemStore, type RecordStore, type StoreId } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { BlockArena } from './block-arena.ts';
+import { blockSize } from './checksum.ts';
+import { checkpoint, takeAll } from './checkpoint.ts';
+import { DataFiles } from './data-files.ts';
+import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from './format/superblock.ts';
+import { GroupCommit } from './group-commit.ts';
+import { Journal, type JournalPosition } from './journal.ts';
+import { newObject } from './object-store.ts';
+import { PageFile } from './page-file.ts';
+import { emptyTree, PageTree } from './page-tree.ts';
+import { openLmdb } from './records/lmdb.ts';
+import {
+  getPacked,
+  keyNumber,
+  keyRange,
+  opened,
+  packedChange,
+  poolKey,
+  storeKey,
+  unpackSealed,
+  type ObjectRecord,
+  type PoolRecord,
+  type StoreRecord,
+} from './records/keys.ts';
+import { RecordOverlay } from './records/record-overlay.ts';
+import { newStore, recover } from './recovery.ts';
+import { Room } from './room.ts';
+import { SlotBitmap } from './slot-bitmap.ts';
+import type { BrokenRule, PoolParts, StoreState } from './state.ts';
+
+type Settings = {
+  readonly chunkSizeBytes: number;
+  readonly cacheBytes: number;
+  readonly overlayBytes: number;
+  readonly journalBytes: number;
+  readonly openRecords?: (path: string) => RecordStore;
+  readonly broken?: BrokenRule;
+};
+
+type Opened = { readonly parts: PoolParts; readonly journal: Journal; readonly lock: HostFile };
+
+const startPosition: JournalPosition = { generation: 1, number: 0, segment: -1, offset: 0, previous: 0 };
+
+/** Everything of a pool, recovered and ready for appends. */
+export async function openParts(host: Host, path: string, settings: Settings): Promise<Opened> {
+  for (const directory of [path, `${path}/journal`, `${path}/data`]) {
+    if (host.stat(directory) === undefined) host.makeDirectory(directory);
+  }
+  const lock = host.open(`${path}/lock`, { create: true });
+  if (!lock.tryLock(true)) {
+    lock.close();
+    throw new AshlarError('busy', `the pool in '${path}' is in use by another server`, { path });
+  }
+  const release: (() => void | Promise<void>)[] = [() => lock.close()];
+  try {
+    const superblock = await identity(host, path, settings.chunkSizeBytes);
+    const records = (settings.openRecords ?? openLmdb)(`${path}/records`);
+    release.push(() => records.close());
+    const reserve = host.open(`${path}/reserve`, { create: true });
+    release.push(() => reserve.close());
+    return await assemble(host, path, settings, superblock, records, reserve, lock);
+  } catch (error) {
+    for (const step of release.reverse()) await step();
+    throw error;
+  }
+}
+
+/** The pool's superblock; a new one where the directory has no pool yet. */
+async function identity(host: Host, path: string, chunkSizeBytes: number): Promise<Superblock> {
+  const name = `${path}/ashlar.pool`;
+  if (host.stat(name) !== undefined) {
+    const file = host.open(name, {});
+    try {
+      const block = new Uint8Array(blockSize);
+      file.readSync(0, block);
+      return decodeSuperblock(block, name);
+    } finally {
+      file.close();
+    }
+  }
+  if (!chunkSizes.includes(chunkSizeBytes)) {
+    throw new AshlarError('invalid', 'the chunk size of a pool is 64, 128 or 256 KiB');
+  }
+  const id = new Uint8Array(16);
+  host.random.fill(id);
+  const poolId = Buffer.from(id).toString('hex');
+  const superblock = { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: 0, incompatible: 0 };
+  // Renamed into place, so that a pool is there whole or not at all.
+  const file = host.open(`${name}.new`, { create: true });
+  try {
+    await file.write(0, encodeSuperblock(superblock));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  host.rename(`${name}.new`, name);
+  await host.syncDirectory(path);
+  return superblock;
+}
+
+async function assemble(
+  host: Host,
+  path: string,
+  settings: Settings,
+  superblock: Superblock,
+  records: RecordStore,
+  reserve: HostFile,
+  lock: HostFile,
+): Promise<Opened> {
+  const pages = new PageFile(host.open(`${path}/pages`, { create: true }), settings.cacheBytes);
+  await host.syncDirectory(path);
+  const record = getPacked<PoolRecord>(records, poolKey);
+  const arena = new BlockArena();
+  const data = new DataFiles(host, `${path}/data`, superblock.chunkSizeBytes);
+  const checksumRoot = { ref: record?.checksumRoot, levels: record?.checksumLevels ?? 0 };
+  const parts: PoolParts = {
+    host,
+    path,
+    poolId: superblock.poolId,
+    chunkSizeBytes: superblock.chunkSizeBytes,
+    blocksEach: superblock.chunkSizeBytes / blockSize,
+    arena,
+    slots: new SlotBitmap(),
+    pages,
+    checksums: new PageTree(pages, checksumRoot.ref === undefined ? emptyTree : checksumRoot),
+    data,
+    records,
+    stores: new Map(),
+    deleting: new Map(),
+    room: new Room(host, path, reserve, reserveBytes(settings)),
+    counters: { corruptBlocks: 0, checkpoints: 0 },
+    overlaid: { chunks: 0 },
+    broken: settings.broken,
+    group: undefined as unknown as GroupCommit,
+    birth: record?.birth ?? 0,
+    nextObject: record?.nextObject ?? 1,
+    nextStore: record?.nextStore ?? systemStore + 1,
+    lossGeneration: record?.lossGeneration ?? 0,
+    state: 'ok',
+    reason: undefined,
+  };
+  loadState(parts);
+  const journal = await startJournal(parts, settings.journalBytes, record);
+  parts.group = new GroupCommit(journal, data, arena, host.scheduler, (failure) => {
+    parts.state = 'failed';
+    parts.reason = failure.message;
+  });
+  return { parts, journal, lock };
+}
+
+/** What one checkpoint writes at the worst, besides the blocks that were promised room. */
+function reserveBytes(settings: Settings): number {
+  return Math.min(16 * MiB, Math.floor(settings.overlayBytes / 8));
+}
+
+function loadState(parts: PoolParts): void {
+  const { records } = parts;
+  each(records, 'b', (key, value) => parts.slots.load(keyNumber(key, 0), value));
+  each(records, 'p', (key, value) => parts.pages.allocator.load(keyNumber(key, 0), value));
+  const { from, to } = keyRange('s');
+  records.scan(from, to, (key, bytes) => {
+    const { sequence } = unpackSealed<StoreRecord>(key, bytes);
+    addStore(parts, keyNumber(key, 0), sequence);
+    return true;
+  });
+  if (!parts.stores.has(systemStore)) addStore(parts, systemStore, 0);
+  const objects = keyRange('o');
+  records.scan(objects.from, objects.to, (key, bytes) => {
+    const { sizeBytes, root, levels, blocks } = unpackSealed<ObjectRecord>(key, bytes);
+    const store = parts.stores.get(keyNumber(key, 0));
+    const id = keyNumber(key, 1);
+    const tree = root === undefined || root === null ? emptyTree : { ref: root, levels };
+    store?.objects.set(id, newObject(parts, store.id, id, sizeBytes, tree, blocks));
+    return true;
+  });
+  const deleted = keyRange('d');
+  records.scan(deleted.from, deleted.to, (key, bytes) => {
+    const { root, levels } = unpackSealed<ObjectRecord>(key, bytes);
+    parts.deleting.set(keyNumber(key, 0), new PageTree(parts.pages, { ref: root, levels }));
+    return true;
+  });
+}
+
+function each(records: RecordStore, letter: string, visit: (key: Uint8Array, value: Uint8Array) => void): void {
+  const { from, to } = keyRange(letter);
+  records.scan(from, to, (key, bytes) => {
+    visit(key, opened(key, bytes));
+    return true;
+  });
+}
+
+function addStore(parts: PoolParts, id: StoreId, sequence: number): StoreState {
+  const store = newStore(id, sequence, new RecordOverlay());
+  parts.stores.set(id, store);
+  return store;
+}
+
+/**
+ * Recovers the journal behind the last checkpoint, brings it home, and opens the stream in a new generation, so that
+ * nothing of the old one can ever be taken for its continuation.
+ */
+async function startJournal(parts: PoolParts, journalBytes: number, record: PoolRecord | undefined): Promise<Journal> {
+  const directory = `${parts.path}/journal`;
+  const position = record?.position ?? startPosition;
+  const found = await recover(parts, directory, position);
+  if (found.damagedFrames > 0) {
+    parts.state = 'degraded';
+    parts.reason = `${found.damagedFrames} journal frames that had been promised are damaged; run: ashlar check`;
+  }
+  const lost = record !== undefined && !record.clean && record.bootId !== parts.host.bootId();
+  if (lost && parts.broken !== 'no-loss-generation') parts.lossGeneration += 1;
+  const next: JournalPosition = {
+    generation: position.generation + 1,
+    number: found.nextNumber,
+    segment: -1,
+    offset: 0,
+    previous: 0,
+  };
+  for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
+  await checkpoint(parts, takeAll(parts, next), false, () => parts.data.sync());
+  if (record === undefined) await parts.records.commit([packedChange(storeKey(systemStore), { sequence: 0 })]);
+  await parts.room.restore();
+  return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next);
+}

@@ -1,0 +1,109 @@
+import type { BlockArena } from './block-arena.ts';
+
+/** What the overlay knows of a block. Above these: arena block + `firstArena`; below zero: -1 - index into `slots`. */
+export const nothing = 0;
+export const hole = 1;
+/** Reads as zeros, room kept. */
+export const reserved = 2;
+/** Recovery found its bytes damaged below the durable mark: it answers `corrupt`. */
+export const corrupt = 3;
+export const firstArena = 16;
+
+/** A fresh slot that a large write went to: where, the blocks' checksums, and which of its blocks were ever written. */
+export type SlotRef = { readonly slot: number; readonly checksums: Uint32Array; readonly written: Uint8Array };
+
+/** The journaled state of one chunk. */
+export type ChunkOverlay = { readonly codes: Int32Array; readonly slots: SlotRef[] };
+
+/** One object's blocks between two checkpoints. Keys are chunk indexes. */
+export type Layer = Map<number, ChunkOverlay>;
+
+/** Bytes of memory, roughly, that a chunk in the overlay takes besides its blocks. */
+export const chunkOverlayBytes = 512;
+
+/**
+ * What is journaled and not yet home. `active` takes new operations; `frozen` is what the running checkpoint brings
+ * home, and is answered from until its commit is durable (rule 1).
+ */
+export class Overlay {
+  active: Layer = new Map();
+  frozen: Layer | undefined;
+  readonly #blocksEach: number;
+  readonly #arena: BlockArena;
+  readonly #count: { chunks: number };
+
+  /** `count` is shared by all objects of a pool: how many chunks are in their overlays. */
+  constructor(blocksEach: number, arena: BlockArena, count: { chunks: number }) {
+    this.#blocksEach = blocksEach;
+    this.#arena = arena;
+    this.#count = count;
+  }
+
+  get isEmpty(): boolean {
+    return this.active.size === 0 && this.frozen === undefined;
+  }
+
+  /** The layer's own code for the block where it has one, else the one below; `nothing`: look in the map. */
+  layerOf(chunk: number, block: number): ChunkOverlay | undefined {
+    const active = this.active.get(chunk);
+    if (active !== undefined && active.codes[block] !== nothing) return active;
+    const frozen = this.frozen?.get(chunk);
+    if (frozen !== undefined && frozen.codes[block] !== nothing) return frozen;
+    return undefined;
+  }
+
+  chunk(chunk: number): ChunkOverlay {
+    let there = this.active.get(chunk);
+    if (there === undefined) {
+      there = { codes: new Int32Array(this.#blocksEach), slots: [] };
+      this.active.set(chunk, there);
+      this.#count.chunks += 1;
+    }
+    return there;
+  }
+
+  /** Sets a block's code; gives the arena block that nobody refers to any more, or -1. */
+  set(overlay: ChunkOverlay, block: number, code: number): number {
+    const before = overlay.codes[block] ?? nothing;
+    overlay.codes[block] = code;
+    return before >= firstArena ? before - firstArena : -1;
+  }
+
+  freeze(): void {
+    this.frozen = this.active;
+    this.active = new Map();
+  }
+
+  /** After the checkpoint's commit: its blocks are home. */
+  thaw(): void {
+    this.#count.chunks -= this.frozen?.size ?? 0;
+    for (const chunk of this.frozen?.values() ?? []) {
+      for (const code of chunk.codes) {
+        if (code >= firstArena) this.#arena.release(code - firstArena);
+      }
+    }
+    this.frozen = undefined;
+  }
+
+  /** After a checkpoint that failed: what was frozen lies under what came since. Gives the arena blocks that are hidden. */
+  unfreeze(): number[] {
+    const hidden: number[] = [];
+    for (const [index, below] of this.frozen ?? []) {
+      const above = this.active.get(index);
+      if (above === undefined) {
+        this.active.set(index, below);
+        continue;
+      }
+      for (let block = 0; block < this.#blocksEach; block += 1) {
+        const code = below.codes[block] ?? nothing;
+        if (code === nothing) continue;
+        if (above.codes[block] === nothing) above.codes[block] = code < 0 ? code - above.slots.length : code;
+        else if (code >= firstArena) hidden.push(code - firstArena);
+      }
+      above.slots.push(...below.slots);
+      this.#count.chunks -= 1;
+    }
+    this.frozen = undefined;
+    return hidden;
+  }
+}

@@ -1,0 +1,152 @@
+import { andThen, assert, type Settled } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
+import { readRef, refsEach, writeRef, type PageRef } from './format/page-ref.ts';
+import { pageOf, type Page, type PageFile } from './page-file.ts';
+
+/** The root of a copy-on-write tree: `levels` interior pages lie above each leaf. */
+export type TreeRoot = { readonly ref: PageRef | undefined; readonly levels: number };
+
+export const emptyTree: TreeRoot = { ref: undefined, levels: 0 };
+
+/**
+ * An array of leaves, one block each, kept as a copy-on-write tree of pages. Readers see the root that the last
+ * checkpoint committed; a checkpoint changes copies of leaves and writes them, and what leads to them, to fresh pages.
+ */
+export class PageTree {
+  readonly #pages: PageFile;
+  #root: TreeRoot;
+  /** Leaves of the checkpoint that runs. */
+  readonly #changed = new Map<number, Page>();
+
+  constructor(pages: PageFile, root: TreeRoot) {
+    this.#pages = pages;
+    this.#root = root;
+  }
+
+  get root(): TreeRoot {
+    return this.#root;
+  }
+
+  /** The committed leaf, or nothing where all is zero. */
+  leaf(index: number): Settled<Page | undefined> {
+    const { ref, levels } = this.#root;
+    if (ref === undefined || index >= refsEach ** levels) return undefined;
+    return this.#descend(ref, levels, index);
+  }
+
+  /** The first index at or above `index` whose leaf may be there, or -1: skips holes of any size quickly. */
+  async nextLeaf(index: number): Promise<number> {
+    let at = index;
+    for (;;) {
+      const { ref, levels } = this.#root;
+      if (ref === undefined || at >= refsEach ** levels) return -1;
+      let node: PageRef = ref;
+      let level = levels;
+      let skip = 0;
+      while (level > 0) {
+        const span = refsEach ** (level - 1);
+        const page: Page = await this.#pages.read(node);
+        const below = readRef(page.view, Math.floor(at / span) % refsEach);
+        if (below === undefined) {
+          skip = span - (at % span);
+          break;
+        }
+        node = below;
+        level -= 1;
+      }
+      if (skip === 0) return at;
+      at += skip;
+    }
+  }
+
+  /** A copy of the leaf that the running checkpoint may change. */
+  async change(index: number): Promise<Page> {
+    const changed = this.#changed.get(index);
+    if (changed !== undefined) return changed;
+    const leaf = await this.leaf(index);
+    const copy = pageOf(leaf === undefined ? new Uint8Array(blockSize) : Uint8Array.from(leaf.bytes));
+    this.#changed.set(index, copy);
+    return copy;
+  }
+
+  /**
+   * Writes all changed leaves and gives the root for the commit; `adopt` it when the commit is durable. Pages that the
+   * new root does not refer to are freed in the page file.
+   */
+  async write(birth: number): Promise<TreeRoot> {
+    const indexes = [...this.#changed.keys()].sort((a, b) => a - b);
+    const last = indexes.at(-1);
+    if (last === undefined) return this.#root;
+    let { ref, levels } = this.#root;
+    while (last >= refsEach ** levels) {
+      if (ref !== undefined) ref = await this.#pages.write(interiorPage(ref), birth);
+      levels += 1;
+    }
+    ref = await this.#rewrite(ref, levels, indexes, birth);
+    return ref === undefined ? emptyTree : { ref, levels };
+  }
+
+  adopt(root: TreeRoot): void {
+    this.#root = root;
+    this.#changed.clear();
+  }
+
+  /** Forgets what a failed checkpoint changed. */
+  abandon(): void {
+    this.#changed.clear();
+  }
+
+  #descend(ref: PageRef, levels: number, index: number): Settled<Page | undefined> {
+    let node = ref;
+    for (let level = levels; level > 0; level -= 1) {
+      const page = this.#pages.read(node);
+      if (page instanceof Promise) {
+        const from = level;
+        return page.then((there) => {
+          const below = readRef(there.view, Math.floor(index / refsEach ** (from - 1)) % refsEach);
+          return below === undefined ? undefined : this.#descend(below, from - 1, index);
+        });
+      }
+      const below = readRef(page.view, Math.floor(index / refsEach ** (level - 1)) % refsEach);
+      if (below === undefined) return undefined;
+      node = below;
+    }
+    return andThen(this.#pages.read(node), (page) => page);
+  }
+
+  async #rewrite(
+    old: PageRef | undefined,
+    level: number,
+    indexes: readonly number[],
+    birth: number,
+  ): Promise<PageRef | undefined> {
+    if (old !== undefined) this.#pages.free(old);
+    if (level === 0) {
+      const leaf = this.#changed.get(indexes[0] ?? -1);
+      assert(leaf !== undefined && indexes.length === 1, 'a leaf is rewritten from its own change');
+      return isZero(leaf.bytes) ? undefined : await this.#pages.write(leaf, birth);
+    }
+    const bytes = old === undefined ? new Uint8Array(blockSize) : Uint8Array.from((await this.#pages.read(old)).bytes);
+    const page = pageOf(bytes);
+    const span = refsEach ** (level - 1);
+    for (let start = 0; start < indexes.length;) {
+      const child = Math.floor((indexes[start] ?? 0) / span) % refsEach;
+      let end = start + 1;
+      while (end < indexes.length && Math.floor((indexes[end] ?? 0) / span) % refsEach === child) end += 1;
+      const below = await this.#rewrite(readRef(page.view, child), level - 1, indexes.slice(start, end), birth);
+      writeRef(page.view, child, below);
+      start = end;
+    }
+    return isZero(bytes) ? undefined : await this.#pages.write(page, birth);
+  }
+}
+
+function interiorPage(first: PageRef): Page {
+  const page = pageOf(new Uint8Array(blockSize));
+  writeRef(page.view, 0, first);
+  return page;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}

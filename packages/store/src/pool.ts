@@ -1,0 +1,199 @@
+import {
+  AshlarError,
+  GiB,
+  MiB,
+  systemStore,
+  type ObjectStore,
+  type Pool,
+  type PoolStatus,
+  type RecordStore,
+  type StoreId,
+} from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { Checkpointer } from './checkpointer.ts';
+import type { Journal } from './journal.ts';
+import { LocalObjectStore } from './object-store.ts';
+import { openParts } from './open.ts';
+import {
+  deletedKey,
+  keyRange,
+  objectKey,
+  packedChange,
+  poolKey,
+  storeKey,
+  getPacked,
+  type PoolRecord,
+} from './records/keys.ts';
+import { RecordOverlay } from './records/record-overlay.ts';
+import { newStore } from './recovery.ts';
+import type { BrokenRule, PoolParts } from './state.ts';
+
+export type PoolOptions = {
+  /** For a new pool: 64, 128 or 256 KiB. */
+  readonly chunkSizeBytes?: number;
+  /** Bytes for cached map and checksum pages. */
+  readonly cacheBytes?: number;
+  /** Bound of what is journaled and not yet home, in memory. */
+  readonly overlayBytes?: number;
+  readonly journalBytes?: number;
+  /** Opens the records' database at a path; LMDB unless a simulator brings its own. */
+  readonly openRecords?: (path: string) => RecordStore;
+  /** Breaks one of the store's rules on purpose: for the simulator's own tests. */
+  readonly broken?: BrokenRule;
+};
+
+export const defaultPoolOptions = {
+  chunkSizeBytes: 256 * 1024,
+  cacheBytes: 64 * MiB,
+  overlayBytes: 128 * MiB,
+  journalBytes: GiB,
+} as const;
+
+/** A pool that is open in this thread, over one host. */
+class LocalPool implements Pool {
+  readonly #parts: PoolParts;
+  readonly #journal: Journal;
+  readonly #checkpointer: Checkpointer;
+  readonly #lock: HostFile;
+  readonly #open = new Map<StoreId, LocalObjectStore>();
+  #closed = false;
+
+  constructor(parts: PoolParts, journal: Journal, checkpointer: Checkpointer, lock: HostFile) {
+    this.#parts = parts;
+    this.#journal = journal;
+    this.#checkpointer = checkpointer;
+    this.#lock = lock;
+  }
+
+  async createStore(): Promise<StoreId> {
+    this.#check();
+    const parts = this.#parts;
+    return await this.#checkpointer.alone(async () => {
+      const id = parts.nextStore;
+      parts.nextStore += 1;
+      await parts.records.commit([packedChange(storeKey(id), { sequence: 0 }), this.#poolChange()]);
+      parts.stores.set(id, newStore(id, 0, new RecordOverlay()));
+      return id;
+    });
+  }
+
+  openStore(store: StoreId): ObjectStore {
+    this.#check();
+    const state = this.#parts.stores.get(store);
+    if (state === undefined) throw new AshlarError('not-found', `there is no store ${store} in this pool`);
+    if (state.open) throw new AshlarError('busy', `store ${store} is open already`);
+    state.open = true;
+    const opened = new LocalObjectStore(this.#parts, state, this.#checkpointer);
+    this.#open.set(store, opened);
+    return opened;
+  }
+
+  async deleteStore(store: StoreId): Promise<void> {
+    this.#check();
+    const parts = this.#parts;
+    const state = parts.stores.get(store);
+    if (state === undefined) throw new AshlarError('not-found', `there is no store ${store} in this pool`);
+    if (store === systemStore) throw new AshlarError('denied', 'the store of the catalogue is never deleted');
+    if (state.open) throw new AshlarError('busy', `store ${store} is open: close it first`);
+    // Everything of it is home first, so that what is left are roots to hand to the background.
+    await this.#checkpointer.run(false);
+    await this.#checkpointer.alone(async () => {
+      const changes: { key: Uint8Array; value: Uint8Array | null }[] = [{ key: storeKey(store), value: null }];
+      for (const object of state.objects.values()) {
+        const { ref, levels } = object.tree.root;
+        changes.push({ key: objectKey(store, object.id), value: null });
+        if (ref === undefined) continue;
+        changes.push(packedChange(deletedKey(object.id), { sizeBytes: 0, root: ref, levels, blocks: 0 }));
+        parts.deleting.set(object.id, object.tree);
+      }
+      const { from, to } = keyRange('r', store);
+      parts.records.scan(from, to, (key) => {
+        changes.push({ key: Uint8Array.from(key), value: null });
+        return true;
+      });
+      await parts.records.commit(changes);
+      parts.stores.delete(store);
+    });
+    this.#checkpointer.begin();
+  }
+
+  listStores(): readonly StoreId[] {
+    this.#check();
+    return [...this.#parts.stores.keys()];
+  }
+
+  status(): PoolStatus {
+    const { arena, counters, group, host, pages, path, poolId, slots, state, reason } = this.#parts;
+    return {
+      state,
+      reason,
+      poolId,
+      path,
+      chunkSizeBytes: this.#parts.chunkSizeBytes,
+      freeBytes: this.#closed ? 0 : host.freeBytes(path),
+      allocatedBytes: slots.liveCount * this.#parts.chunkSizeBytes,
+      journalBytes: this.#journal.bytes,
+      overlayBytes: arena.heldBytes,
+      cacheBytes: pages.cachedBytes,
+      lossGeneration: this.#parts.lossGeneration,
+      checkpoints: counters.checkpoints,
+      syncs: group.syncs,
+      corruptBlocks: counters.corruptBlocks + pages.corruptPages,
+      dataIo: 'buffered',
+    };
+  }
+
+  /** Appends what arrived in this round of the data plane, before its replies go out. */
+  endRound(): void {
+    this.#parts.group.endRound();
+  }
+
+  /** Brings home everything recorded until now. */
+  checkpoint(): Promise<void> {
+    return this.#checkpointer.run(false);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const parts = this.#parts;
+    try {
+      if (parts.state !== 'failed') {
+        for (const store of this.#open.values()) await store.close();
+        for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
+        await this.#checkpointer.run(true);
+      }
+    } finally {
+      this.#checkpointer.close();
+      this.#journal.close();
+      parts.data.close();
+      parts.pages.close();
+      parts.room.close();
+      await parts.records.close();
+      this.#lock.close();
+    }
+  }
+
+  #poolChange(): { key: Uint8Array; value: Uint8Array | null } {
+    const record = getPacked<PoolRecord>(this.#parts.records, poolKey);
+    return packedChange(poolKey, { ...record, nextStore: this.#parts.nextStore, nextObject: this.#parts.nextObject });
+  }
+
+  #check(): void {
+    if (this.#closed) throw new AshlarError('closed', 'the pool is closed');
+  }
+}
+
+/** A pool with what its own data plane needs of it besides core's interface. */
+export type ChunkPool = Pool & { endRound(): void; checkpoint(): Promise<void> };
+
+/**
+ * Opens the pool in a directory, made if there is none, and recovers what its journal holds. Fails with `busy` where
+ * another process has it, `corrupt`, `unsupported`, `read-only`, `denied`, `no-space`.
+ */
+export async function openPool(host: Host, path: string, options: PoolOptions = {}): Promise<ChunkPool> {
+  const settings = { ...defaultPoolOptions, ...options };
+  const { parts, journal, lock } = await openParts(host, path, settings);
+  const checkpointer = new Checkpointer(parts, journal, settings.overlayBytes);
+  return new LocalPool(parts, journal, checkpointer, lock);
+}

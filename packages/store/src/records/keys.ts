@@ -1,0 +1,92 @@
+import { AshlarError, type ObjectId, type RecordStore, type StoreId } from '@ashlar/core';
+import { pack, unpack } from 'msgpackr';
+import { checksumOf } from '../checksum.ts';
+import type { PageRef } from '../format/page-ref.ts';
+import type { JournalPosition } from '../journal.ts';
+
+/** The pool's own record: where recovery begins and what must never be given out twice. */
+export type PoolRecord = {
+  readonly birth: number;
+  readonly position: JournalPosition;
+  readonly nextObject: number;
+  readonly nextStore: number;
+  readonly lossGeneration: number;
+  readonly clean: boolean;
+  readonly bootId: string;
+  readonly checksumRoot: PageRef | undefined;
+  readonly checksumLevels: number;
+};
+
+export type StoreRecord = { readonly sequence: number };
+
+export type ObjectRecord = {
+  readonly sizeBytes: number;
+  readonly root: PageRef | undefined;
+  readonly levels: number;
+  /** Blocks of data and of kept room in the map. */
+  readonly blocks: number;
+};
+
+/** One key space: a letter, then numbers as 8 bytes big endian, so that a scan gives them in order. */
+function key(letter: string, ...numbers: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(1 + numbers.length * 8);
+  bytes.write(letter, 0, 'latin1');
+  for (const [index, number] of numbers.entries()) bytes.writeBigUInt64BE(BigInt(number), 1 + index * 8);
+  return bytes;
+}
+
+export const poolKey = key('m');
+export const storeKey = (store: StoreId): Buffer => key('s', store);
+export const objectKey = (store: StoreId, object: ObjectId): Buffer => key('o', store, object);
+/** Objects that were deleted and whose slots come back bit by bit. */
+export const deletedKey = (object: ObjectId): Buffer => key('d', object);
+export const bitmapKey = (kind: 'slots' | 'pages', index: number): Buffer => key(kind === 'slots' ? 'b' : 'p', index);
+export const recordKey = (store: StoreId, name: Uint8Array): Buffer => Buffer.concat([key('r', store), name]);
+
+/** The number at a place behind the letter. */
+export function keyNumber(from: Uint8Array, index: number): number {
+  return Number(Buffer.from(from.buffer, from.byteOffset, from.length).readBigUInt64BE(1 + index * 8));
+}
+
+/** [from, to) of all keys that begin with a letter and numbers. */
+export function keyRange(letter: string, ...numbers: readonly number[]): { from: Buffer; to: Buffer } {
+  const from = key(letter, ...numbers);
+  const to = Buffer.concat([from, Buffer.alloc(1600, 0xff)]);
+  return { from, to };
+}
+
+/** Rule 12: each value carries a checksum over key and value, because LMDB's pages have none. */
+export function sealed(name: Uint8Array, value: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(4 + value.length);
+  bytes.set(value, 4);
+  bytes.writeUInt32LE(checksumOf(Buffer.concat([name, value])), 0);
+  return bytes;
+}
+
+export function opened(name: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const value = view.subarray(4);
+  if (view.length < 4 || view.readUInt32LE(0) !== checksumOf(Buffer.concat([name, value]))) {
+    throw new AshlarError('corrupt', "a record of the pool's database is damaged; run: ashlar check");
+  }
+  return value;
+}
+
+function sealedPack(name: Uint8Array, value: unknown): Uint8Array {
+  return sealed(name, pack(value));
+}
+
+/** The value of a record that this program packed, or nothing. */
+export function getPacked<T>(records: RecordStore, name: Uint8Array): T | undefined {
+  const bytes = records.get(name);
+  return bytes === undefined ? undefined : (unpack(opened(name, bytes) as Buffer) as T);
+}
+
+export function unpackSealed<T>(name: Uint8Array, bytes: Uint8Array): T {
+  return unpack(opened(name, bytes) as Buffer) as T;
+}
+
+/** A change that sets a record to a packed value. */
+export function packedChange(key: Uint8Array, value: unknown): { key: Uint8Array; value: Uint8Array | null } {
+  return { key, value: sealedPack(key, value) };
+}

@@ -1,0 +1,45 @@
+import { AshlarError, type RecordStore } from '@ashlar/core';
+import { open } from 'lmdb';
+
+/** LMDB without a write map: a full disk is an error, never a signal. */
+export function openLmdb(path: string): RecordStore {
+  const environment = open<Buffer, Buffer>({
+    path,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    compression: false,
+    cache: false,
+    useWritemap: false,
+    overlappingSync: false,
+    noMemInit: false,
+    maxReaders: 64,
+    mapSize: 64 * 1024 ** 3,
+  });
+  return {
+    get: (key) => environment.getBinary(Buffer.from(key)),
+    scan(from, to, visit) {
+      for (const { key, value } of environment.getRange({ start: Buffer.from(from), end: Buffer.from(to) })) {
+        if (!visit(key, value)) return;
+      }
+    },
+    async commit(changes) {
+      try {
+        await environment.transaction(() => {
+          for (const { key, value } of changes) {
+            if (value === null) void environment.remove(Buffer.from(key));
+            else void environment.put(Buffer.from(key), Buffer.from(value));
+          }
+        });
+        await environment.flushed;
+      } catch (error) {
+        throw commitError(error);
+      }
+    },
+    close: () => environment.close(),
+  };
+}
+
+function commitError(error: unknown): AshlarError {
+  const full = /ENOSPC|No space|MDB_MAP_FULL/i.test(String(error));
+  return new AshlarError(full ? 'no-space' : 'io', 'the pool could not write its records', {}, error);
+}

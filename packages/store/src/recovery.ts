@@ -1,0 +1,284 @@
+import { assert, type StoreId } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { blockSize, checksumOf } from './checksum.ts';
+import { decodeHead, decodeRecords, headerLengthAt, type Frame, type JournalRecord } from './format/journal-frame.ts';
+import { entriesEach } from './format/map-leaf.ts';
+import type { JournalPosition } from './journal.ts';
+import { newObject } from './object-store.ts';
+import { corrupt, firstArena, type SlotRef } from './overlay.ts';
+import { emptyTree } from './page-tree.ts';
+import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import { applyClear } from './write.ts';
+
+/** What a journal held behind the last checkpoint. */
+export type Recovered = {
+  /** The number of the first frame that was not taken over. */
+  readonly nextNumber: number;
+  readonly frames: number;
+  /** Frames at or below the last durable mark that were damaged: their writes are lost and said to be. */
+  readonly damagedFrames: number;
+  readonly damagedBlocks: number;
+};
+
+type Found = { readonly frame: Frame; readonly header: Uint8Array; readonly data: Uint8Array };
+
+/**
+ * Rule 3: takes over the longest prefix whose frames, and the slots they point to, verify. What is damaged at or below
+ * the last durable mark was promised: its blocks answer `corrupt` and the frames behind it are still taken over.
+ */
+export async function recover(pool: PoolParts, directory: string, position: JournalPosition): Promise<Recovered> {
+  const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
+  try {
+    const scan = new Scan(files, pool.poolId, position);
+    const found = scan.read();
+    const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
+    let expected = position.number;
+    let damagedFrames = 0;
+    let damagedBlocks = 0;
+    let frames = 0;
+    for (const item of found) {
+      if (item.frame.number > expected) {
+        // A hole in the numbers: above the durable mark the history ends before it.
+        if (expected > durable) break;
+        damagedFrames += Math.min(item.frame.number - 1, durable) - expected + 1;
+      }
+      const damaged = await verifyFrame(pool, item);
+      if (damaged.size > 0 && item.frame.number > durable && pool.broken !== 'recovery-skips-verification') break;
+      damagedBlocks += damaged.size;
+      await applyFrame(pool, item, damaged);
+      expected = item.frame.number + 1;
+      frames += 1;
+    }
+    pool.counters.corruptBlocks += damagedBlocks;
+    const last = found.at(-1)?.frame.number ?? position.number;
+    // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
+    if (frames > 0) await syncAll(pool.host, directory);
+    return { nextNumber: Math.max(expected, last + 1), frames, damagedFrames, damagedBlocks };
+  } finally {
+    for (const file of files) file.close();
+  }
+}
+
+async function syncAll(host: Host, directory: string): Promise<void> {
+  for (const name of host.list(directory)) {
+    const file = host.open(`${directory}/${name}`, {});
+    try {
+      await file.sync();
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** Finds the frames behind a position, in the order of their numbers. */
+class Scan {
+  readonly #files: readonly HostFile[];
+  readonly #poolId: string;
+  readonly #position: JournalPosition;
+
+  constructor(files: readonly HostFile[], poolId: string, position: JournalPosition) {
+    this.#files = files;
+    this.#poolId = poolId;
+    this.#position = position;
+  }
+
+  /** Frames of the position's generation from its number on. Where one is missing those behind it are found block by block. */
+  read(): Found[] {
+    const found: Found[] = [];
+    for (const file of this.#files) {
+      const size = file.size();
+      for (let offset = 0; offset < size;) {
+        const item = this.#frameAt(file, offset);
+        if (item === undefined) {
+          if (offset === 0 || this.#isOver(file, offset, size)) break;
+          offset += blockSize;
+          continue;
+        }
+        const { frame } = item;
+        if (frame.generation === this.#position.generation && frame.number >= this.#position.number) found.push(item);
+        offset += frame.headerBytes + frame.dataBlocks * blockSize;
+      }
+    }
+    return this.#chained(found.sort((a, b) => a.frame.number - b.frame.number));
+  }
+
+  /** Nothing but zeros for a while: the end of what was written since the segment was made. */
+  #isOver(file: HostFile, offset: number, size: number): boolean {
+    const block = new Uint8Array(Math.min(size - offset, 16 * blockSize));
+    file.readSync(offset, block);
+    return block.every((byte) => byte === 0);
+  }
+
+  /** Frames whose predecessor is there must name its checksum. */
+  #chained(sorted: readonly Found[]): Found[] {
+    const kept: Found[] = [];
+    for (const item of sorted) {
+      const before = kept.at(-1)?.frame;
+      if (before !== undefined && before.number === item.frame.number) continue;
+      if (before !== undefined && before.number + 1 === item.frame.number && before.checksum !== item.frame.previous)
+        break;
+      kept.push(item);
+    }
+    return kept;
+  }
+
+  #frameAt(file: HostFile, offset: number): Found | undefined {
+    const first = new Uint8Array(blockSize);
+    if (file.readSync(offset, first) < blockSize) return undefined;
+    const length = headerLengthAt(first);
+    if (length === 0) return undefined;
+    const header = new Uint8Array(length);
+    if (file.readSync(offset, header) < length) return undefined;
+    const frame = decodeHead(header, this.#poolId);
+    if (frame === undefined) return undefined;
+    const data = new Uint8Array(frame.dataBlocks * blockSize);
+    file.readSync(offset + length, data);
+    return { frame, header, data };
+  }
+}
+
+/** Keys of blocks of a frame that do not match: `r:b`, block b of record r. */
+async function verifyFrame(pool: PoolParts, found: Found): Promise<Set<string>> {
+  const damaged = new Set<string>();
+  for (const [index, record] of decodeRecords(found.header, found.frame).entries()) {
+    if (record.kind !== 'data' && record.kind !== 'slots') continue;
+    let bytes: Uint8Array;
+    if (record.kind === 'data') bytes = found.data.subarray(record.firstBlock * blockSize);
+    else {
+      bytes = new Uint8Array(record.checksums.length * blockSize);
+      await pool.data.read(record.slot, record.block, bytes);
+    }
+    for (let block = 0; block < record.checksums.length; block += 1) {
+      const checksum = checksumOf(bytes.subarray(block * blockSize, (block + 1) * blockSize));
+      if (checksum !== record.checksums[block]) damaged.add(`${index}:${block}`);
+    }
+  }
+  return damaged;
+}
+
+async function applyFrame(pool: PoolParts, found: Found, damaged: ReadonlySet<string>): Promise<void> {
+  for (const [index, record] of decodeRecords(found.header, found.frame).entries()) {
+    const store = pool.stores.get(record.store);
+    // Records of a store that was deleted since are of no use to anybody.
+    if (store === undefined) continue;
+    store.sequence = Math.max(store.sequence, record.sequence);
+    store.changed = true;
+    await applyRecord(pool, store, record, found.data, (block) => damaged.has(`${index}:${block}`));
+  }
+}
+
+async function applyRecord(
+  pool: PoolParts,
+  store: StoreState,
+  record: JournalRecord,
+  data: Uint8Array,
+  isDamaged: (block: number) => boolean,
+): Promise<void> {
+  if (record.kind === 'batch') {
+    store.records.apply(record.changes);
+    return;
+  }
+  if (record.kind === 'create') {
+    pool.nextObject = Math.max(pool.nextObject, record.object + 1);
+    if (store.objects.has(record.object)) return;
+    store.objects.set(record.object, newObject(pool, store.id, record.object, record.sizeBytes, emptyTree, 0));
+    return;
+  }
+  const object = store.objects.get(record.object);
+  if (object === undefined) return;
+  switch (record.kind) {
+    case 'data':
+      applyData(pool, object, record, data, isDamaged);
+      return;
+    case 'slots':
+      applySlots(pool, object, record, isDamaged);
+      return;
+    case 'clear': {
+      const chunks = await everyChunk(pool, object, record.offset, record.offset + record.length, record.keep);
+      const end = record.offset + record.length;
+      applyClear({ pool, object }, record.offset, end, record.keep, chunks, (block) => pool.arena.release(block));
+      return;
+    }
+    case 'truncate':
+      object.sizeBytes = record.sizeBytes;
+      object.journaledSize = record.sizeBytes;
+      return;
+    default:
+      assert(record.kind === 'delete', 'every kind of record is applied');
+      store.objects.delete(record.object);
+      store.deleted.add(object);
+  }
+}
+
+function applyData(
+  pool: PoolParts,
+  object: ObjectState,
+  record: JournalRecord & { kind: 'data' },
+  data: Uint8Array,
+  isDamaged: (block: number) => boolean,
+): void {
+  for (let index = 0; index < record.checksums.length; index += 1) {
+    const offset = record.offset + index * blockSize;
+    const overlay = object.overlay.chunk(Math.floor(offset / pool.chunkSizeBytes));
+    const block = (offset % pool.chunkSizeBytes) / blockSize;
+    let code = corrupt;
+    if (!isDamaged(index)) {
+      const place = pool.arena.allocate();
+      const from = (record.firstBlock + index) * blockSize;
+      pool.arena.bytes(place).set(data.subarray(from, from + blockSize));
+      pool.arena.setChecksum(place, record.checksums[index] ?? 0);
+      code = place + firstArena;
+    }
+    const hidden = object.overlay.set(overlay, block, code);
+    if (hidden >= 0) pool.arena.release(hidden);
+  }
+}
+
+function applySlots(
+  pool: PoolParts,
+  object: ObjectState,
+  record: JournalRecord & { kind: 'slots' },
+  isDamaged: (block: number) => boolean,
+): void {
+  const overlay = object.overlay.chunk(record.chunk);
+  let index = overlay.slots.findIndex(({ slot }) => slot === record.slot);
+  if (index < 0) {
+    pool.slots.claim(record.slot);
+    const ref: SlotRef = {
+      slot: record.slot,
+      checksums: new Uint32Array(pool.blocksEach),
+      written: new Uint8Array(pool.blocksEach),
+    };
+    index = overlay.slots.push(ref) - 1;
+  }
+  const ref = overlay.slots[index];
+  assert(ref !== undefined, 'the slot was just found or added');
+  ref.checksums.set(record.checksums, record.block);
+  ref.written.fill(1, record.block, record.block + record.checksums.length);
+  for (let at = 0; at < record.checksums.length; at += 1) {
+    const hidden = object.overlay.set(overlay, record.block + at, isDamaged(at) ? corrupt : -1 - index);
+    if (hidden >= 0) pool.arena.release(hidden);
+  }
+}
+
+/** As the operation itself chose them: chunks that have anything, or all where room is kept. */
+async function everyChunk(
+  pool: PoolParts,
+  object: ObjectState,
+  from: number,
+  to: number,
+  keep: boolean,
+): Promise<Set<number>> {
+  const chunks = new Set<number>();
+  const last = Math.floor((to - 1) / pool.chunkSizeBytes);
+  for (let chunk = Math.floor(from / pool.chunkSizeBytes); chunk <= last; chunk += 1) {
+    const there = keep || object.overlay.active.has(chunk);
+    if (there || (await object.tree.leaf(Math.floor(chunk / entriesEach))) !== undefined) chunks.add(chunk);
+  }
+  return chunks;
+}
+
+/** A store in memory with nothing in it. */
+export function newStore(id: StoreId, sequence: number, records: StoreState['records']): StoreState {
+  return { id, sequence, objects: new Map(), records, deleted: new Set(), changed: false, open: false };
+}

@@ -1,0 +1,98 @@
+import { AshlarError, MiB } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+
+/** How long a measured amount of free room is believed, and how many bytes may be promised on it. */
+const believeMs = 200;
+const believeBytes = 16 * MiB;
+
+/**
+ * Rule 6: room for new blocks is counted before a write is acknowledged, and a reserve file keeps what one checkpoint
+ * needs on a disk that is full.
+ */
+export class Room {
+  readonly #host: Host;
+  readonly #path: string;
+  readonly #reserve: HostFile;
+  readonly #reserveBytes: number;
+  #freeBytes = 0;
+  #measuredAt = -Infinity;
+  /** New blocks acknowledged and not yet home. */
+  #promisedBytes = 0;
+  #measuredPromise = 0;
+  #shrunk = false;
+
+  constructor(host: Host, path: string, reserve: HostFile, reserveBytes: number) {
+    this.#host = host;
+    this.#path = path;
+    this.#reserve = reserve;
+    this.#reserveBytes = reserveBytes;
+  }
+
+  /** Bytes that new blocks may still take. */
+  get freeBytes(): number {
+    this.#measure();
+    return Math.max(0, this.#freeBytes - this.#promisedBytes);
+  }
+
+  get isShrunk(): boolean {
+    return this.#shrunk;
+  }
+
+  /** Whether the exact count of new blocks must be known before a write of that many bytes. */
+  isTight(bytes: number): boolean {
+    return this.#shrunk || this.freeBytes < bytes + 4 * believeBytes;
+  }
+
+  /** Counts new blocks, or throws `no-space`. */
+  promise(bytes: number): void {
+    if (bytes === 0) return;
+    if (this.#shrunk || this.freeBytes < bytes) {
+      this.#measuredAt = -Infinity;
+      if (this.#shrunk || this.freeBytes < bytes) {
+        throw new AshlarError('no-space', 'the pool is full: new data needs room on its disk', { path: this.#path });
+      }
+    }
+    this.#promisedBytes += bytes;
+  }
+
+  /** The overlay was brought home: its blocks are now counted by the host; what came since is at most `bytes`. */
+  settlePromises(bytes: number): void {
+    this.#promisedBytes = Math.min(this.#promisedBytes, bytes);
+    this.#measuredAt = -Infinity;
+  }
+
+  /** Makes the reserve stand (again). False while there is no room for it. */
+  async restore(): Promise<boolean> {
+    if (!this.#shrunk && this.#reserve.size() >= this.#reserveBytes) return true;
+    try {
+      await this.#reserve.allocate(0, this.#reserveBytes);
+      this.#shrunk = false;
+      return true;
+    } catch (error) {
+      if (error instanceof AshlarError && error.kind === 'unsupported') return true;
+      if (error instanceof AshlarError && error.kind === 'no-space') {
+        this.#shrunk = true;
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  /** A checkpoint met a full disk: it may use the reserve. */
+  shrink(): void {
+    this.#reserve.truncate(0);
+    this.#shrunk = true;
+  }
+
+  close(): void {
+    this.#reserve.close();
+  }
+
+  #measure(): void {
+    const now = this.#host.clock.monotonicMs();
+    if (now - this.#measuredAt < believeMs && this.#promisedBytes - this.#measuredPromise < believeBytes) return;
+    this.#freeBytes = this.#host.freeBytes(this.#path);
+    this.#measuredAt = now;
+    this.#measuredPromise = this.#promisedBytes;
+  }
+}

@@ -1,0 +1,149 @@
+import { assert } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
+
+const bitsEach = blockSize * 8;
+
+/**
+ * Which slots (or pages) are in use. `live` is what may not be given out now; `durable` is what the last checkpoint
+ * refers to, and what is written down. A slot leaves `live` only by `release`, which the checkpoint calls after its
+ * commit is durable (rule 1e).
+ */
+export class SlotBitmap {
+  #live = new Uint32Array(bitsEach / 32);
+  #durable = new Uint32Array(bitsEach / 32);
+  #liveCount = 0;
+  #next = 0;
+  readonly #dirty = new Set<number>();
+  /** What `setDurable` changed since the last commit, and what it was before. */
+  readonly #before = new Map<number, boolean>();
+
+  /** Slots in use, those that only the journal knows included. */
+  get liveCount(): number {
+    return this.#liveCount;
+  }
+
+  /** One above the highest slot that can be named without growing. */
+  get capacity(): number {
+    return this.#live.length * 32;
+  }
+
+  /** The lowest free slot at or behind the last one given, so that neighbours in time are neighbours in place. */
+  allocate(): number {
+    const words = this.#live.length;
+    const start = this.#next >>> 5;
+    for (let step = 0; step < words; step += 1) {
+      const index = (start + step) % words;
+      const word = this.#live[index] ?? 0;
+      if (word !== 0xffffffff) {
+        const slot = index * 32 + 31 - Math.clz32(~word & -~word);
+        this.#take(slot);
+        return slot;
+      }
+    }
+    const slot = words * 32;
+    this.#grow(slot);
+    this.#take(slot);
+    return slot;
+  }
+
+  /** Marks a slot that recovery found referred to by the journal. */
+  claim(slot: number): void {
+    this.#grow(slot);
+    if (!this.isLive(slot)) this.#take(slot);
+  }
+
+  /** Gives a slot back. It must not be referred to by the last checkpoint any more. */
+  release(slot: number): void {
+    assert(this.isLive(slot), 'a slot is released once');
+    assert(!this.isDurable(slot), 'a slot that the last checkpoint refers to is not released (rule 1e)');
+    this.#live[slot >>> 5] = (this.#live[slot >>> 5] ?? 0) & ~(1 << (slot & 31));
+    this.#liveCount -= 1;
+    if (slot < this.#next) this.#next = slot;
+  }
+
+  isLive(slot: number): boolean {
+    return ((this.#live[slot >>> 5] ?? 0) & (1 << (slot & 31))) !== 0;
+  }
+
+  isDurable(slot: number): boolean {
+    return ((this.#durable[slot >>> 5] ?? 0) & (1 << (slot & 31))) !== 0;
+  }
+
+  /** Says what the next commit refers to; part of a checkpoint. */
+  setDurable(slot: number, inUse: boolean): void {
+    this.#grow(slot);
+    if (!this.#before.has(slot)) this.#before.set(slot, this.isDurable(slot));
+    this.#mark(slot, inUse);
+  }
+
+  /** The commit is durable. */
+  committed(): void {
+    this.#before.clear();
+  }
+
+  /** The checkpoint failed: `durable` is again what the last commit refers to. */
+  rollBack(): void {
+    for (const [slot, inUse] of this.#before) this.#mark(slot, inUse);
+    this.#before.clear();
+  }
+
+  /** The pages of `durable` that changed since the last call, each one block. */
+  takeDirty(): { readonly index: number; readonly bytes: Uint8Array }[] {
+    const pages = [...this.#dirty].map((index) => {
+      const words = this.#durable.slice((index * bitsEach) / 32, ((index + 1) * bitsEach) / 32);
+      return { index, bytes: new Uint8Array(words.buffer) };
+    });
+    this.#dirty.clear();
+    return pages;
+  }
+
+  /** Takes one written page over, at start. */
+  load(index: number, bytes: Uint8Array): void {
+    this.#grow((index + 1) * bitsEach - 1);
+    const copy = Uint8Array.from(bytes);
+    const words = new Uint32Array(copy.buffer);
+    this.#durable.set(words, (index * bitsEach) / 32);
+    for (let word = 0; word < words.length; word += 1) {
+      const bits = words[word] ?? 0;
+      const at = (index * bitsEach) / 32 + word;
+      this.#live[at] = (this.#live[at] ?? 0) | bits;
+    }
+    this.#liveCount = countBits(this.#live);
+  }
+
+  #mark(slot: number, inUse: boolean): void {
+    const word = this.#durable[slot >>> 5] ?? 0;
+    const bit = 1 << (slot & 31);
+    this.#durable[slot >>> 5] = inUse ? word | bit : word & ~bit;
+    this.#dirty.add(Math.floor(slot / bitsEach));
+  }
+
+  #take(slot: number): void {
+    this.#live[slot >>> 5] = (this.#live[slot >>> 5] ?? 0) | (1 << (slot & 31));
+    this.#liveCount += 1;
+    this.#next = slot + 1;
+    if (this.#next >= this.capacity) this.#next = 0;
+  }
+
+  #grow(slot: number): void {
+    if (slot < this.capacity) return;
+    let words = this.#live.length;
+    while (slot >= words * 32) words *= 2;
+    this.#live = enlarged(this.#live, words);
+    this.#durable = enlarged(this.#durable, words);
+  }
+}
+
+function enlarged(from: Uint32Array<ArrayBuffer>, words: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(words);
+  larger.set(from);
+  return larger;
+}
+
+function countBits(words: Uint32Array): number {
+  let count = 0;
+  for (let word of words) {
+    for (; word !== 0; word &= word - 1) count += 1;
+  }
+  return count;
+}

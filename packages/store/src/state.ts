@@ -1,0 +1,79 @@
+import type { ObjectId, PoolState, RecordStore, StoreId } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import type { BlockArena } from './block-arena.ts';
+import type { BlockLocks } from './block-locks.ts';
+import type { DataFiles } from './data-files.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { Overlay } from './overlay.ts';
+import type { PageFile } from './page-file.ts';
+import type { PageTree } from './page-tree.ts';
+import type { RecordOverlay } from './records/record-overlay.ts';
+import type { Room } from './room.ts';
+import type { SlotBitmap } from './slot-bitmap.ts';
+
+/** One object in memory: its committed map, and what the journal has on top of it. */
+export type ObjectState = {
+  readonly id: ObjectId;
+  readonly store: StoreId;
+  /** What callers see. */
+  sizeBytes: number;
+  /** What the journal says; lags behind while a shrink clears the tail. */
+  journaledSize: number;
+  readonly tree: PageTree;
+  readonly overlay: Overlay;
+  readonly locks: BlockLocks;
+  /** Blocks of data and kept room in the committed map, and in the one that the running checkpoint makes. */
+  committedBlocks: number;
+  mappedBlocks: number;
+};
+
+export type StoreState = {
+  readonly id: StoreId;
+  sequence: number;
+  readonly objects: Map<ObjectId, ObjectState>;
+  readonly records: RecordOverlay;
+  /** Objects deleted since the last checkpoint. */
+  readonly deleted: Set<ObjectState>;
+  changed: boolean;
+  open: boolean;
+};
+
+/** Rules of STORE.md that a simulator can break on purpose, to show that it would find out. */
+export type BrokenRule =
+  | 'home-before-journal'
+  | 'release-before-commit'
+  | 'flush-skips-data'
+  | 'recovery-skips-verification'
+  | 'sync-retried'
+  | 'stale-slot-shown'
+  | 'no-loss-generation';
+
+/** Everything the parts of an open pool share. One thread owns it. */
+export type PoolParts = {
+  readonly host: Host;
+  readonly path: string;
+  readonly poolId: string;
+  readonly chunkSizeBytes: number;
+  readonly blocksEach: number;
+  readonly arena: BlockArena;
+  readonly slots: SlotBitmap;
+  readonly pages: PageFile;
+  /** Checksums by slot: a leaf holds those of 1,024 blocks. */
+  readonly checksums: PageTree;
+  readonly data: DataFiles;
+  readonly records: RecordStore;
+  readonly stores: Map<StoreId, StoreState>;
+  readonly deleting: Map<ObjectId, PageTree>;
+  readonly room: Room;
+  readonly counters: { corruptBlocks: number; checkpoints: number };
+  /** Chunks in all overlays. */
+  readonly overlaid: { chunks: number };
+  readonly broken: BrokenRule | undefined;
+  group: GroupCommit;
+  birth: number;
+  nextObject: number;
+  nextStore: number;
+  lossGeneration: number;
+  state: PoolState;
+  reason: string | undefined;
+};

@@ -1,0 +1,350 @@
+import { AshlarError, andThen, isPromise, KiB, type Settled } from '@ashlar/core';
+import { blockSize, checksumBlocks } from './checksum.ts';
+import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
+import { thenSync } from './group-commit.ts';
+import { firstArena, hole, nothing, reserved, type SlotRef } from './overlay.ts';
+import { readObject } from './read.ts';
+import type { ObjectState, PoolParts, StoreState } from './state.ts';
+
+/** Writes of this size and more within one chunk go to fresh slots; smaller ones into the journal. */
+const largeBytes = 64 * KiB;
+
+/** Chunks that one record clears: bounds the work of one turn. */
+const chunksAtOnce = 1024;
+
+export type Target = { readonly pool: PoolParts; readonly store: StoreState; readonly object: ObjectState };
+
+/** Writes any range of an object. The range was checked and the debt admitted. */
+export function writeObject(target: Target, offset: number, from: Uint8Array, durable: boolean): Settled<void> {
+  if (from.length === 0) return durable ? target.pool.group.sync() : undefined;
+  const { locks } = target.object;
+  const end = offset + from.length;
+  const before = locks.waitFor(offset, end);
+  if (before !== undefined) return before.then(() => writeObject(target, offset, from, durable));
+  const written =
+    offset % blockSize === 0 && end % blockSize === 0
+      ? writeBlocks(target, offset, from)
+      : locks.run(floorBlock(offset), floorBlock(end + blockSize - 1), () => writeMerged(target, offset, from));
+  return durable ? thenSync(written, target.pool.group) : written;
+}
+
+/** Reads the blocks at the ends, merges, and writes whole blocks: the journal knows no others. */
+async function writeMerged(target: Target, offset: number, from: Uint8Array): Promise<void> {
+  const { pool, object } = target;
+  const first = floorBlock(offset);
+  const merged = new Uint8Array(floorBlock(offset + from.length + blockSize - 1) - first);
+  const limit = Math.max(0, object.journaledSize - first);
+  if (offset !== first) await readObject(pool, object, first, merged.subarray(0, Math.min(blockSize, limit)));
+  const last = merged.length - blockSize;
+  if ((last > 0 || offset === first) && (offset + from.length) % blockSize !== 0 && last < limit) {
+    await readObject(pool, object, first + last, merged.subarray(last, Math.min(merged.length, limit)));
+  }
+  merged.set(from, offset - first);
+  await writeBlocks(target, first, merged);
+}
+
+/** Whole blocks: each chunk's part by its size. */
+function writeBlocks(target: Target, offset: number, from: Uint8Array): Settled<void> {
+  const { pool } = target;
+  const room = promiseRoom(target, offset, from.length);
+  if (isPromise(room)) return room.then(() => writeParts(target, offset, from));
+  return from.length < largeBytes && (offset % pool.chunkSizeBytes) + from.length <= pool.chunkSizeBytes
+    ? writeSmall(target, offset, from)
+    : writeParts(target, offset, from);
+}
+
+function writeParts(target: Target, offset: number, from: Uint8Array): Settled<void> {
+  const { chunkSizeBytes } = target.pool;
+  const waiting: (void | Promise<void>)[] = [];
+  for (let at = 0; at < from.length;) {
+    const start = (offset + at) % chunkSizeBytes;
+    const length = Math.min(chunkSizeBytes - start, from.length - at);
+    const part = from.subarray(at, at + length);
+    waiting.push(length >= largeBytes ? writeLarge(target, offset + at, part) : writeSmall(target, offset + at, part));
+    at += length;
+  }
+  return Promise.all(waiting).then(() => undefined);
+}
+
+/** Into the journal and the overlay: one copy, one checksum a block. */
+function writeSmall(target: Target, offset: number, from: Uint8Array): Promise<void> {
+  const { pool, store, object } = target;
+  const { arena, group } = pool;
+  const blocks = from.length / blockSize;
+  const chunk = Math.floor(offset / pool.chunkSizeBytes);
+  const firstBlock = (offset % pool.chunkSizeBytes) / blockSize;
+  const builder = group.record(24 + blocks * 4, blocks);
+  const overlay = object.overlay.chunk(chunk);
+  const checksums = new Uint32Array(blocks);
+  const parts: Uint8Array[] = [];
+  checksumBlocks(from, checksums, 0);
+  for (let index = 0; index < blocks; index += 1) {
+    const block = arena.allocate();
+    const bytes = arena.bytes(block);
+    bytes.set(from.subarray(index * blockSize, (index + 1) * blockSize));
+    arena.setChecksum(block, checksums[index] ?? 0);
+    parts.push(bytes);
+    const hidden = object.overlay.set(overlay, firstBlock + index, block + firstArena);
+    if (hidden >= 0) group.retire(hidden);
+  }
+  builder.data({ store: store.id, sequence: nextSequence(store) }, object.id, offset, checksums);
+  return group.added(parts);
+}
+
+/** Into a slot that nothing refers to yet, then a record that points there. The bytes are not copied. */
+function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<void> {
+  const { pool, object } = target;
+  const chunk = Math.floor(offset / pool.chunkSizeBytes);
+  const block = (offset % pool.chunkSizeBytes) / blockSize;
+  const blocks = from.length / blockSize;
+  const ref = freshSlot(target, chunk, block, blocks);
+  ref.written.fill(1, block, block + blocks);
+  const record = (): Settled<void> => {
+    checksumBlocks(from, ref.checksums, block);
+    return recordLarge(target, offset, from, chunk, block, blocks, ref);
+  };
+  let written: Settled<void>;
+  try {
+    written = pool.data.write(ref.slot, block, from);
+  } catch (error) {
+    throw lostSlot(target, object, chunk, ref, error);
+  }
+  if (!isPromise(written)) return record();
+  return written.then(record, (error: unknown) => {
+    throw lostSlot(target, object, chunk, ref, error);
+  });
+}
+
+function recordLarge(
+  target: Target,
+  offset: number,
+  from: Uint8Array,
+  chunk: number,
+  block: number,
+  blocks: number,
+  ref: SlotRef,
+): Settled<void> {
+  const { pool, store, object } = target;
+  const overlay = object.overlay.chunk(chunk);
+  const index = overlay.slots.indexOf(ref);
+  // A checkpoint took the chunk while the bytes were on their way: the slot belongs to it now.
+  if (index < 0) return writeLarge(target, offset, from);
+  const builder = pool.group.record(40 + blocks * 4, 0);
+  for (let at = 0; at < blocks; at += 1) {
+    const hidden = object.overlay.set(overlay, block + at, -1 - index);
+    if (hidden >= 0) pool.group.retire(hidden);
+  }
+  const place = { store: store.id, sequence: nextSequence(store) };
+  builder.slots(place, object.id, chunk, ref.slot, block, ref.checksums.subarray(block, block + blocks));
+  return pool.group.added();
+}
+
+/** The chunk's newest fresh slot where its blocks are still untouched, so that a sequential writer fills one; else a new one. */
+function freshSlot(target: Target, chunk: number, block: number, blocks: number): SlotRef {
+  const { pool, object } = target;
+  const overlay = object.overlay.chunk(chunk);
+  const last = overlay.slots.at(-1);
+  if (last !== undefined && !last.written.subarray(block, block + blocks).includes(1)) return last;
+  const ref: SlotRef = {
+    slot: pool.slots.allocate(),
+    checksums: new Uint32Array(pool.blocksEach),
+    written: new Uint8Array(pool.blocksEach),
+  };
+  overlay.slots.push(ref);
+  return ref;
+}
+
+function lostSlot(target: Target, object: ObjectState, chunk: number, ref: SlotRef, error: unknown): unknown {
+  const used = object.overlay.active.get(chunk)?.codes.some((code) => code < 0) ?? false;
+  // Where nothing else of the chunk lies in it the slot goes back; else the next checkpoint finds it unused.
+  if (!used && object.overlay.active.get(chunk)?.slots.at(-1) === ref) {
+    object.overlay.active.get(chunk)?.slots.pop();
+    target.pool.slots.release(ref.slot);
+  }
+  return error;
+}
+
+export function nextSequence(store: StoreState): number {
+  store.sequence += 1;
+  store.changed = true;
+  return store.sequence;
+}
+
+/** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. */
+function promiseRoom(target: Target, offset: number, length: number): Settled<void> {
+  const { room } = target.pool;
+  if (!room.isTight(length)) {
+    room.promise(length);
+    return undefined;
+  }
+  return countNew(target, offset, length).then((bytes) => room.promise(bytes));
+}
+
+/** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */
+async function countNew(target: Target, offset: number, length: number): Promise<number> {
+  const { pool, object } = target;
+  let blocks = 0;
+  for (let at = floorBlock(offset); at < offset + length; at += blockSize) {
+    const chunk = Math.floor(at / pool.chunkSizeBytes);
+    const block = (at % pool.chunkSizeBytes) / blockSize;
+    const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
+    if (code === hole) blocks += 1;
+    if (code !== nothing) continue;
+    const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
+    const entry = chunk % entriesEach;
+    if (leaf === undefined || (slotOf(leaf.view, entry, block) < 0 && !isReserved(leaf.view, entry, block)))
+      blocks += 1;
+  }
+  return blocks * blockSize;
+}
+
+/**
+ * Makes a range read as zeros: whole blocks by a record, the ends by writing. `keep`: room for it stays, or is made,
+ * reserved.
+ */
+export async function clearObject(
+  target: Target,
+  offset: number,
+  length: number,
+  keep: boolean,
+  durable: boolean,
+): Promise<void> {
+  const { pool, object } = target;
+  const end = offset + length;
+  await object.locks.run(floorBlock(offset), floorBlock(end + blockSize - 1), async () => {
+    const first = floorBlock(offset + blockSize - 1);
+    // The object's last block is whole where the range goes to the object's end.
+    const last = end === object.journaledSize ? floorBlock(end + blockSize - 1) : floorBlock(end);
+    if (first >= last) {
+      if (length > 0) await writeMerged(target, offset, new Uint8Array(length));
+      return;
+    }
+    if (offset < first) await writeMerged(target, offset, new Uint8Array(first - offset));
+    await clearBlocks(target, first, last, keep);
+    if (last < end) await writeMerged(target, last, new Uint8Array(end - last));
+  });
+  if (durable) await pool.group.sync();
+}
+
+async function clearBlocks(target: Target, from: number, to: number, keep: boolean): Promise<void> {
+  const { pool, object } = target;
+  const step = chunksAtOnce * pool.chunkSizeBytes;
+  for (let at = from; at < to;) {
+    const end = Math.min(to, at - (at % step) + step);
+    if (keep && pool.room.isTight(end - at)) pool.room.promise(await countNew(target, at, end - at));
+    else if (keep) pool.room.promise(end - at);
+    const chunks = await chunksToClear(target, at, end, keep);
+    if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
+    if (chunks.size > 0 || object.tree.root.ref === undefined) at = end;
+    else at = await nextMapped(target, end);
+  }
+}
+
+/** Where the next chunk may be that has anything, at or behind `at`: a trim of a tebibyte does not look at each chunk. */
+async function nextMapped(target: Target, at: number): Promise<number> {
+  const { pool, object } = target;
+  const leafBytes = pool.chunkSizeBytes * entriesEach;
+  const next = await object.tree.nextLeaf(Math.floor(at / leafBytes));
+  const mapped = next < 0 ? Number.MAX_SAFE_INTEGER : Math.max(at, next * leafBytes);
+  if (mapped <= at || object.overlay.isEmpty) return mapped;
+  let least = mapped;
+  for (const layer of [object.overlay.active, object.overlay.frozen]) {
+    for (const chunk of layer?.keys() ?? []) {
+      const place = (chunk + 1) * pool.chunkSizeBytes;
+      if (place > at) least = Math.min(least, Math.max(at, chunk * pool.chunkSizeBytes));
+    }
+  }
+  return least;
+}
+
+/** The chunks of the range that have anything to clear; all of them where room must be kept. */
+async function chunksToClear(target: Target, from: number, to: number, keep: boolean): Promise<Set<number>> {
+  const { pool, object } = target;
+  const chunks = new Set<number>();
+  const last = Math.floor((to - 1) / pool.chunkSizeBytes);
+  for (let chunk = Math.floor(from / pool.chunkSizeBytes); chunk <= last; chunk += 1) {
+    const there = keep || (await object.tree.leaf(Math.floor(chunk / entriesEach))) !== undefined;
+    if (there) chunks.add(chunk);
+  }
+  for (const layer of [object.overlay.active, object.overlay.frozen]) {
+    for (const chunk of layer?.keys() ?? []) {
+      if (chunk >= Math.floor(from / pool.chunkSizeBytes) && chunk <= last) chunks.add(chunk);
+    }
+  }
+  return chunks;
+}
+
+function recordClear(
+  target: Target,
+  from: number,
+  to: number,
+  keep: boolean,
+  chunks: ReadonlySet<number>,
+): Promise<void> {
+  const { pool, store, object } = target;
+  const builder = pool.group.record(32, 0);
+  applyClear(target, from, to, keep, chunks, (block) => pool.group.retire(block));
+  builder.clear({ store: store.id, sequence: nextSequence(store) }, object.id, from, to - from, keep);
+  return pool.group.added();
+}
+
+/** Sets the overlay's codes for a range of whole blocks; recovery does the same. */
+export function applyClear(
+  target: Pick<Target, 'pool' | 'object'>,
+  from: number,
+  to: number,
+  keep: boolean,
+  chunks: ReadonlySet<number>,
+  retire: (block: number) => void,
+): void {
+  const { pool, object } = target;
+  for (const chunk of chunks) {
+    const base = chunk * pool.chunkSizeBytes;
+    const first = Math.max(0, from - base) / blockSize;
+    const last = Math.min(pool.chunkSizeBytes, to - base) / blockSize;
+    const overlay = object.overlay.chunk(chunk);
+    for (let block = first; block < last; block += 1) {
+      const hidden = object.overlay.set(overlay, block, keep ? reserved : hole);
+      if (hidden >= 0) retire(hidden);
+    }
+  }
+}
+
+/** Changes the size: what is cut off reads as zeros when the object grows again (rule 8). */
+export async function resizeObject(target: Target, sizeBytes: number): Promise<void> {
+  const { pool, store, object } = target;
+  const before = object.sizeBytes;
+  if (sizeBytes < before) {
+    object.sizeBytes = sizeBytes;
+    await clearObject(target, sizeBytes, before - sizeBytes, false, false);
+  }
+  const builder = pool.group.record(16, 0);
+  builder.truncate({ store: store.id, sequence: nextSequence(store) }, object.id, sizeBytes);
+  object.sizeBytes = sizeBytes;
+  object.journaledSize = sizeBytes;
+  await pool.group.added();
+  await pool.group.sync();
+}
+
+export function floorBlock(offset: number): number {
+  return offset - (offset % blockSize);
+}
+
+/** A range inside the object, or an error that says by how much it is not. */
+export function checkRange(object: ObjectState, operation: string, offset: number, length: number): void {
+  if (Number.isSafeInteger(offset) && offset >= 0 && length >= 0 && offset + length <= object.sizeBytes) return;
+  throw new AshlarError(
+    'out-of-range',
+    `${operation} of ${length} bytes at ${offset} goes beyond the ${object.sizeBytes} there are`,
+    {
+      offset,
+      length,
+      operation,
+    },
+  );
+}
+
+/** Runs behind the admission: at once where nothing must be waited for. */
+export function admitted<T>(wait: Promise<void> | undefined, operation: () => Settled<T>): Settled<T> {
+  return wait === undefined ? operation() : andThen(wait, operation);
+}
