@@ -1,0 +1,154 @@
+import {
+  createLogger,
+  loadConfig,
+  Notifier,
+  parseVolumeOption,
+  passedDescriptors,
+  runCaptive,
+  Server,
+  type LoadedConfig,
+} from '@ashlar/server';
+import type { Command } from 'commander';
+import { exitStatus, sentenceOf } from '../failure.ts';
+import { argument, collect, numberArgument } from '../options.ts';
+import { print } from '../output.ts';
+
+type Options = {
+  readonly config?: string;
+  readonly data?: string;
+  readonly listen?: readonly string[];
+  readonly port?: number;
+  readonly adminPort?: number;
+  readonly volume?: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly run?: string;
+  readonly logLevel?: string;
+};
+
+const examples = `
+Examples:
+  ashlar serve
+      a pool in ./ashlar-data, served on 127.0.0.1:10809
+  ashlar serve --data /srv/pool --volume demo:10G
+      with a volume named demo, made where it is not there
+  ashlar serve --data /tmp/d --volume demo:10G --run 'nbdinfo $nbd/demo'
+      serves, runs the command, stops, and ends with its status
+
+In the command of --run: $nbd (nbd://ADDRESS:PORT, with /NAME behind it a URI), $nbdsock (path of the Unix socket),
+$admin (URL of the admin API) and $token.`;
+
+/** How a client attaches, a line each. */
+function howToAttach(server: Server): string {
+  const { nbd, nbdSocket, admin } = server.addresses;
+  const name = server.exportNames[0] ?? 'NAME';
+  const uri = server.urisOf(name)[0] ?? '';
+  const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(nbd[0] ?? '') ?? [];
+  const lines = [
+    `Ashlar serves NBD on ${[...nbd, ...(nbdSocket === undefined ? [] : [nbdSocket])].join(' and ')}, its admin API on ${admin}.`,
+    ...(server.exportNames.length === 0 ? ['  first:       ashlar volume create NAME --size 10G'] : []),
+    `  look:        nbdinfo '${uri}'`,
+    `  qemu:        qemu-system-x86_64 -drive 'file=${uri},format=raw,if=virtio,discard=unmap'`,
+    `  libvirt:     ashlar export show ${name} --format libvirt`,
+    ...(port === '' ? [] : [`  the kernel:  nbd-client ${host} ${port} /dev/nbd0 -N ${name}`]),
+    `  copy:        nbdcopy '${uri}' copy.raw`,
+    `  image:       qemu-img convert -n -O raw IMAGE '${uri}'`,
+  ];
+  return lines.join('\n');
+}
+
+/** What the command line says, by key of the configuration. */
+function overridesOf({ data, listen, port, adminPort, logLevel, run }: Options): Record<string, unknown> {
+  return {
+    data,
+    listen,
+    'nbd.port': port,
+    'admin.port': adminPort,
+    'log.level': logLevel ?? (run === undefined ? undefined : 'warn'),
+  };
+}
+
+/** Runs until a signal or the command's end; gives the process's status. */
+async function serve(options: Options): Promise<number> {
+  const load = (): LoadedConfig =>
+    loadConfig({ file: options.config, environment: process.env, overrides: overridesOf(options) });
+  const loaded = load();
+  const logger = createLogger(loaded.config.log.level);
+  const notifier = new Notifier(process.env);
+  const server = await Server.start({
+    loaded,
+    reload: load,
+    volumes: options.volume ?? [],
+    logger,
+    passed: passedDescriptors(process.env),
+    onDeath: (error) => {
+      logger.fatal({ error }, 'the data worker died: the process ends, and the next start recovers');
+      process.exit(exitStatus.failed);
+    },
+  });
+  const stopped = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopped.abort());
+  process.on('SIGHUP', () => {
+    notifier.reloading();
+    try {
+      server.reload();
+    } catch (error) {
+      logger.error(`the configuration stays as it was: ${sentenceOf(error)}`);
+    }
+    notifier.ready('Serving');
+  });
+  notifier.ready('Serving');
+  const status =
+    options.run === undefined
+      ? await untilStopped(server, stopped.signal)
+      : await captive(server, options.run, stopped.signal);
+  notifier.stopping('Finishing what is in flight');
+  await server.stop();
+  notifier.close();
+  return status;
+}
+
+async function untilStopped(server: Server, signal: AbortSignal): Promise<number> {
+  print(howToAttach(server));
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  return exitStatus.done;
+}
+
+function captive(server: Server, command: string, signal: AbortSignal): Promise<number> {
+  const { nbd, nbdSocket, admin } = server.addresses;
+  const address = nbd[0];
+  const scheme = server.urisOf('')[0]?.split(':')[0] ?? 'nbd';
+  return runCaptive(
+    command,
+    {
+      nbd: address === undefined ? '' : `${scheme}://${address}`,
+      nbdsock: nbdSocket ?? '',
+      admin,
+      token: server.token,
+    },
+    signal,
+  );
+}
+
+export function addServeCommand(program: Command, setStatus: (status: number) => void): void {
+  const port = numberArgument(0, 65535);
+  program
+    .command('serve')
+    .summary('serve the volumes of a pool')
+    .option('--config <FILE>', 'configuration file (ASHLAR_CONFIG; default ashlar.toml where it is there)')
+    .option('--data <DIR>', 'directory of the pool, made where it is missing (default ./ashlar-data)')
+    .option(
+      '--listen <ADDRESS>',
+      'address to listen on; may be given several times',
+      collect((text) => text),
+    )
+    .option('--port <PORT>', 'NBD port; 0 takes a free one', port)
+    .option('--admin-port <PORT>', 'port of the admin API; 0 takes a free one', port)
+    .option(
+      '--volume <NAME:SIZE>',
+      'volume to make where it is not there; may be given several times',
+      collect(argument(parseVolumeOption)),
+    )
+    .option('--run <COMMAND>', 'serve, run the command, stop, end with its status')
+    .option('--log-level <LEVEL>', 'fatal, error, warn, info, debug, trace or silent')
+    .addHelpText('after', examples)
+    .action(async (options: Options) => setStatus(await serve(options)));
+}

@@ -1,0 +1,40 @@
+import { AshlarError, parseSize } from '@ashlar/core';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { ServerChoice } from './client.ts';
+
+export type ServerOptions = ServerChoice & { readonly json?: boolean };
+
+/** The options of every command that talks to a running server. */
+export function withServer(command: Command): Command {
+  return command
+    .addOption(new Option('--admin <URL>', 'admin API or socket of the server (ASHLAR_ADMIN)'))
+    .addOption(new Option('--data <DIR>', 'data directory of the server (ASHLAR_DATA; default ./ashlar-data)'))
+    .addOption(new Option('--token <TOKEN>', 'token of the admin API (ASHLAR_TOKEN; default from the data directory)'))
+    .option('--json', 'print JSON');
+}
+
+/** Turns what a parser throws into the usage error that commander prints. */
+export function argument<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof AshlarError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  };
+}
+
+export const sizeArgument = argument(parseSize);
+
+export const numberArgument = (minimum: number, maximum: number): ((text: string) => number) =>
+  argument((text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= minimum && value <= maximum) return value;
+    throw new AshlarError('invalid', `a number from ${minimum} to ${maximum} is needed`);
+  });
+
+/** Collects an option that may be given several times. */
+export const collect =
+  <T>(parse: (text: string) => T) =>
+  (text: string, before: readonly T[] = []): T[] => [...before, parse(text)];

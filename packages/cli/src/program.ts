@@ -1,0 +1,35 @@
+import { version } from '@ashlar/server';
+import { Command } from 'commander';
+import { addConfigCommands } from './commands/config.ts';
+import { addExportCommands } from './commands/export.ts';
+import { addServeCommand } from './commands/serve.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addTopCommand } from './commands/top.ts';
+import { addVolumeCommands } from './commands/volume.ts';
+
+const examples = `
+Examples:
+  ashlar serve --volume demo:10G                       serve a sparse 10 GiB disk from ./ashlar-data
+  ashlar volume create data --size 100G                make another one
+  ashlar export show demo --format qemu                print what attaches it
+  ashlar status                                        look at the server
+
+'ashlar COMMAND --help' says more of each command.`;
+
+/** The `ashlar` command. `setStatus` is told the status that the process should end with. */
+export function createProgram(setStatus: (status: number) => void): Command {
+  const program = new Command('ashlar')
+    .description('Sparse, checksummed network disks: the server and its tools.')
+    .version(version, '--version')
+    .addHelpText('after', examples)
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+  addServeCommand(program, setStatus);
+  addVolumeCommands(program);
+  addExportCommands(program);
+  addStatusCommand(program);
+  addTopCommand(program);
+  addConfigCommands(program);
+  return program;
+}

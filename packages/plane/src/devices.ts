@@ -1,0 +1,156 @@
+import {
+  createObjectDevice,
+  deviceStats,
+  readOnlyDevice,
+  statsDevice,
+  throttleDevice,
+  type ThrottleDevice,
+  type ThrottleLimits,
+} from '@ashlar/block';
+import { AshlarError, assert, type BlockDevice, type StoreId } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import { createFileDevice } from '@ashlar/image';
+import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './messages.ts';
+import type { Stores } from './stores.ts';
+
+/** One client's hold on a device. `release` once. */
+export type Lease = { readonly device: BlockDevice; release(): void };
+
+type Open = {
+  readonly source: DeviceSource;
+  readonly device: BlockDevice;
+  readonly throttle: ThrottleDevice | undefined;
+  /** Ends the connection of each client that holds it. */
+  readonly holders: Set<() => void>;
+  /** Told when the last holder lets go. */
+  onIdle: (() => void) | undefined;
+  /** Set when it is on its way out: who wants it then waits and opens it anew. */
+  closed: Promise<void> | undefined;
+};
+
+/**
+ * The devices that are open in this worker, each once however many clients hold it: the store's object (or the file)
+ * below the throttle below the counters. A volume stays open for its caches when nobody holds it; a file is closed, so that
+ * it can be replaced.
+ */
+export class Devices {
+  readonly #stores: Stores;
+  readonly #host: Host;
+  readonly #open = new Map<string, Promise<Open>>();
+
+  constructor(stores: Stores, host: Host) {
+    this.#stores = stores;
+    this.#host = host;
+  }
+
+  /** `revoke` is called when the device is taken away from its holders. */
+  async acquire(grant: Grant, revoke: () => void): Promise<Lease> {
+    let open = await this.#opened(grant);
+    while (open.closed !== undefined) {
+      await open.closed;
+      open = await this.#opened(grant);
+    }
+    open.holders.add(revoke);
+    return {
+      device: grant.readOnly && !open.device.readOnly ? readOnlyDevice(open.device) : open.device,
+      release: () => this.#letGo(open, revoke),
+    };
+  }
+
+  async describe(grant: Grant): Promise<DeviceFacts> {
+    const lease = await this.acquire(grant, () => undefined);
+    const { sizeBytes, blockSizes, capabilities, readOnly } = lease.device;
+    lease.release();
+    return { sizeBytes, blockSizes, capabilities, readOnly };
+  }
+
+  async setLimits(storeId: StoreId, limits: ThrottleLimits): Promise<void> {
+    (await this.#find(storeId))?.throttle?.setLimits(limits);
+  }
+
+  /** Closes a volume's device. `busy` while it is held, unless `force` ends its connections. */
+  async release(storeId: StoreId, force: boolean): Promise<void> {
+    const open = await this.#find(storeId);
+    if (open === undefined) return;
+    const count = open.holders.size;
+    if (count > 0 && !force) {
+      throw new AshlarError(
+        'busy',
+        `${count === 1 ? 'a client is' : `${count} clients are`} attached to the volume: detach first, or say --force`,
+      );
+    }
+    await this.#close(open);
+  }
+
+  /** Ends all connections and closes everything. */
+  async close(): Promise<void> {
+    for (const opening of this.#open.values()) {
+      const open = await opening.catch(() => undefined);
+      if (open !== undefined) await this.#close(open);
+    }
+  }
+
+  #opened(grant: Grant): Promise<Open> {
+    const key = sourceKey(grant.source);
+    const there = this.#open.get(key);
+    if (there !== undefined) return there;
+    const opening = this.#openSource(grant);
+    this.#open.set(key, opening);
+    opening.catch(() => this.#open.delete(key));
+    return opening;
+  }
+
+  async #openSource({ source, stats }: Grant): Promise<Open> {
+    const counters = deviceStats(stats);
+    const { clock, scheduler } = this.#host;
+    const common = { source, holders: new Set<() => void>(), onIdle: undefined, closed: undefined };
+    if (source.kind === 'file') {
+      const file = openFile(this.#host, source.path, source.readOnly);
+      const device = statsDevice(createFileDevice(file, { readOnly: source.readOnly }), clock, counters);
+      return { ...common, device, throttle: undefined };
+    }
+    const store = await this.#stores.open(source.storeId);
+    const object = createObjectDevice(store, source.objectId);
+    const throttle = throttleDevice(object, { clock, scheduler, limits: source.limits });
+    return { ...common, device: statsDevice(throttle, clock, counters), throttle };
+  }
+
+  async #find(storeId: StoreId): Promise<Open | undefined> {
+    for (const opening of this.#open.values()) {
+      const open = await opening.catch(() => undefined);
+      if (open?.source.kind === 'volume' && open.source.storeId === storeId) return open;
+    }
+    return undefined;
+  }
+
+  #letGo(open: Open, revoke: () => void): void {
+    assert(open.holders.delete(revoke), 'a lease is released once');
+    if (open.holders.size > 0) return;
+    open.onIdle?.();
+    if (open.source.kind === 'file' && open.closed === undefined) void this.#close(open);
+  }
+
+  #close(open: Open): Promise<void> {
+    open.closed ??= this.#shut(open);
+    return open.closed;
+  }
+
+  async #shut(open: Open): Promise<void> {
+    if (open.holders.size > 0) {
+      const idle = new Promise<void>((resolve) => {
+        open.onIdle = resolve;
+      });
+      for (const revoke of open.holders) revoke();
+      await idle;
+    }
+    await open.device.close();
+    this.#open.delete(sourceKey(open.source));
+  }
+}
+
+function openFile(host: Host, path: string, readOnly: boolean) {
+  const file = host.open(path, { readOnly });
+  if (file.tryLock(!readOnly)) return file;
+  file.close();
+  throw new AshlarError('busy', `${path} is in use by another process`, { path });
+}

@@ -1,0 +1,66 @@
+import type { ThrottleLimits } from '@ashlar/block';
+import type { BlockCapabilities, BlockSizes, ObjectId, StoreId } from '@ashlar/core';
+
+/** What a device is made of; the data plane has at most one of each open. */
+export type DeviceSource =
+  | {
+      readonly kind: 'volume';
+      readonly uuid: string;
+      readonly storeId: StoreId;
+      readonly objectId: ObjectId;
+      readonly limits: ThrottleLimits;
+    }
+  | { readonly kind: 'file'; readonly path: string; readonly readOnly: boolean };
+
+/** What a client was given: an export, checked and found by the control plane. */
+export type Grant = {
+  readonly exportName: string;
+  readonly source: DeviceSource;
+  readonly readOnly: boolean;
+  /** `deviceStats` memory of the source, written by the worker and read by everybody. */
+  readonly stats: SharedArrayBuffer;
+};
+
+/** The source as one word: volumes by uuid, files by path and by whether they are written. */
+export function sourceKey(source: DeviceSource): string {
+  if (source.kind === 'volume') return `volume:${source.uuid}`;
+  return `file:${source.readOnly ? 'ro' : 'rw'}:${source.path}`;
+}
+
+/** What a handshake says about a device. */
+export type DeviceFacts = {
+  readonly sizeBytes: number;
+  readonly blockSizes: BlockSizes;
+  readonly capabilities: BlockCapabilities;
+  readonly readOnly: boolean;
+};
+
+/** A connection in the data plane, for people. */
+export type ConnectionInfo = {
+  readonly id: number;
+  readonly exportName: string;
+  /** `unix`, or address and port. */
+  readonly peer: string;
+  /** Of its TLS certificate or key. */
+  readonly identity: string | undefined;
+  readonly tls: boolean;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+};
+
+/** Which connections to end: one, or all of an export. */
+export type Selection = { readonly id: number } | { readonly exportName: string };
+
+/** What the worker is started with. */
+export type WorkerSettings = {
+  readonly poolPath: string;
+  readonly store: {
+    readonly chunkSize: number;
+    readonly journalSize: number;
+    readonly overlaySize: number;
+    readonly cacheSize: number;
+  };
+};
+
+/** A connection on its way to the worker. */
+export type Adoption = { readonly id: number };

@@ -1,0 +1,117 @@
+import { Worker } from 'node:worker_threads';
+import type { ThrottleLimits } from '@ashlar/block';
+import { AshlarError, type ObjectStore, type PoolStatus, type StoreId } from '@ashlar/core';
+import type { VolumeStores } from '@ashlar/volume';
+import type { ControlFunctions } from './control-functions.ts';
+import type { DataPlaneFunctions } from './data-plane.ts';
+import type { Adoption, ConnectionInfo, DeviceFacts, Grant, Selection, WorkerSettings } from './messages.ts';
+import { Calls, type Remote } from './rpc.ts';
+
+export type PlaneOptions = {
+  readonly settings: WorkerSettings;
+  /** What the worker asks of this thread. */
+  readonly control: ControlFunctions;
+  /** The worker died: nothing can be served any more, and the process must end. Called at most once, never after `close`. */
+  readonly onDeath: (error: Error) => void;
+};
+
+/** `open` opens the pool; the others are there when it settled. */
+type WorkerFunctions = DataPlaneFunctions & { readonly open: () => Promise<void> };
+
+/**
+ * The data plane as the control plane sees it: its worker, started and told what to do. A pool has one worker, so all
+ * volumes are placed on it; a caller names volumes and never workers.
+ */
+export class Plane {
+  readonly #worker: Worker;
+  readonly #calls: Calls<WorkerFunctions>;
+  /** Before it is open and once it is being closed an end is told to the caller, not to `onDeath`. */
+  #expectsEnd = true;
+  /** The pool's system store. */
+  readonly records: Pick<ObjectStore, 'commit' | 'scanRecords'>;
+  readonly stores: VolumeStores;
+
+  private constructor(worker: Worker, options: PlaneOptions) {
+    this.#worker = worker;
+    this.#calls = new Calls<WorkerFunctions>(worker, options.control);
+    const remote = this.#remote;
+    this.records = {
+      commit: (changes, durable) => remote.commitRecords(changes, durable),
+      scanRecords: (from, to, limit) => remote.scanRecords(from, to, limit),
+    };
+    this.stores = {
+      create: (sizeBytes, preallocation) => remote.createVolume(sizeBytes, preallocation),
+      resize: (place, sizeBytes) => remote.resizeVolume(place, sizeBytes),
+      release: (storeId, force) => remote.releaseVolume(storeId, force),
+      remove: (storeId) => remote.removeVolume(storeId),
+      list: () => remote.listVolumes(),
+      space: (place) => remote.spaceOf(place),
+    };
+    const die = (error: Error): void => {
+      this.#calls.close(new AshlarError('failed', `the data worker is gone: ${error.message}`, {}, error));
+      if (!this.#expectsEnd) options.onDeath(error);
+      this.#expectsEnd = true;
+    };
+    worker.on('error', (error) => die(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', (code) => die(new Error(`it ended with status ${code}`)));
+  }
+
+  /** Starts the worker and opens the pool in it. Throws what the pool throws: `busy` when another process has it. */
+  static async start(options: PlaneOptions): Promise<Plane> {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: options.settings,
+      name: 'data-0',
+    });
+    const plane = new Plane(worker, options);
+    try {
+      await plane.#remote.open();
+      plane.#expectsEnd = false;
+      return plane;
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
+
+  get #remote(): Remote<WorkerFunctions> {
+    return this.#calls.remote;
+  }
+
+  status(): Promise<PoolStatus> {
+    return this.#remote.status();
+  }
+
+  /** Opens the device where it is not open yet. */
+  describe(grant: Grant): Promise<DeviceFacts> {
+    return this.#remote.describe(grant);
+  }
+
+  /** Hands a connection over: its descriptor belongs to the worker from this call on. */
+  adopt(adoption: Adoption): Promise<void> {
+    return this.#remote.adopt(adoption);
+  }
+
+  connections(): Promise<readonly ConnectionInfo[]> {
+    return this.#remote.listConnections();
+  }
+
+  /** Ends connections; gives how many. */
+  disconnect(selection: Selection): Promise<number> {
+    return this.#remote.disconnect(selection);
+  }
+
+  setLimits(storeId: StoreId, limits: ThrottleLimits): Promise<void> {
+    return this.#remote.setLimits(storeId, limits);
+  }
+
+  /**
+   * Lets connections finish what they sent, for at most `timeoutMs`, makes everything durable, closes the pool and ends
+   * the worker. Gives how many connections had to be cut off.
+   */
+  async close(timeoutMs: number): Promise<number> {
+    this.#expectsEnd = true;
+    const cut = await this.#remote.close(timeoutMs);
+    await this.#worker.terminate();
+    return cut;
+  }
+}

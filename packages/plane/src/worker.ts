@@ -1,0 +1,34 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert, systemStore } from '@ashlar/core';
+import { createRealHost } from '@ashlar/host';
+import { Connections } from './connections.ts';
+import type { ControlFunctions } from './control-functions.ts';
+import { DataPlane, functionsOf, type DataPlaneFunctions } from './data-plane.ts';
+import { Devices } from './devices.ts';
+import type { WorkerSettings } from './messages.ts';
+import { createMemoryPool } from './memory-pool.ts';
+import { Calls } from './rpc.ts';
+import { Stores } from './stores.ts';
+
+assert(parentPort !== null, 'the data plane runs in a worker');
+
+const settings = workerData as WorkerSettings;
+
+/** Opens the pool, and with it everything that the control plane may ask for. */
+async function open(): Promise<DataPlaneFunctions> {
+  const host = createRealHost();
+  const pool = createMemoryPool(settings.poolPath);
+  const records = await pool.openStore(systemStore);
+  const stores = new Stores(pool);
+  const devices = new Devices(stores, host);
+  const connections = new Connections();
+  return functionsOf(new DataPlane({ pool, records, stores, devices, connections }));
+}
+
+const functions: { [name: string]: (...parameters: never[]) => unknown } = {
+  open: async () => {
+    Object.assign(functions, await open());
+  },
+};
+
+new Calls<ControlFunctions>(parentPort, functions);

@@ -1,0 +1,56 @@
+import { isDeepStrictEqual } from 'node:util';
+import { fileKey, type LoadedConfig } from './load.ts';
+import { configKeys, type Config } from './schema.ts';
+
+/** Keys that take effect when the configuration is read again; the others need a restart. */
+const liveKeys: ReadonlySet<string> = new Set([
+  'drain-seconds',
+  'nbd.allow',
+  'nbd.max-connections',
+  'nbd.handshake-seconds',
+  'nbd.tls',
+  'nbd.certificates',
+  'nbd.psk',
+  'admin.allow',
+  'admin.open-metrics',
+  'log.level',
+]);
+
+export type Reloaded = { readonly applied: string[]; readonly needRestart: string[] };
+
+function valueAt(config: Config, path: readonly string[]): unknown {
+  let at: unknown = config;
+  for (const name of path) at = (at as { readonly [name: string]: unknown })[name];
+  return at;
+}
+
+/** The configuration that holds now. Whoever uses a live key asks each time. */
+export class LiveConfig {
+  #loaded: LoadedConfig;
+  readonly #reload: () => LoadedConfig;
+
+  constructor(loaded: LoadedConfig, reload: () => LoadedConfig) {
+    this.#loaded = loaded;
+    this.#reload = reload;
+  }
+
+  get current(): Config {
+    return this.#loaded.config;
+  }
+
+  /** Every key as it stands in the file, with its value. */
+  list(): Record<string, unknown> {
+    return Object.fromEntries(configKeys.map(({ path }) => [fileKey(path), valueAt(this.current, path) ?? null]));
+  }
+
+  /** Reads it again. Throws `invalid` and keeps what holds when it has faults. */
+  reload(): Reloaded {
+    const loaded = this.#reload();
+    const changed = configKeys.filter(
+      ({ path }) => !isDeepStrictEqual(valueAt(loaded.config, path), valueAt(this.current, path)),
+    );
+    const keys = changed.map(({ path }) => fileKey(path));
+    this.#loaded = loaded;
+    return { applied: keys.filter((key) => liveKeys.has(key)), needRestart: keys.filter((key) => !liveKeys.has(key)) };
+  }
+}

@@ -1,0 +1,230 @@
+import { bucketUpperMicros, operationNames, type OperationName, type OperationStats } from '@ashlar/block';
+import { errorKinds, type PoolState, type PoolStatus } from '@ashlar/core';
+import type { Catalogue } from '@ashlar/volume';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Grants } from './grants.ts';
+import { deviceName } from './statistics.ts';
+
+export type MetricsOptions = {
+  readonly version: string;
+  readonly catalogue: Catalogue;
+  readonly grants: Grants;
+  readonly poolStatus: () => Promise<PoolStatus>;
+  /** Clients attached, by export. */
+  readonly connections: () => Promise<ReadonlyMap<string, number>>;
+};
+
+const poolStates: readonly PoolState[] = ['ok', 'degraded', 'no-space', 'read-only', 'failed'];
+
+/** Shown of every device from the start; the others when they were used. */
+const always: ReadonlySet<OperationName> = new Set(['read', 'write', 'trim', 'zero', 'flush']);
+
+/** Every fourth bucket of the counters' histograms (an octave each), from 4 µs to 16.8 s: Prometheus stores each series. */
+const shownBuckets = Array.from({ length: 23 }, (_, octave) => (octave + 2) * 4 - 1);
+
+type Sample = { readonly volume: string; readonly operation: OperationName; readonly stats: OperationStats };
+
+type Labels = 'volume' | 'operation';
+
+/** A histogram whose counts are kept elsewhere: read when they are asked for. */
+class SharedHistogram extends Histogram<Labels> {
+  readonly #samples: () => readonly Sample[];
+
+  constructor(name: string, help: string, registry: Registry, samples: () => readonly Sample[]) {
+    super({ name, help, labelNames: ['volume', 'operation'], registers: [registry] });
+    this.#samples = samples;
+  }
+
+  override async get() {
+    const shape = await super.get();
+    return { ...shape, values: this.#samples().flatMap((sample) => bucketsOf(shape.name, sample)) };
+  }
+
+  /** What the registry calls in place of `get` where it is there. */
+  getForPromString() {
+    return this.get();
+  }
+}
+
+function bucketsOf(name: string, { volume, operation, stats }: Sample) {
+  const labels = { volume, operation };
+  const values: {
+    metricName: string;
+    labels: { volume: string; operation: string; le?: number | string };
+    value: number;
+  }[] = [];
+  let below = 0;
+  let next = 0;
+  for (const index of shownBuckets) {
+    for (; next <= index; next += 1) below += stats.latency.counts[next] ?? 0;
+    values.push({
+      metricName: `${name}_bucket`,
+      labels: { ...labels, le: bucketUpperMicros(index) / 1e6 },
+      value: below,
+    });
+  }
+  values.push({ metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: stats.operations });
+  values.push({ metricName: `${name}_sum`, labels, value: stats.durationMs / 1000 });
+  values.push({ metricName: `${name}_count`, labels, value: stats.operations });
+  return values;
+}
+
+/** Everything that /metrics shows. Numbers are read when they are asked for; nothing is kept twice. */
+export class Metrics {
+  readonly #options: MetricsOptions;
+  readonly #registry = new Registry();
+  readonly #connections: Counter<'result'>;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    collectDefaultMetrics({ register: this.#registry });
+    this.#connections = new Counter({
+      name: 'ashlar_connections_total',
+      help: 'Connections since the start: accepted, refused before or during the handshake, attached to an export',
+      labelNames: ['result'],
+      registers: [this.#registry],
+    });
+    for (const result of ['accepted', 'refused', 'attached'] as const) this.#connections.inc({ result }, 0);
+    this.#gauge('ashlar_info', 'Always 1; the version is a label', ['version'], (gauge) =>
+      gauge.set({ version: options.version }, 1),
+    );
+    this.#addOperations();
+    this.#addVolumes();
+    this.#addPool();
+  }
+
+  count(result: 'accepted' | 'refused' | 'attached'): void {
+    this.#connections.inc({ result });
+  }
+
+  /** In Prometheus' text format. */
+  async text(): Promise<{ type: string; text: string }> {
+    return { type: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    fill: (gauge: Gauge<L>) => void | Promise<void>,
+  ): void {
+    new Gauge<L>({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      async collect() {
+        this.reset();
+        await fill(this);
+      },
+    });
+  }
+
+  #counter<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    fill: (counter: Counter<L>) => void | Promise<void>,
+  ): void {
+    new Counter<L>({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      async collect() {
+        this.reset();
+        await fill(this);
+      },
+    });
+  }
+
+  #addOperations(): void {
+    const labels = ['volume', 'operation'] as const;
+    const samples = (): Sample[] => this.#samples();
+    this.#counter('ashlar_operations_total', 'Operations that ended, well or not', labels, (counter) => {
+      for (const { volume, operation, stats } of samples()) counter.inc({ volume, operation }, stats.operations);
+    });
+    this.#counter('ashlar_bytes_total', 'Bytes of the operations that ended well', labels, (counter) => {
+      for (const { volume, operation, stats } of samples()) counter.inc({ volume, operation }, stats.bytes);
+    });
+    this.#gauge('ashlar_queue_depth', 'Operations in flight', labels, (gauge) => {
+      for (const { volume, operation, stats } of samples()) gauge.set({ volume, operation }, stats.inFlight);
+    });
+    this.#counter('ashlar_errors_total', 'Operations that failed, by kind', [...labels, 'kind'], (counter) => {
+      for (const { volume, operation, stats } of samples()) {
+        for (const [index, kind] of errorKinds.entries()) {
+          const count = stats.errors[index] ?? 0;
+          if (count > 0 || kind === 'io') counter.inc({ volume, operation, kind }, count);
+        }
+      }
+    });
+    new SharedHistogram(
+      'ashlar_operation_duration_seconds',
+      "Time from an operation's arrival to its end",
+      this.#registry,
+      samples,
+    );
+  }
+
+  #addVolumes(): void {
+    const { catalogue } = this.#options;
+    this.#gauge('ashlar_volume_size_bytes', 'Size of each volume', ['volume'], (gauge) => {
+      for (const { name, sizeBytes } of catalogue.volumes()) gauge.set({ volume: name }, sizeBytes);
+    });
+    this.#gauge('ashlar_volume_allocated_bytes', 'What each volume takes in the pool', ['volume'], async (gauge) => {
+      for (const { name } of catalogue.volumes())
+        gauge.set({ volume: name }, (await catalogue.space(name)).allocatedBytes);
+    });
+    this.#gauge('ashlar_connections', 'Clients attached, by export', ['export'], async (gauge) => {
+      const counts = await this.#options.connections();
+      for (const { name } of catalogue.exports()) gauge.set({ export: name }, counts.get(name) ?? 0);
+    });
+  }
+
+  #addPool(): void {
+    let latest: Promise<PoolStatus> | undefined;
+    const status = (): Promise<PoolStatus> => {
+      // One question for all gauges of one scrape: they are filled in the same turn.
+      latest ??= this.#options.poolStatus().finally(() => (latest = undefined));
+      return latest;
+    };
+    this.#gauge('ashlar_pool_state', '1 for the state that the pool is in', ['state'], async (gauge) => {
+      const { state } = await status();
+      for (const each of poolStates) gauge.set({ state: each }, each === state ? 1 : 0);
+    });
+    const sizes = [
+      ['ashlar_pool_free_bytes', 'What the file system can still give', 'freeBytes'],
+      ['ashlar_pool_allocated_bytes', 'What the data files take', 'allocatedBytes'],
+      ['ashlar_pool_journal_bytes', 'What the journal holds', 'journalBytes'],
+      ['ashlar_pool_overlay_bytes', 'Journaled and not yet home, in memory', 'overlayBytes'],
+      ['ashlar_pool_cache_bytes', 'Verified chunks in memory', 'cacheBytes'],
+      [
+        'ashlar_pool_loss_generation',
+        'Raised by each recovery that may have lost something acknowledged',
+        'lossGeneration',
+      ],
+    ] as const;
+    for (const [name, help, field] of sizes) {
+      this.#gauge(name, help, [], async (gauge) => gauge.set((await status())[field]));
+    }
+    const totals = [
+      ['ashlar_pool_checkpoints_total', 'Checkpoints since the start', 'checkpoints'],
+      ['ashlar_pool_syncs_total', 'Syncs of the journal since the start', 'syncs'],
+      ['ashlar_pool_corrupt_blocks_total', 'Blocks whose checksum did not fit since the start', 'corruptBlocks'],
+    ] as const;
+    for (const [name, help, field] of totals) {
+      this.#counter(name, help, [], async (counter) => counter.inc((await status())[field]));
+    }
+  }
+
+  #samples(): Sample[] {
+    const { catalogue, grants } = this.#options;
+    return grants.counters().flatMap((counters) => {
+      const volume = deviceName(counters, catalogue);
+      if (volume === undefined) return [];
+      return operationNames
+        .filter((operation) => always.has(operation) || counters.stats[operation].operations > 0)
+        .map((operation) => ({ volume, operation, stats: counters.stats[operation] }));
+    });
+  }
+}

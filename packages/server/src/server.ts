@@ -1,0 +1,266 @@
+import { randomUUID } from 'node:crypto';
+import type { Server as SocketServer } from 'node:net';
+import { assert } from '@ashlar/core';
+import { Plane } from '@ashlar/plane';
+import { Catalogue } from '@ashlar/volume';
+import type { Logger } from 'pino';
+import type * as z from 'zod';
+import { createAdminApp } from './admin/app.ts';
+import type { statusSchema } from './admin/schemas.ts';
+import { openAdminServers, type AdminServers } from './admin/servers.ts';
+import { LiveConfig, type Reloaded } from './config/live.ts';
+import type { LoadedConfig } from './config/load.ts';
+import { Control } from './control.ts';
+import { inside, prepareDataDirectory, type DataDirectory } from './data-directory.ts';
+import { Grants } from './grants.ts';
+import { Metrics } from './metrics.ts';
+import { NbdFront } from './nbd-front.ts';
+import { createPausedServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
+import { readOrMakeToken } from './process/token.ts';
+import { takeStatistics } from './statistics.ts';
+import { version } from './version.ts';
+import { ensureVolume } from './volume-option.ts';
+
+export type ServerOptions = {
+  readonly loaded: LoadedConfig;
+  /** Reads the configuration again. */
+  readonly reload: () => LoadedConfig;
+  /** Made where they are not there. */
+  readonly volumes: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly logger: Logger;
+  /** Listening sockets that were passed to this process, in place of its own. */
+  readonly passed: readonly { readonly descriptor: number; readonly name: string }[];
+  /** The data plane died: the process must end now. */
+  readonly onDeath: (error: Error) => void;
+};
+
+/** Where a running server is found. */
+export type Addresses = {
+  /** `ADDRESS:PORT` each. */
+  readonly nbd: readonly string[];
+  readonly nbdSocket: string | undefined;
+  /** `http://ADDRESS:PORT`. */
+  readonly admin: string;
+  readonly adminSocket: string;
+};
+
+/** An address as it stands in a URI. */
+function inUri(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+/** `ashlar serve` without a process around it: everything is wired here. */
+export class Server {
+  readonly #live: LiveConfig;
+  readonly #logger: Logger;
+  readonly #directory: DataDirectory;
+  readonly #catalogue: Catalogue;
+  readonly #plane: Plane;
+  readonly #grants: Grants;
+  readonly #control: Control;
+  readonly #metrics: Metrics;
+  readonly #front: NbdFront;
+  readonly #listeners: SocketServer[] = [];
+  readonly #startedAt = new Date();
+  readonly token: string;
+  #admin: AdminServers | undefined;
+  #nbd: string[] = [];
+  #nbdSocket: string | undefined;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(options: ServerOptions, live: LiveConfig, directory: DataDirectory, plane: Plane, catalogue: Catalogue, grants: Grants) {
+    this.#live = live;
+    this.#logger = options.logger;
+    this.#directory = directory;
+    this.#plane = plane;
+    this.#catalogue = catalogue;
+    this.#grants = grants;
+    this.#control = new Control({ catalogue, grants, plane, urisOf: (name) => this.urisOf(name) });
+    this.#metrics = new Metrics({
+      version,
+      catalogue,
+      grants,
+      poolStatus: () => plane.status(),
+      connections: () => this.#control.connectionsByExport(),
+    });
+    this.token = readOrMakeToken(directory.path);
+    this.#front = new NbdFront({
+      config: () => live.current,
+      grants,
+      plane,
+      logger: options.logger,
+      count: (result) => this.#metrics.count(result),
+    });
+  }
+
+  /**
+   * Opens the pool, then the catalogue, then the doors. Throws an AshlarError with one sentence for what a user can mend:
+   * `busy` for a port or a pool in use, `denied`, `read-only`, `invalid`, `corrupt`.
+   */
+  static async start(options: ServerOptions): Promise<Server> {
+    const live = new LiveConfig(options.loaded, options.reload);
+    const config = live.current;
+    const directory = prepareDataDirectory(config.data);
+    let server: Server | undefined;
+    /** The worker asks only for connections that were handed to it, which a server did. */
+    const started = (): Server => {
+      assert(server !== undefined, 'the data worker serves a server');
+      return server;
+    };
+    const plane = await Plane.start({
+      settings: { poolPath: directory.pool, store: config.store },
+      control: {
+        namesFor: (address) => started().#grants.namesFor(address),
+        grant: (name, address) => started().#grants.grant(name, address),
+        log: (level, fields, message) => options.logger[level](fields, message),
+        counted: (result) => started().#metrics.count(result),
+      },
+      onDeath: options.onDeath,
+    });
+    try {
+      const catalogue = await Catalogue.open({
+        records: plane.records,
+        stores: plane.stores,
+        now: () => new Date().toISOString(),
+        newUuid: randomUUID,
+      });
+      for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
+      server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue));
+      await server.#open(options.passed);
+      return server;
+    } catch (error) {
+      if (server !== undefined) await server.#shutDoors();
+      await plane.close(0);
+      throw error;
+    }
+  }
+
+  get addresses(): Addresses {
+    const { listen } = this.#live.current.admin;
+    return {
+      nbd: this.#nbd,
+      nbdSocket: this.#nbdSocket,
+      admin: `http://${inUri(listen)}:${this.#admin?.port ?? 0}`,
+      adminSocket: this.#directory.adminSocket,
+    };
+  }
+
+  get exportNames(): readonly string[] {
+    return this.#catalogue.exports().map(({ name }) => name);
+  }
+
+  /** Where clients find an export: each TCP address, then the Unix socket. */
+  urisOf(name: string): string[] {
+    const tls = this.#live.current.nbd.tls === 'require' ? 's' : '';
+    const uris = this.#nbd.map((address) => `nbd${tls}://${address}/${name}`);
+    if (this.#nbdSocket !== undefined) uris.push(`nbd${tls}+unix:///${name}?socket=${encodeURI(this.#nbdSocket)}`);
+    return uris;
+  }
+
+  /** Connections stay as they are. Throws `invalid` and changes nothing when the configuration has faults. */
+  reload(): Reloaded {
+    const result = this.#live.reload();
+    this.#logger.level = this.#live.current.log.level;
+    this.#front.reload();
+    this.#logger.info(result, 'configuration read again');
+    return result;
+  }
+
+  /** Accepts nobody any more, lets what is in flight end within `drain-seconds`, makes everything durable, closes. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #open(passed: ServerOptions['passed']): Promise<void> {
+    const { listen, nbd, admin } = this.#live.current;
+    if (passed.length > 0) for (const { descriptor } of passed) await this.#openPassed(descriptor);
+    else if (nbd.tcp) {
+      let { port } = nbd;
+      for (const host of listen) {
+        port = await listenTcp(this.#listener(), host, port, 'nbd.port');
+        this.#nbd.push(`${inUri(host)}:${port}`);
+      }
+    }
+    if (nbd.socket !== '') {
+      const path = inside(this.#directory, nbd.socket);
+      await listenUnix(this.#listener(), path);
+      this.#nbdSocket = path;
+    }
+    const app = await createAdminApp({
+      version,
+      token: this.token,
+      context: {
+        control: this.#control,
+        status: () => this.#status(),
+        statistics: () => takeStatistics(this.#catalogue, this.#grants),
+        configuration: () => this.#live.list(),
+        reload: async () => this.reload(),
+      },
+      allow: () => this.#live.current.admin.allow,
+      openMetrics: () => this.#live.current.admin.openMetrics,
+      metrics: () => this.#metrics.text(),
+      unready: () => this.#unready(),
+      onBug: (error) => this.#logger.error({ error }, 'a request of the admin API failed'),
+    });
+    this.#admin = await openAdminServers(app, admin.listen, admin.port, this.#directory.adminSocket);
+  }
+
+  async #openPassed(descriptor: number): Promise<void> {
+    const listener = this.#listener();
+    await listenPassed(listener, descriptor);
+    const address = listener.address();
+    if (typeof address === 'string') this.#nbdSocket = address;
+    else if (address !== null) this.#nbd.push(`${inUri(address.address)}:${address.port}`);
+  }
+
+  #listener(): SocketServer {
+    const listener = createPausedServer((socket) => this.#front.accept(socket));
+    listener.on('error', (error) => this.#logger.error({ error }, 'accepting connections failed'));
+    this.#listeners.push(listener);
+    return listener;
+  }
+
+  async #unready(): Promise<string | undefined> {
+    if (this.#stopping !== undefined) return 'the server is stopping';
+    const { state, reason } = await this.#plane.status();
+    return state === 'failed' ? (reason ?? 'the pool has failed') : undefined;
+  }
+
+  async #status(): Promise<z.output<typeof statusSchema>> {
+    const { reason, ...pool } = await this.#plane.status();
+    const { rss, heapUsed, external } = process.memoryUsage();
+    const socket = this.#nbdSocket;
+    return {
+      version,
+      state: this.#stopping === undefined ? 'ready' : 'stopping',
+      pid: process.pid,
+      startedAt: this.#startedAt.toISOString(),
+      uptimeSeconds: Math.round(process.uptime()),
+      data: this.#directory.path,
+      nbd: { addresses: this.#nbd, ...(socket === undefined ? {} : { socket }), tls: this.#live.current.nbd.tls },
+      admin: { address: this.addresses.admin, socket: this.#directory.adminSocket },
+      workers: this.#live.current.workers,
+      ...this.#control.counts,
+      connections: (await this.#plane.connections()).length,
+      memory: { residentBytes: rss, heapBytes: heapUsed, externalBytes: external },
+      pool: { ...pool, ...(reason === undefined ? {} : { reason }) },
+    };
+  }
+
+  async #shutDoors(): Promise<void> {
+    for (const listener of this.#listeners) stopListening(listener);
+    this.#front.close();
+    await this.#admin?.close();
+  }
+
+  async #stop(): Promise<void> {
+    for (const listener of this.#listeners) stopListening(listener);
+    this.#front.close();
+    await this.#catalogue.close();
+    const cut = await this.#plane.close(this.#live.current.drainSeconds * 1000);
+    if (cut > 0) this.#logger.warn({ connections: cut }, 'connections were cut off: they did not end in time');
+    await this.#admin?.close();
+    this.#logger.info('stopped');
+  }
+}
