@@ -1,12 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, systemStore } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
+import { openPool } from '@ashlar/store';
 import { Connections } from './connections.ts';
 import type { ControlFunctions } from './control-functions.ts';
 import { DataPlane, functionsOf, type DataPlaneFunctions } from './data-plane.ts';
 import { Devices } from './devices.ts';
 import type { WorkerSettings } from './messages.ts';
-import { createMemoryPool } from './memory-pool.ts';
 import { Calls } from './rpc.ts';
 import { Stores } from './stores.ts';
 
@@ -17,7 +17,13 @@ const settings = workerData as WorkerSettings;
 /** Opens the pool, and with it everything that the control plane may ask for. */
 async function open(): Promise<DataPlaneFunctions> {
   const host = createRealHost();
-  const pool = createMemoryPool(settings.poolPath);
+  const { poolPath, store } = settings;
+  const pool = await openPool(host, poolPath, {
+    chunkSizeBytes: store.chunkSize,
+    journalBytes: store.journalSize,
+    overlayBytes: store.overlaySize,
+    cacheBytes: store.cacheSize,
+  });
   const records = await pool.openStore(systemStore);
   const stores = new Stores(pool);
   const devices = new Devices(stores, host);

@@ -68,7 +68,14 @@ export class Server {
   #nbdSocket: string | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ServerOptions, live: LiveConfig, directory: DataDirectory, plane: Plane, catalogue: Catalogue, grants: Grants) {
+  private constructor(
+    options: ServerOptions,
+    live: LiveConfig,
+    directory: DataDirectory,
+    plane: Plane,
+    catalogue: Catalogue,
+    grants: Grants,
+  ) {
     this.#live = live;
     this.#logger = options.logger;
     this.#directory = directory;

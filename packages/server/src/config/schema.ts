@@ -64,9 +64,10 @@ const admin = z.strictObject({
 });
 
 const store = z.strictObject({
-  chunkSize: size(64 * KiB, 4 * MiB)
+  chunkSize: size(64 * KiB, 256 * KiB)
+    .refine((bytes) => Number.isInteger(Math.log2(bytes)), 'must be 64K, 128K or 256K')
     .default(256 * KiB)
-    .describe('unit of allocation of a new pool: 64K to 4M, a power of two'),
+    .describe('unit of allocation of a new pool: 64K, 128K or 256K'),
   journalSize: size(16 * MiB, 2 ** 40)
     .default(1024 * MiB)
     .describe('most that the journal takes'),
