@@ -69,9 +69,8 @@ export class Control {
 
   async removeVolume(name: string, force: boolean): Promise<void> {
     const { catalogue, grants } = this.#parts;
-    const { uuid } = catalogue.volume(name);
     await catalogue.removeVolume(name, force);
-    grants.forget(uuid);
+    grants.forgetUnused();
   }
 
   async exports(): Promise<ExportView[]> {
@@ -97,7 +96,7 @@ export class Control {
   }
 
   async removeExport(name: string, force: boolean): Promise<void> {
-    const { catalogue, plane } = this.#parts;
+    const { catalogue, grants, plane } = this.#parts;
     const count = (await this.connectionsByExport()).get(catalogue.export(name).name) ?? 0;
     if (count > 0 && !force) {
       throw new AshlarError(
@@ -107,6 +106,7 @@ export class Control {
     }
     await catalogue.removeExport(name);
     await plane.disconnect({ exportName: name });
+    grants.forgetUnused();
   }
 
   async connections(): Promise<ConnectionView[]> {

@@ -1,10 +1,12 @@
 import { deviceStats, deviceStatsBytes, type DeviceStats } from '@ashlar/block';
 import { AshlarError } from '@ashlar/core';
 import { sourceKey, type DeviceSource, type Grant } from '@ashlar/plane';
-import { AddressRanges, filePathOf, type Catalogue, type Export } from '@ashlar/volume';
+import { AddressRanges, filePathOf, type Catalogue, type Export, type Volume } from '@ashlar/volume';
 
-/** The counters of one volume or file, kept from its first use to the end of the process. */
-export type Counters = {
+/** A volume or file with its counters since the start of the process. */
+export type Device = { readonly name: string; readonly kind: 'volume' | 'file'; readonly stats: DeviceStats };
+
+type Counters = {
   readonly source: DeviceSource;
   readonly memory: SharedArrayBuffer;
   readonly stats: DeviceStats;
@@ -37,14 +39,23 @@ export class Grants {
     return { exportName, source, readOnly: item.readOnly, stats: this.#countersOf(source).memory };
   }
 
-  /** The counters of all devices that were ever used. */
-  counters(): readonly Counters[] {
-    return [...this.#counters.values()];
+  /** Every volume, used or not, then the files that were used. */
+  devices(): Device[] {
+    const volumes = this.#catalogue.volumes().map((volume): Device => {
+      return { name: volume.name, kind: 'volume', stats: this.#countersOf(volumeSource(volume)).stats };
+    });
+    const files = [...this.#counters.values()].flatMap(({ source, stats }): Device[] =>
+      source.kind === 'file' ? [{ name: source.path, kind: 'file', stats }] : [],
+    );
+    return [...volumes, ...files];
   }
 
-  /** Forgets those of a removed volume. */
-  forget(uuid: string): void {
-    this.#counters.delete(`volume:${uuid}`);
+  /** Forgets the counters of what is offered no more. */
+  forgetUnused(): void {
+    const used = new Set(this.#catalogue.volumes().map((volume) => sourceKey(volumeSource(volume))));
+    for (const item of this.#catalogue.exports())
+      if (item.source.kind === 'uri') used.add(sourceKey(this.#sourceOf(item)));
+    for (const key of this.#counters.keys()) if (!used.has(key)) this.#counters.delete(key);
   }
 
   #sourceOf(item: Export): DeviceSource {
@@ -52,8 +63,7 @@ export class Grants {
     const volume = this.#catalogue.volumeOf(item);
     if (volume === undefined)
       throw new AshlarError('not-found', `the volume behind the export '${item.name}' is not there`);
-    const { uuid, storeId, objectId, limits } = volume;
-    return { kind: 'volume', uuid, storeId, objectId, limits };
+    return volumeSource(volume);
   }
 
   #countersOf(source: DeviceSource): Counters {
@@ -65,6 +75,10 @@ export class Grants {
     this.#counters.set(key, made);
     return made;
   }
+}
+
+function volumeSource({ uuid, storeId, objectId, limits }: Volume): DeviceSource {
+  return { kind: 'volume', uuid, storeId, objectId, limits };
 }
 
 /** An export without rules is for all that may connect; the Unix socket is guarded by its file's mode. */

@@ -3,7 +3,6 @@ import { errorKinds, type PoolState, type PoolStatus } from '@ashlar/core';
 import type { Catalogue } from '@ashlar/volume';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Grants } from './grants.ts';
-import { deviceName } from './statistics.ts';
 
 export type MetricsOptions = {
   readonly version: string;
@@ -212,13 +211,12 @@ export class Metrics {
   }
 
   #samples(): Sample[] {
-    const { catalogue, grants } = this.#options;
-    return grants.counters().flatMap((counters) => {
-      const volume = deviceName(counters, catalogue);
-      if (volume === undefined) return [];
-      return operationNames
-        .filter((operation) => always.has(operation) || counters.stats[operation].operations > 0)
-        .map((operation) => ({ volume, operation, stats: counters.stats[operation] }));
-    });
+    return this.#options.grants
+      .devices()
+      .flatMap(({ name, stats }) =>
+        operationNames
+          .filter((operation) => always.has(operation) || stats[operation].operations > 0)
+          .map((operation) => ({ volume: name, operation, stats: stats[operation] })),
+      );
   }
 }

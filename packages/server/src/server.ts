@@ -200,7 +200,7 @@ export class Server {
       context: {
         control: this.#control,
         status: () => this.#status(),
-        statistics: () => takeStatistics(this.#catalogue, this.#grants),
+        statistics: () => takeStatistics(this.#grants),
         configuration: () => this.#live.list(),
         reload: async () => this.reload(),
       },
