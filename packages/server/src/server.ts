@@ -152,6 +152,11 @@ export class Server {
     };
   }
 
+  /** Absolute. */
+  get dataDirectory(): string {
+    return this.#directory.path;
+  }
+
   get exportNames(): readonly string[] {
     return this.#catalogue.exports().map(({ name }) => name);
   }

@@ -56,26 +56,34 @@ function howToAttach(server: Server): string {
 }
 
 /** What the command line says, by key of the configuration. */
-function overridesOf({ data, listen, port, adminPort, logLevel, run }: Options): Record<string, unknown> {
-  return {
-    data,
-    listen,
-    'nbd.port': port,
-    'admin.port': adminPort,
-    'log.level': logLevel ?? (run === undefined ? undefined : 'warn'),
-  };
+function overridesOf({ data, listen, port, adminPort, logLevel }: Options): Record<string, unknown> {
+  return { data, listen, 'nbd.port': port, 'admin.port': adminPort, 'log.level': logLevel };
+}
+
+/** With --run what nobody set is out of the way of other servers: free ports, and no word unless something is wrong. */
+function load(options: Options): LoadedConfig {
+  const overrides = overridesOf(options);
+  const read = (): LoadedConfig => loadConfig({ file: options.config, environment: process.env, overrides });
+  const loaded = read();
+  if (options.run === undefined) return loaded;
+  for (const [key, value] of [
+    ['nbd.port', 0],
+    ['admin.port', 0],
+    ['log.level', 'warn'],
+  ] as const) {
+    if (loaded.origins.get(key) === 'default') overrides[key] = value;
+  }
+  return read();
 }
 
 /** Runs until a signal or the command's end; gives the process's status. */
 async function serve(options: Options): Promise<number> {
-  const load = (): LoadedConfig =>
-    loadConfig({ file: options.config, environment: process.env, overrides: overridesOf(options) });
-  const loaded = load();
+  const loaded = load(options);
   const logger = createLogger(loaded.config.log.level);
   const notifier = new Notifier(process.env);
   const server = await Server.start({
     loaded,
-    reload: load,
+    reload: () => load(options),
     volumes: options.volume ?? [],
     logger,
     passed: passedDescriptors(process.env),
@@ -116,16 +124,14 @@ function captive(server: Server, command: string, signal: AbortSignal): Promise<
   const { nbd, nbdSocket, admin } = server.addresses;
   const address = nbd[0];
   const scheme = server.urisOf('')[0]?.split(':')[0] ?? 'nbd';
-  return runCaptive(
-    command,
-    {
-      nbd: address === undefined ? '' : `${scheme}://${address}`,
-      nbdsock: nbdSocket ?? '',
-      admin,
-      token: server.token,
-    },
-    signal,
-  );
+  const variables = {
+    nbd: address === undefined ? '' : `${scheme}://${address}`,
+    nbdsock: nbdSocket ?? '',
+    admin,
+    token: server.token,
+    ASHLAR_DATA: server.dataDirectory,
+  };
+  return runCaptive(command, variables, signal);
 }
 
 export function addServeCommand(program: Command, setStatus: (status: number) => void): void {

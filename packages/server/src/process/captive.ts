@@ -9,6 +9,8 @@ export type CaptiveVariables = {
   readonly nbdsock: string;
   readonly admin: string;
   readonly token: string;
+  /** The data directory: by it the `ashlar` command finds the server. */
+  readonly ASHLAR_DATA: string;
 };
 
 /**
