@@ -18,7 +18,7 @@ export async function ashlar(...options: readonly string[]): Promise<string> {
 }
 
 /** Serves a new pool with one volume, `demo`, for as long as a shell command runs, and answers with what that printed. */
-export async function whileServing(command: string): Promise<string> {
+async function whileServing(command: string): Promise<string> {
   const data = await mkdtemp(join(tmpdir(), 'ashlar-deploy-'));
   try {
     const ports = ['--port', '0', '--admin-port', '0'];
@@ -27,6 +27,13 @@ export async function whileServing(command: string): Promise<string> {
     await rm(data, { recursive: true });
   }
 }
+
+const fetchMetrics = `${process.execPath} -e "
+  fetch(process.env.admin + '/metrics', { headers: { authorization: 'Bearer ' + process.env.token } })
+    .then((answer) => answer.text()).then((text) => process.stdout.write(text));"`;
+
+/** What a new server with one volume exports to Prometheus. */
+export const metricsOf = (): Promise<string> => whileServing(fetchMetrics);
 
 /** The long options that a text of `--help` lists. */
 export function optionsIn(help: string): ReadonlySet<string> {

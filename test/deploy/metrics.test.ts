@@ -1,19 +1,15 @@
 import test from 'ava';
-import { deployed, whileServing } from './ashlar.ts';
+import { deployed, metricsOf } from './ashlar.ts';
 
 /** Prometheus adds these itself. */
 const added = ['instance', 'job', 'le'];
 
 type Use = { readonly name: string; readonly labels: readonly string[] };
 
-const fetchMetrics = `${process.execPath} -e "
-  fetch(process.env.admin + '/metrics', { headers: { authorization: 'Bearer ' + process.env.token } })
-    .then((answer) => answer.text()).then((text) => process.stdout.write(text));"`;
-
 /** The labels of each series that a server exports, by its name. */
 async function exportedSeries(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const series = new Map<string, Set<string>>();
-  for (const [, name, labels] of (await whileServing(fetchMetrics)).matchAll(/^([a-z]\w+)(\{.*\})? /gm)) {
+  for (const [, name, labels] of (await metricsOf()).matchAll(/^([a-z]\w+)(\{.*\})? /gm)) {
     const names = [...(labels ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label!);
     series.set(name!, new Set([...(series.get(name!) ?? []), ...names]));
   }
