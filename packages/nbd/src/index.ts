@@ -1,0 +1,11 @@
+export { sessionMemory, type SessionMemory } from './server/buffer-pool.ts';
+export {
+  handshake,
+  type HandshakeOptions,
+  type HandshakeResult,
+  type TlsMode,
+  type TlsStart,
+} from './server/handshake.ts';
+export type { ExportDirectory, ExportFacts, Negotiated } from './server/negotiation.ts';
+export { createNbdServer, type SocketServerOptions } from './server/serve-socket.ts';
+export { TransmissionSession, type TransmissionOptions } from './server/transmission.ts';

@@ -1,0 +1,56 @@
+import type { BlockDevice } from '@ashlar/core';
+import { command, commandFlag, errorCode } from '../codec/constants.ts';
+import type { RequestHead } from '../codec/request.ts';
+import { largestPayload } from './buffer-pool.ts';
+import type { Negotiated } from './negotiation.ts';
+
+/** Flags that each command may have (proto.md, "Command flags"). */
+function allowedFlags(type: number, replies: Negotiated['replies']): number {
+  const payload = replies === 'extended' ? commandFlag.payloadLength : 0;
+  switch (type) {
+    case command.read:
+      return commandFlag.fua | (replies === 'simple' ? 0 : commandFlag.df);
+    case command.write:
+      return commandFlag.fua | payload;
+    case command.writeZeroes:
+      return commandFlag.fua | commandFlag.noHole | commandFlag.fastZero;
+    case command.trim:
+      return commandFlag.fua;
+    case command.blockStatus:
+      return commandFlag.fua | commandFlag.reqOne | payload;
+    default:
+      return commandFlag.fua;
+  }
+}
+
+function writes(type: number): boolean {
+  return type === command.write || type === command.trim || type === command.writeZeroes;
+}
+
+/** The wire's error for a request that must not reach the device, 0 where it may. */
+export function checkRequest(
+  head: RequestHead,
+  device: BlockDevice,
+  readOnly: boolean,
+  negotiated: Negotiated,
+): number {
+  const { type, flags, offset, length } = head;
+  if (type > command.blockStatus || type === command.disconnect) return errorCode.EINVAL;
+  if ((flags & ~allowedFlags(type, negotiated.replies)) !== 0) return errorCode.EINVAL;
+  if (type === command.flush) return offset === 0 && length === 0 ? 0 : errorCode.EINVAL;
+  if (writes(type) && readOnly) return errorCode.EPERM;
+  // With extended headers a write without the flag carries nothing.
+  if (type === command.write && negotiated.replies === 'extended' && (flags & commandFlag.payloadLength) === 0) {
+    return errorCode.EINVAL;
+  }
+  if (type === command.blockStatus && !negotiated.allocationContext) return errorCode.EINVAL;
+  if (type === command.blockStatus && length === 0) return errorCode.EINVAL;
+  if ((type === command.read || type === command.write) && length > largestPayload) return errorCode.EOVERFLOW;
+  if (!(offset + length <= device.sizeBytes)) {
+    return type === command.write || type === command.writeZeroes ? errorCode.ENOSPC : errorCode.EINVAL;
+  }
+  const { minimum } = device.blockSizes;
+  if (offset % minimum !== 0 || length % minimum !== 0) return errorCode.EINVAL;
+  const fast = (flags & commandFlag.fastZero) !== 0;
+  return fast && device.capabilities.fastZero !== 'native' ? errorCode.ENOTSUP : 0;
+}

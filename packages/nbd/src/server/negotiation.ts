@@ -1,0 +1,43 @@
+import type { BlockCapabilities, BlockSizes, Settled, StreamPeer } from '@ashlar/core';
+import { transmissionFlag } from '../codec/constants.ts';
+
+/** What a handshake says of an export. */
+export type ExportFacts = {
+  readonly name: string;
+  readonly description: string;
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  readonly blockSizes: BlockSizes;
+  readonly capabilities: BlockCapabilities;
+};
+
+/** The exports that one client may see. */
+export interface ExportDirectory {
+  list(peer: StreamPeer): Settled<readonly { readonly name: string; readonly description: string }[]>;
+  /** Nothing where there is none of that name. `denied`, `try-later` and the like by throwing. */
+  find(name: string, peer: StreamPeer): Settled<ExportFacts | undefined>;
+}
+
+/** What both sides agreed on; plain data, so that it can go to another thread with the connection. */
+export type Negotiated = {
+  readonly exportName: string;
+  readonly replies: 'simple' | 'structured' | 'extended';
+  /** `base:allocation` was asked for. */
+  readonly allocationContext: boolean;
+};
+
+/** proto.md, "Transmission flags". */
+export function transmissionFlags({ readOnly, capabilities }: ExportFacts, replies: Negotiated['replies']): number {
+  const flag = transmissionFlag;
+  let flags: number = flag.hasFlags;
+  if (capabilities.flush !== 'none') flags |= flag.sendFlush;
+  if (capabilities.prefetch !== 'none') flags |= flag.sendCache;
+  if (capabilities.multiConnection === 'native' || readOnly) flags |= flag.canMultiConn;
+  if (replies !== 'simple') flags |= flag.sendDf;
+  if (replies === 'extended') flags |= flag.blockStatusPayload;
+  if (readOnly) return flags | flag.readOnly;
+  if (capabilities.durable !== 'none') flags |= flag.sendFua;
+  if (capabilities.trim !== 'none') flags |= flag.sendTrim;
+  if (capabilities.zero !== 'none') flags |= flag.sendWriteZeroes | flag.sendFastZero;
+  return flags;
+}

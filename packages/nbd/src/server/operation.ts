@@ -1,0 +1,48 @@
+import type { Extent } from '@ashlar/core';
+import type { RequestHead } from '../codec/request.ts';
+import type { Inbox, PooledBuffer } from './buffer-pool.ts';
+
+/** What an operation tells its session; the callbacks are made once an object, not once a request. */
+export type OperationOwner = {
+  succeeded(operation: Operation, extents: readonly Extent[] | undefined): void;
+  failed(operation: Operation, error: unknown): void;
+  sent(operation: Operation): void;
+};
+
+/** One request in flight. Objects are used again: nothing is allocated for a request that is answered at once. */
+export class Operation {
+  type = 0;
+  flags = 0;
+  cookieHigh = 0;
+  cookieLow = 0;
+  offset = 0;
+  length = 0;
+  /** Bytes it counts for against the connection's bound. */
+  weight = 0;
+  /** Where a small write's payload lies. */
+  inbox: Inbox | undefined;
+  /** A read's or a large write's memory. */
+  buffer: PooledBuffer | undefined;
+  /** Whether the payload of BLOCK_STATUS left the context out. */
+  without = false;
+  readonly done: (value: void | readonly Extent[]) => void;
+  readonly fail: (error: unknown) => void;
+  readonly released: () => void;
+
+  constructor(owner: OperationOwner) {
+    this.done = (value) => owner.succeeded(this, value ?? undefined);
+    this.fail = (error) => owner.failed(this, error);
+    this.released = () => owner.sent(this);
+  }
+
+  start(head: RequestHead): void {
+    this.type = head.type;
+    this.flags = head.flags;
+    this.cookieHigh = head.cookieHigh;
+    this.cookieLow = head.cookieLow;
+    this.offset = head.offset;
+    this.length = head.length;
+    this.weight = 0;
+    this.without = false;
+  }
+}

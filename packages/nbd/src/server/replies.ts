@@ -1,0 +1,136 @@
+import { AshlarError, type Extent, type Stream } from '@ashlar/core';
+import { baseAllocation, chunk, chunkFlag, command, extentFlag } from '../codec/constants.ts';
+import {
+  extendedReplySize,
+  simpleReplySize,
+  structuredReplySize,
+  writeChunkHead,
+  writeSimpleReply,
+  writeU64,
+} from '../codec/reply.ts';
+import { headRoom } from './buffer-pool.ts';
+import type { Negotiated } from './negotiation.ts';
+import type { Operation } from './operation.ts';
+
+const scratch = new Uint8Array(4096);
+const scratchView = new DataView(scratch.buffer);
+
+/** Writes the replies of one connection to its stream. Small ones are copied there at once. */
+export class Replies {
+  readonly #stream: Stream;
+  readonly #replies: Negotiated['replies'];
+
+  constructor(stream: Stream, replies: Negotiated['replies']) {
+    this.#stream = stream;
+    this.#replies = replies;
+  }
+
+  /** Success without a payload. Compact structured replies allow the simple form for all but reads. */
+  ok({ cookieHigh, cookieLow, offset }: Operation): void {
+    if (this.#replies === 'extended') {
+      writeChunkHead(scratchView, 0, true, chunkFlag.done, chunk.none, cookieHigh, cookieLow, offset, 0);
+      this.#stream.send(scratch.subarray(0, extendedReplySize));
+      return;
+    }
+    writeSimpleReply(scratchView, 0, 0, cookieHigh, cookieLow);
+    this.#stream.send(scratch.subarray(0, simpleReplySize));
+  }
+
+  /** A read's data: its head is written before the payload, and both leave as one. */
+  data(operation: Operation): void {
+    const { buffer, cookieHigh, cookieLow, offset, length } = operation;
+    if (buffer === undefined) {
+      this.#noData(operation);
+      return;
+    }
+    const { view } = buffer;
+    let start: number;
+    if (this.#replies === 'simple') {
+      start = headRoom - simpleReplySize;
+      writeSimpleReply(view, start, 0, cookieHigh, cookieLow);
+    } else {
+      const extended = this.#replies === 'extended';
+      start = headRoom - 8 - (extended ? extendedReplySize : structuredReplySize);
+      writeChunkHead(
+        view,
+        start,
+        extended,
+        chunkFlag.done,
+        chunk.offsetData,
+        cookieHigh,
+        cookieLow,
+        offset,
+        length + 8,
+      );
+      writeU64(view, headRoom - 8, offset);
+    }
+    this.#stream.send(buffer.bytes.subarray(start, headRoom + length), operation.released);
+  }
+
+  /** `errno` and, where the form has a place for it, a sentence. */
+  error(
+    operation: Pick<Operation, 'type' | 'cookieHigh' | 'cookieLow' | 'offset'>,
+    errno: number,
+    error?: unknown,
+  ): void {
+    const { cookieHigh, cookieLow, offset } = operation;
+    if (this.#replies === 'simple') {
+      writeSimpleReply(scratchView, 0, errno, cookieHigh, cookieLow);
+      this.#stream.send(scratch.subarray(0, simpleReplySize));
+      return;
+    }
+    const extended = this.#replies === 'extended';
+    const text = error instanceof AshlarError ? Buffer.from(error.message, 'utf8').subarray(0, 512) : new Uint8Array(0);
+    const at = error instanceof AshlarError && operation.type === command.read ? error.context.offset : undefined;
+    const length = 6 + text.length + (at === undefined ? 0 : 8);
+    const type = at === undefined ? chunk.error : chunk.errorOffset;
+    const head = writeChunkHead(scratchView, 0, extended, chunkFlag.done, type, cookieHigh, cookieLow, offset, length);
+    scratchView.setUint32(head, errno);
+    scratchView.setUint16(head + 4, text.length);
+    scratch.set(text, head + 6);
+    if (at !== undefined) writeU64(scratchView, head + 6 + text.length, at);
+    this.#stream.send(scratch.subarray(0, head + length));
+  }
+
+  /** Descriptors of base:allocation for a range (proto.md, "NBD_CMD_BLOCK_STATUS"). */
+  blockStatus(operation: Operation, extents: readonly Extent[]): void {
+    const extended = this.#replies === 'extended';
+    const { cookieHigh, cookieLow, offset } = operation;
+    const each = extended ? 16 : 8;
+    const first = extended ? 8 : 4;
+    const bytes = new Uint8Array(extendedReplySize + first + extents.length * each);
+    const view = new DataView(bytes.buffer);
+    const length = first + extents.length * each;
+    const type = extended ? chunk.blockStatusExtended : chunk.blockStatus;
+    const head = writeChunkHead(view, 0, extended, chunkFlag.done, type, cookieHigh, cookieLow, offset, length);
+    view.setUint32(head, baseAllocation.id);
+    if (extended) view.setUint32(head + 4, extents.length);
+    for (const [index, extent] of extents.entries()) {
+      const at = head + first + index * each;
+      if (extended) {
+        writeU64(view, at, extent.length);
+        writeU64(view, at + 8, flagsOf(extent));
+      } else {
+        view.setUint32(at, extent.length);
+        view.setUint32(at + 4, flagsOf(extent));
+      }
+    }
+    this.#stream.send(bytes.subarray(0, head + length));
+  }
+
+  #noData(operation: Operation): void {
+    const { cookieHigh, cookieLow, offset } = operation;
+    if (this.#replies === 'simple') {
+      this.ok(operation);
+      return;
+    }
+    const extended = this.#replies === 'extended';
+    const head = writeChunkHead(scratchView, 0, extended, chunkFlag.done, chunk.none, cookieHigh, cookieLow, offset, 0);
+    this.#stream.send(scratch.subarray(0, head));
+  }
+}
+
+function flagsOf({ state }: Extent): number {
+  if (state === 'data') return 0;
+  return state === 'zero' ? extentFlag.zero : extentFlag.zero | extentFlag.hole;
+}
