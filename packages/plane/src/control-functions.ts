@@ -4,13 +4,15 @@ import type { Grant } from './messages.ts';
 export type ControlFunctions = {
   /** Export names that a client at this address is shown. */
   readonly namesFor: (address: string) => readonly string[];
-  /** Throws `not-found` and `denied`. */
-  readonly grant: (exportName: string, address: string) => Grant;
+  /** Undefined where there is none; throws `denied`. */
+  readonly find: (exportName: string, address: string) => Grant | undefined;
   readonly log: (
     level: 'debug' | 'info' | 'warn' | 'error',
     fields: { readonly [name: string]: unknown },
     message: string,
   ) => void;
-  /** A connection was attached, or ended before it was. */
-  readonly counted: (result: 'attached' | 'refused') => void;
+  /** A connection that was handed over now serves an export. */
+  readonly attached: (id: number) => void;
+  /** A connection that was handed over is gone, attached or not. */
+  readonly ended: (id: number) => void;
 };

@@ -66,7 +66,6 @@ export class DataPlane {
     const store = await this.#parts.stores.open(storeId);
     if (store.sizeOf(objectId) !== sizeBytes) await store.truncate(objectId, sizeBytes);
     await store.sync();
-    this.#parts.connections.resized(storeId);
   }
 
   async releaseVolume(storeId: StoreId, force: boolean): Promise<void> {

@@ -14,7 +14,12 @@ import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './me
 import type { Stores } from './stores.ts';
 
 /** One client's hold on a device. `release` once. */
-export type Lease = { readonly device: BlockDevice; release(): void };
+export type Lease = {
+  readonly device: BlockDevice;
+  /** The device is being taken away: its holder ends now. */
+  readonly revoked: boolean;
+  release(): void;
+};
 
 type Open = {
   readonly source: DeviceSource;
@@ -50,11 +55,18 @@ export class Devices {
       await open.closed;
       open = await this.#opened(grant);
     }
-    open.holders.add(revoke);
-    return {
-      device: grant.readOnly && !open.device.readOnly ? readOnlyDevice(open.device) : open.device,
-      release: () => this.#letGo(open, revoke),
+    const { device, holders } = open;
+    const lease = {
+      device: grant.readOnly && !device.readOnly ? readOnlyDevice(device) : device,
+      revoked: false,
+      release: () => this.#letGo(open, hold),
     };
+    const hold = (): void => {
+      lease.revoked = true;
+      revoke();
+    };
+    holders.add(hold);
+    return lease;
   }
 
   async describe(grant: Grant): Promise<DeviceFacts> {
@@ -123,8 +135,8 @@ export class Devices {
     return undefined;
   }
 
-  #letGo(open: Open, revoke: () => void): void {
-    assert(open.holders.delete(revoke), 'a lease is released once');
+  #letGo(open: Open, hold: () => void): void {
+    assert(open.holders.delete(hold), 'a lease is released once');
     if (open.holders.size > 0) return;
     open.onIdle?.();
     if (open.source.kind === 'file' && open.closed === undefined) void this.#close(open);

@@ -1,5 +1,8 @@
 import type { ThrottleLimits } from '@ashlar/block';
 import type { BlockCapabilities, BlockSizes, ObjectId, StoreId } from '@ashlar/core';
+import type { AcceptedSocket } from '@ashlar/host';
+import type { Negotiated, TlsStart } from '@ashlar/nbd';
+import type { TlsServerSettings } from '@ashlar/wire';
 
 /** What a device is made of; the data plane has at most one of each open. */
 export type DeviceSource =
@@ -62,5 +65,22 @@ export type WorkerSettings = {
   };
 };
 
-/** A connection on its way to the worker. */
-export type Adoption = { readonly id: number };
+/** A connection on its way to the worker, which owns its descriptor from then on. */
+export type Adoption =
+  | {
+      readonly kind: 'ready';
+      readonly id: number;
+      readonly socket: AcceptedSocket;
+      readonly negotiated: Negotiated;
+      readonly grant: Grant;
+    }
+  | {
+      /** The client was told to begin TLS: that and the rest of the handshake happen in the worker. */
+      readonly kind: 'tls';
+      readonly id: number;
+      readonly socket: AcceptedSocket;
+      readonly start: TlsStart;
+      readonly tls: TlsServerSettings;
+      /** For TLS and the handshake together. */
+      readonly timeoutMs: number;
+    };

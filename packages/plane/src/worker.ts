@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, systemStore } from '@ashlar/core';
-import { createRealHost } from '@ashlar/host';
+import { createRealHost, EventLoop } from '@ashlar/host';
 import { openPool } from '@ashlar/store';
 import { Connections } from './connections.ts';
 import type { ControlFunctions } from './control-functions.ts';
@@ -27,7 +27,11 @@ async function open(): Promise<DataPlaneFunctions> {
   const records = await pool.openStore(systemStore);
   const stores = new Stores(pool);
   const devices = new Devices(stores, host);
-  const connections = new Connections();
+  const loop = new EventLoop();
+  // What arrived together is one append, made before the replies of the round leave.
+  loop.onRound(() => pool.endRound());
+  const { remote: control } = calls;
+  const connections = new Connections({ loop, devices, control, now: () => host.clock.wallMs() });
   return functionsOf(new DataPlane({ pool, records, stores, devices, connections }));
 }
 
@@ -37,4 +41,4 @@ const functions: { [name: string]: (...parameters: never[]) => unknown } = {
   },
 };
 
-new Calls<ControlFunctions>(parentPort, functions);
+const calls = new Calls<ControlFunctions>(parentPort, functions);

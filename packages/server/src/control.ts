@@ -87,7 +87,7 @@ export class Control {
     const { catalogue, grants, plane } = this.#parts;
     const item = await catalogue.addExport(request);
     try {
-      await plane.describe(grants.grant(item.name, 'unix'));
+      await plane.describe(grants.grant(item));
     } catch (error) {
       await catalogue.removeExport(item.name);
       throw error;

@@ -29,14 +29,23 @@ export class Grants {
     return this.#catalogue.exports().flatMap((item) => (mayAttach(item, address) ? [item.name] : []));
   }
 
-  /** Throws `not-found`, and `denied` where the address may not attach. `address`: `unix`, or an IP address. */
-  grant(exportName: string, address: string): Grant {
-    const item = this.#catalogue.export(exportName);
+  /**
+   * What an export's name stands for; undefined where there is none. The empty name is the only export that the client may
+   * attach to. Throws `denied`. `address`: `unix`, or an IP address.
+   */
+  find(exportName: string, address: string): Grant | undefined {
+    const name = exportName === '' ? this.#onlyName(address) : exportName;
+    const item = name === undefined ? undefined : this.#catalogue.findExport(name);
+    if (item === undefined) return undefined;
     if (!mayAttach(item, address)) {
-      throw new AshlarError('denied', `${address} may not attach to the export '${exportName}'`, { peer: address });
+      throw new AshlarError('denied', `${address} may not attach to the export '${item.name}'`, { peer: address });
     }
+    return this.grant(item);
+  }
+
+  grant(item: Export): Grant {
     const source = this.#sourceOf(item);
-    return { exportName, source, readOnly: item.readOnly, stats: this.#countersOf(source).memory };
+    return { exportName: item.name, source, readOnly: item.readOnly, stats: this.#countersOf(source).memory };
   }
 
   /** Every volume, used or not, then the files that were used. */
@@ -56,6 +65,11 @@ export class Grants {
     for (const item of this.#catalogue.exports())
       if (item.source.kind === 'uri') used.add(sourceKey(this.#sourceOf(item)));
     for (const key of this.#counters.keys()) if (!used.has(key)) this.#counters.delete(key);
+  }
+
+  #onlyName(address: string): string | undefined {
+    const names = this.namesFor(address);
+    return names.length === 1 ? names[0] : undefined;
   }
 
   #sourceOf(item: Export): DeviceSource {

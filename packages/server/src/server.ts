@@ -15,7 +15,7 @@ import { inside, prepareDataDirectory, type DataDirectory } from './data-directo
 import { Grants } from './grants.ts';
 import { Metrics } from './metrics.ts';
 import { NbdFront } from './nbd-front.ts';
-import { createPausedServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
+import { createSocketServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
 import { readOrMakeToken } from './process/token.ts';
 import { takeStatistics } from './statistics.ts';
 import { version } from './version.ts';
@@ -118,9 +118,10 @@ export class Server {
       settings: { poolPath: directory.pool, store: config.store },
       control: {
         namesFor: (address) => started().#grants.namesFor(address),
-        grant: (name, address) => started().#grants.grant(name, address),
+        find: (name, address) => started().#grants.find(name, address),
         log: (level, fields, message) => options.logger[level](fields, message),
-        counted: (result) => started().#metrics.count(result),
+        attached: () => started().#metrics.count('attached'),
+        ended: () => started().#front.ended(),
       },
       onDeath: options.onDeath,
     });
@@ -227,7 +228,7 @@ export class Server {
   }
 
   #listener(): SocketServer {
-    const listener = createPausedServer((socket) => this.#front.accept(socket));
+    const listener = createSocketServer((socket) => this.#front.accept(socket));
     listener.on('error', (error) => this.#logger.error({ error }, 'accepting connections failed'));
     this.#listeners.push(listener);
     return listener;

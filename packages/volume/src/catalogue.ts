@@ -108,6 +108,10 @@ export class Catalogue {
     return [...this.#exports.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  findExport(name: string): Export | undefined {
+    return this.#exports.get(name);
+  }
+
   /** Throws `not-found`. */
   export(name: string): Export {
     const found = this.#exports.get(name);

@@ -93,9 +93,9 @@ function isListening(path: string): Promise<boolean> {
   });
 }
 
-/** A server whose connections nobody has read from yet. */
-export function createPausedServer(onConnection: (socket: Socket) => void): Server {
-  return createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true, allowHalfOpen: true }, onConnection);
+/** A listening server for connections that are handed on. */
+export function createSocketServer(onConnection: (socket: Socket) => void): Server {
+  return createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, onConnection);
 }
 
 /** Stops accepting; settles at once, whatever connections there still are. */
