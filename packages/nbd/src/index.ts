@@ -9,3 +9,5 @@ export {
 export type { ExportDirectory, ExportFacts, Negotiated } from './server/negotiation.ts';
 export { createNbdServer, type SocketServerOptions } from './server/serve-socket.ts';
 export { TransmissionSession, type TransmissionOptions } from './server/transmission.ts';
+export { listNbd, openNbd, type NbdClientOptions } from './client/device.ts';
+export { parseNbdUri, type NbdUri } from './client/uri.ts';
