@@ -317,8 +317,10 @@ export class TransmissionSession implements OperationOwner {
   succeeded(operation: Operation, extents: readonly Extent[] | undefined): void {
     if (operation.type === command.read) {
       this.#release(operation);
+      // `sent` gives it back, perhaps before `data` returns; without a payload nothing is sent from it.
+      const empty = operation.buffer === undefined;
       this.#replies.data(operation);
-      if (operation.buffer === undefined) this.#idle.push(operation);
+      if (empty) this.#idle.push(operation);
       this.#answered();
       return;
     }
