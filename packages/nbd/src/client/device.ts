@@ -47,6 +47,8 @@ class NbdDevice implements BlockDevice {
   readonly #waiting: Request[] = [];
   #inFlight = 0;
   #closed = false;
+  /** No connection is left and nobody tries to make one any more. */
+  #lostForGood: AshlarError | undefined;
   #idle: (() => void) | undefined;
 
   constructor(uri: NbdUri, options: NbdClientOptions, facts: ServerFacts) {
@@ -201,8 +203,9 @@ class NbdDevice implements BlockDevice {
     for (const connection of this.#connections) {
       if (connection !== undefined && (best === undefined || connection.inFlight < best.inFlight)) best = connection;
     }
-    if (best === undefined) this.#waiting.unshift(request);
-    else best.send(request);
+    if (best !== undefined) best.send(request);
+    else if (this.#lostForGood !== undefined) request.reject(this.#lostForGood);
+    else this.#waiting.unshift(request);
   }
 
   #lost(index: number, unanswered: readonly Request[]): void {
@@ -228,6 +231,7 @@ class NbdDevice implements BlockDevice {
     }
     const error = new AshlarError('closed', 'the connection to the server is lost', {}, last);
     const others = this.#connections.some((connection) => connection !== undefined);
+    if (!others) this.#lostForGood = error;
     for (const request of others ? [] : [...unanswered, ...this.#waiting.splice(0)]) request.reject(error);
     if (others) for (const request of unanswered) this.#send(request);
   }

@@ -95,6 +95,7 @@ export class TransmissionSession implements OperationOwner {
   /** Reads no more, answers what is in flight, and ends the connection. */
   drain(): void {
     this.#ending = true;
+    this.#dropPayload();
     this.#finishIfIdle();
   }
 
@@ -256,8 +257,6 @@ export class TransmissionSession implements OperationOwner {
       const count = this.#stream.receive(payload, receiving.at, operation.length - receiving.at);
       if (count === 0) return false;
       if (count < 0) {
-        this.#payload = undefined;
-        this.#ended(operation);
         this.drain();
         return false;
       }
@@ -397,11 +396,15 @@ export class TransmissionSession implements OperationOwner {
     this.#error ??= error;
     if (this.#held !== undefined) this.#memory.inboxes.release(this.#held.inbox);
     this.#held = undefined;
-    if (this.#payload !== undefined) {
-      const { operation } = this.#payload;
-      this.#payload = undefined;
-      this.#ended(operation);
-    } else if (this.#requests === 0) this.#tellEnd();
+    this.#dropPayload();
+    if (this.#requests === 0) this.#tellEnd();
+  }
+
+  /** A write whose payload is still to come is never answered. */
+  #dropPayload(): void {
+    const { operation } = this.#payload ?? {};
+    this.#payload = undefined;
+    if (operation !== undefined) this.#ended(operation);
   }
 
   #told = false;
