@@ -1,87 +1,10 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { AshlarError, GiB, MiB } from '@ashlar/core';
 import { createLogger, loadConfig, Server, type ExportView, type StatusView, type VolumeView } from './index.ts';
-
-type Running = { readonly server: Server; readonly data: string; readonly file: string };
-
-function directory(t: ExecutionContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'ashlar-server-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-async function start(data: string, text = '', volumes: { name: string; sizeBytes: number }[] = []): Promise<Running> {
-  const file = join(data, '..', `${data.split('/').at(-1)}.toml`);
-  writeFileSync(file, text);
-  const overrides = {
-    data,
-    'nbd.port': 0,
-    'admin.port': 0,
-    'store.journalSize': 16 * MiB,
-    'store.overlaySize': 8 * MiB,
-  };
-  const load = () => loadConfig({ file, environment: {}, overrides });
-  const server = await Server.start({
-    loaded: load(),
-    reload: load,
-    volumes,
-    logger: createLogger('silent'),
-    passed: [],
-    onDeath: (error) => {
-      throw error;
-    },
-  });
-  return { server, data, file };
-}
-
-async function running(
-  t: ExecutionContext,
-  text = '',
-  volumes: { name: string; sizeBytes: number }[] = [],
-): Promise<Running> {
-  const started = await start(join(directory(t), 'data'), text, volumes);
-  t.teardown(() => started.server.stop());
-  return started;
-}
-
-type Answer = { readonly status: number; readonly type: string; readonly text: string };
-
-function call(where: object, method: string, path: string, body?: object, token?: string): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const headers = {
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    };
-    const sent = request({ ...where, method, path, headers, agent: false }, (response) => {
-      const parts: Buffer[] = [];
-      response.on('data', (part: Buffer) => parts.push(part));
-      response.on('end', () => {
-        resolve({
-          status: response.statusCode ?? 0,
-          type: response.headers['content-type'] ?? '',
-          text: Buffer.concat(parts).toString(),
-        });
-      });
-    });
-    sent.on('error', reject);
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
-  });
-}
-
-const bySocket = ({ server }: Running, method: string, path: string, body?: object): Promise<Answer> =>
-  call({ socketPath: server.addresses.adminSocket }, method, path, body);
-
-const byPort = ({ server }: Running, path: string, token?: string): Promise<Answer> => {
-  const { hostname, port } = new URL(server.addresses.admin);
-  return call({ host: hostname, port }, 'GET', path, undefined, token);
-};
-
-const json = <T>({ text }: Answer): T => JSON.parse(text) as T;
+import { byPort, bySocket, directory, json, running, start } from './running.ts';
 
 test('a volume lives through the API: made, shown, resized, renamed, limited, removed', async (t) => {
   const up = await running(t);
