@@ -21,6 +21,9 @@ const leavesAtOnce = 256;
 /** Milliseconds that bringing home may hold the thread before others get a turn. */
 const sliceMs = 1;
 
+/** Free slots that keep their room on the host, for the overwrites to come. */
+const warmSlots = 2048;
+
 type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
 
 /** What the running checkpoint took: the state of everything at one point of the sequence. */
@@ -62,7 +65,7 @@ export async function checkpoint(
   clean: boolean,
   sync: () => Promise<void>,
 ): Promise<void> {
-  const freed: Freed = { slots: [], blocks: [], taken: [] };
+  const freed: Freed = { slots: [], moved: [], blocks: [], taken: [] };
   const trees: { tree: PageTree; root: TreeRoot }[] = [];
   pool.birth += 1;
   try {
@@ -192,9 +195,16 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
     await pool.data.punch(slot, 0, pool.blocksEach);
     pool.slots.release(slot);
   }
+  for (const slot of freed.moved) pool.slots.releaseWarm(slot);
+  await giveUpWarm(pool, warmSlots);
   for (const { slot, block } of freed.blocks) {
     if (pool.slots.isDurable(slot) && pool.slots.isLive(slot)) await pool.data.punch(slot, block, 1);
   }
+}
+
+/** Gives the host the room of free slots above `keep`. */
+export async function giveUpWarm(pool: PoolParts, keep: number): Promise<void> {
+  for (const slot of pool.slots.takeWarm(keep)) await pool.data.punch(slot, 0, pool.blocksEach);
 }
 
 function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {

@@ -1,4 +1,4 @@
-import { AshlarError, type Timer } from '@ashlar/core';
+import { AshlarError, MiB, type Timer } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { checkpoint, takeAll } from './checkpoint.ts';
 import { chunkOverlayBytes } from './overlay.ts';
@@ -6,9 +6,11 @@ import type { Journal } from './journal.ts';
 import type { PoolParts } from './state.ts';
 
 /** A checkpoint begins at this share of the overlay's or the journal's bound, and at the latest after this time. */
-const beginShare = 0.25;
-const slowShare = 0.6;
+const beginShare = 0.5;
+const slowShare = 0.75;
 const latestMs = 5000;
+/** Bytes of large writes after which one begins: overwritten slots are free again only behind it. */
+const freshBytes = 512 * MiB;
 /** How long after a checkpoint that met a full disk the next one is tried. */
 const retryMs = 500;
 
@@ -91,9 +93,10 @@ export class Checkpointer {
 
   /** The greater of the two debts, as a share of its bound. */
   #share(): number {
+    const fresh = (this.#pool.freshSlots * this.#pool.chunkSizeBytes * beginShare) / freshBytes;
     const journal = 1 - this.#journal.freeBytes / this.#journal.capacityBytes;
     // Above two thirds of the journal nobody is let in, so that what is on its way always finds room.
-    return Math.max(this.debtBytes / this.#overlayBytes, journal * 1.5);
+    return Math.max(this.debtBytes / this.#overlayBytes, journal * 1.5, Math.min(slowShare - 0.01, fresh));
   }
 
   async #waitBelow(): Promise<void> {
@@ -121,6 +124,7 @@ export class Checkpointer {
     pool.group.endRound();
     while (!pool.group.isIdle) await pool.group.drained();
     const taken = takeAll(pool, this.#journal.position);
+    pool.freshSlots = 0;
     try {
       await checkpoint(pool, taken, clean, () => pool.group.sync());
     } catch (error) {

@@ -16,6 +16,8 @@ import type { ObjectState, PoolParts } from './state.ts';
 /** What a checkpoint frees; given back behind its commit (rule 1e). */
 export type Freed = {
   readonly slots: number[];
+  /** Of these the contents went elsewhere: the next writes will want as much room again. */
+  readonly moved: number[];
   readonly blocks: { readonly slot: number; readonly block: number }[];
   /** Slots that the checkpoint itself took: they go back if it fails. */
   readonly taken: number[];
@@ -59,13 +61,15 @@ async function placeBlocks(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOve
       continue;
     }
     setZero(entry, block, false);
-    if (code < 0) await placeSlotBlock(pool, entry, overlay, block);
+    if (code < 0) block += (await placeSlotRun(pool, entry, overlay, block)) - 1;
     else block += (await placeArenaRun(pool, entry, overlay, block, freed)) - 1;
   }
 }
 
-async function placeSlotBlock(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, block: number): Promise<void> {
-  const ref = overlay.slots[-1 - (overlay.codes[block] ?? 0)];
+/** Takes neighbouring blocks of one fresh slot over; gives how many. */
+async function placeSlotRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, first: number): Promise<number> {
+  const code = overlay.codes[first] ?? nothing;
+  const ref = overlay.slots[-1 - code];
   assert(ref !== undefined, 'a code names a slot of its chunk');
   let piece = entry.pieces.find(({ slot }) => slot === ref.slot);
   if (piece === undefined) {
@@ -73,8 +77,14 @@ async function placeSlotBlock(pool: PoolParts, entry: ChunkEntry, overlay: Chunk
     entry.pieces.push(piece);
     pool.slots.setDurable(ref.slot, true);
   }
-  for (const other of entry.pieces) setBit(other, block, other === piece);
-  await setChecksum(pool, ref.slot, block, ref.checksums[block] ?? 0);
+  const checksums = await checksumsFor(pool, ref.slot);
+  let block = first;
+  for (; block < pool.blocksEach && overlay.codes[block] === code; block += 1) {
+    setZero(entry, block, false);
+    for (const other of entry.pieces) setBit(other, block, other === piece);
+    checksums[block] = ref.checksums[block] ?? 0;
+  }
+  return block - first;
 }
 
 /** Writes neighbouring blocks that go to one slot by one call; gives how many. */
@@ -86,6 +96,7 @@ async function placeArenaRun(
   freed: Freed,
 ): Promise<number> {
   const piece = pieceFor(pool, entry, first, freed);
+  const checksums = await checksumsFor(pool, piece.slot);
   const parts: Uint8Array[] = [];
   let block = first;
   for (; block < pool.blocksEach; block += 1) {
@@ -97,10 +108,10 @@ async function placeArenaRun(
       // What was lost stays lost: a block whose checksum can never match.
       const zeros = new Uint8Array(blockSize);
       parts.push(zeros);
-      await setChecksum(pool, piece.slot, block, ~checksumOf(zeros) >>> 0);
+      checksums[block] = ~checksumOf(zeros) >>> 0;
     } else {
       parts.push(pool.arena.bytes(code - firstArena));
-      await setChecksum(pool, piece.slot, block, pool.arena.checksum(code - firstArena));
+      checksums[block] = pool.arena.checksum(code - firstArena);
     }
   }
   await retryOnReserve(pool, () => pool.data.writeMany(piece.slot, first, parts));
@@ -123,14 +134,16 @@ async function gather(pool: PoolParts, entry: ChunkEntry, freed: Freed): Promise
   const into: Piece = { slot: pool.slots.allocate(), birth: pool.birth, low: 0, high: 0 };
   freed.taken.push(into.slot);
   pool.slots.setDurable(into.slot, true);
+  const moved = await checksumsFor(pool, into.slot);
   for (const piece of entry.pieces) {
+    const from = await checksumsFor(pool, piece.slot);
     for (let block = 0; block < pool.blocksEach; block += 1) {
       if (!hasBit(piece, block)) continue;
       const bytes = new Uint8Array(blockSize);
       await pool.data.read(piece.slot, block, bytes);
       await retryOnReserve(pool, () => pool.data.write(into.slot, block, bytes));
       // The checksum moves with the block: damage stays visible.
-      await setChecksum(pool, into.slot, block, await checksumAt(pool, piece.slot, block));
+      moved[block] = from[block] ?? 0;
       setBit(into, block, true);
       setBit(piece, block, false);
     }
@@ -174,10 +187,11 @@ function noteFreed(
   freed: Freed,
 ): void {
   const kept = new Set(entry.pieces.map(({ slot }) => slot));
-  for (const { slot } of old) if (!kept.has(slot)) freed.slots.push(slot);
+  const gone = kept.size > 0 ? freed.moved : freed.slots;
+  for (const { slot } of old) if (!kept.has(slot)) gone.push(slot);
   // Fresh slots that were overwritten before they ever got home.
   for (const { slot } of overlay.slots) {
-    if (!kept.has(slot) && !old.some((piece) => piece.slot === slot)) freed.slots.push(slot);
+    if (!kept.has(slot) && !old.some((piece) => piece.slot === slot)) gone.push(slot);
   }
   for (const before of old) {
     const after = entry.pieces.find(({ slot }) => slot === before.slot);
@@ -200,17 +214,11 @@ async function retryOnReserve(pool: PoolParts, write: () => void | Promise<void>
   }
 }
 
-function setChecksum(pool: PoolParts, slot: number, block: number, checksum: number): Promise<void> {
-  const number = slot * pool.blocksEach + block;
-  return pool.checksums.change(Math.floor(number / checksumsEach)).then((page) => {
-    wordsOf(page)[number % checksumsEach] = checksum;
-  });
-}
-
-async function checksumAt(pool: PoolParts, slot: number, block: number): Promise<number> {
-  const number = slot * pool.blocksEach + block;
-  const page = await pool.checksums.change(Math.floor(number / checksumsEach));
-  return wordsOf(page)[number % checksumsEach] ?? 0;
+/** The checksums of a slot's blocks, for change. A slot's lie in one leaf. */
+async function checksumsFor(pool: PoolParts, slot: number): Promise<Uint32Array> {
+  const first = slot * pool.blocksEach;
+  const page = await pool.checksums.change(Math.floor(first / checksumsEach));
+  return wordsOf(page).subarray(first % checksumsEach, (first % checksumsEach) + pool.blocksEach);
 }
 
 function hasBit(bits: Bits, block: number): boolean {

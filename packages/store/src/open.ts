@@ -132,6 +132,7 @@ async function assemble(
     room: new Room(host, path, reserve, reserveBytes(settings)),
     counters: { corruptBlocks: 0, checkpoints: 0 },
     overlaid: { chunks: 0 },
+    freshSlots: 0,
     broken: settings.broken,
     group: undefined as unknown as GroupCommit,
     birth: record?.birth ?? 0,

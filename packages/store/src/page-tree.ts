@@ -60,13 +60,14 @@ export class PageTree {
   }
 
   /** A copy of the leaf that the running checkpoint may change. */
-  async change(index: number): Promise<Page> {
+  change(index: number): Settled<Page> {
     const changed = this.#changed.get(index);
     if (changed !== undefined) return changed;
-    const leaf = await this.leaf(index);
-    const copy = pageOf(leaf === undefined ? new Uint8Array(blockSize) : Uint8Array.from(leaf.bytes));
-    this.#changed.set(index, copy);
-    return copy;
+    return andThen(this.leaf(index), (leaf) => {
+      const copy = pageOf(leaf === undefined ? new Uint8Array(blockSize) : Uint8Array.from(leaf.bytes));
+      this.#changed.set(index, copy);
+      return copy;
+    });
   }
 
   /**

@@ -10,6 +10,7 @@ import {
   type StoreId,
 } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
+import { giveUpWarm } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { Journal } from './journal.ts';
 import { LocalObjectStore } from './object-store.ts';
@@ -45,7 +46,7 @@ export type PoolOptions = {
 export const defaultPoolOptions = {
   chunkSizeBytes: 256 * 1024,
   cacheBytes: 64 * MiB,
-  overlayBytes: 128 * MiB,
+  overlayBytes: 256 * MiB,
   journalBytes: GiB,
 } as const;
 
@@ -162,6 +163,7 @@ class LocalPool implements Pool {
         for (const store of this.#open.values()) await store.close();
         for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
         await this.#checkpointer.run(true);
+        await giveUpWarm(parts, 0);
       }
     } finally {
       this.#checkpointer.close();

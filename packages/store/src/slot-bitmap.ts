@@ -13,6 +13,8 @@ export class SlotBitmap {
   #durable = new Uint32Array(bitsEach / 32);
   #liveCount = 0;
   #next = 0;
+  /** Free slots whose room the host still keeps for them: the first to be used again. */
+  readonly #warm: number[] = [];
   readonly #dirty = new Set<number>();
   /** What `setDurable` changed since the last commit, and what it was before. */
   readonly #before = new Map<number, boolean>();
@@ -27,8 +29,15 @@ export class SlotBitmap {
     return this.#live.length * 32;
   }
 
-  /** The lowest free slot at or behind the last one given, so that neighbours in time are neighbours in place. */
+  /** A slot that has room on the host where there is one, else the next free one: neighbours in time are neighbours in place. */
   allocate(): number {
+    for (let slot = this.#warm.pop(); slot !== undefined; slot = this.#warm.pop()) {
+      if (this.isLive(slot)) continue;
+      const next = this.#next;
+      this.#take(slot);
+      this.#next = next;
+      return slot;
+    }
     const words = this.#live.length;
     const start = this.#next >>> 5;
     for (let step = 0; step < words; step += 1) {
@@ -59,6 +68,18 @@ export class SlotBitmap {
     this.#live[slot >>> 5] = (this.#live[slot >>> 5] ?? 0) & ~(1 << (slot & 31));
     this.#liveCount -= 1;
     if (slot < this.#next) this.#next = slot;
+  }
+
+  /** Gives a slot back and remembers that the host keeps its room. */
+  releaseWarm(slot: number): void {
+    this.release(slot);
+    this.#warm.push(slot);
+  }
+
+  /** The oldest slots whose room the host keeps without need, above that many. */
+  takeWarm(keep: number): number[] {
+    const taken = this.#warm.splice(0, Math.max(0, this.#warm.length - keep));
+    return taken.filter((slot) => !this.isLive(slot));
   }
 
   isLive(slot: number): boolean {

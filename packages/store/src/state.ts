@@ -68,6 +68,8 @@ export type PoolParts = {
   readonly counters: { corruptBlocks: number; checkpoints: number };
   /** Chunks in all overlays. */
   readonly overlaid: { chunks: number };
+  /** Slots that large writes took since the last checkpoint began. */
+  freshSlots: number;
   readonly broken: BrokenRule | undefined;
   group: GroupCommit;
   birth: number;

@@ -151,6 +151,7 @@ function freshSlot(target: Target, chunk: number, block: number, blocks: number)
     written: new Uint8Array(pool.blocksEach),
   };
   overlay.slots.push(ref);
+  pool.freshSlots += 1;
   return ref;
 }
 
