@@ -1,5 +1,6 @@
 import { version } from '@ashlar/server';
 import { Command } from 'commander';
+import { addBenchCommand } from './commands/bench.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addExportCommands } from './commands/export.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -30,6 +31,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
   addExportCommands(program);
   addStatusCommand(program);
   addTopCommand(program);
+  addBenchCommand(program);
   addConfigCommands(program);
   return program;
 }
