@@ -1,3 +1,6 @@
 export type { Host, HostFile } from './host.ts';
 export { createRealHost } from './real/host.ts';
 export { sendDatagram } from './ffi/datagram.ts';
+export { EventLoop, type EventLoopOptions } from './event-loop/event-loop.ts';
+export { takeSocket } from './event-loop/hand-over.ts';
+export type { AcceptedSocket } from './event-loop/plain-stream.ts';

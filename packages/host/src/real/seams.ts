@@ -9,10 +9,21 @@ export const realRandom: Random = {
   fill: (bytes) => void randomFillSync(bytes),
 };
 
+let soon = 0;
+
+/** Tasks of `realScheduler.soon` that wait for their turn: a thread that sleeps would keep them waiting. */
+export const pendingSoon = (): number => soon;
+
 export const realScheduler: Scheduler = {
   after(delayMs, task) {
     const timer = setTimeout(task, delayMs).unref();
     return { cancel: () => clearTimeout(timer) };
   },
-  soon: (task) => void setImmediate(task),
+  soon(task) {
+    soon += 1;
+    setImmediate(() => {
+      soon -= 1;
+      task();
+    });
+  },
 };
