@@ -1,0 +1,93 @@
+import type { Check, Level } from './check.ts';
+import { Client } from './client.ts';
+import type { Facts } from './facts.ts';
+import { Failed, Skipped } from './outcome.ts';
+import { probe } from './probe.ts';
+import type { Target } from './target.ts';
+
+export type Result = {
+  readonly id: string;
+  readonly title: string;
+  readonly source: string;
+  readonly level: Level;
+  /** `note`: passed, with something worth knowing that the document leaves open. */
+  readonly result: 'pass' | 'fail' | 'skip' | 'note';
+  /** What was found, why it was skipped, or the note. */
+  readonly detail?: string;
+};
+
+export type RunOptions = {
+  /** Run only what writes nothing. */
+  readonly readOnly: boolean;
+  /** The longest that one check may take. */
+  readonly timeoutMs: number;
+  readonly onResult?: (result: Result) => void;
+};
+
+/** Rejects with Failed when `work` takes longer than `timeoutMs`. The client's connections are closed in any case. */
+async function bounded<Value>(client: Client, timeoutMs: number, work: () => Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Failed(`nothing came in ${timeoutMs} ms while waiting for ${client.waitingFor}`)),
+      timeoutMs,
+    );
+  });
+  const working = work();
+  try {
+    return await Promise.race([working, late]);
+  } finally {
+    clearTimeout(timer);
+    client.closeAll();
+    // Closing its connections ends what was late; what it then says of them is of no interest.
+    working.catch(() => undefined);
+  }
+}
+
+function reasonToSkip(check: Check, facts: Facts, options: RunOptions): string | undefined {
+  if (options.readOnly && check.writes === true) return 'it writes to the export';
+  if (!facts.isOpen && check.plain !== true) return 'the server insists on TLS and no TLS material was given';
+  for (const need of check.needs ?? []) {
+    const reason = need(facts);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+async function runCheck(check: Check, facts: Facts, target: Target, options: RunOptions): Promise<Result> {
+  const { id, title, source, level } = check;
+  const about = { id, title, source, level };
+  const reason = reasonToSkip(check, facts, options);
+  if (reason !== undefined) return { ...about, result: 'skip', detail: reason };
+  const client = new Client(target);
+  try {
+    const note = await bounded(client, options.timeoutMs, () => check.run(client, facts));
+    return typeof note === 'string' ? { ...about, result: 'note', detail: note } : { ...about, result: 'pass' };
+  } catch (error) {
+    if (error instanceof Skipped) return { ...about, result: 'skip', detail: error.message };
+    if (error instanceof Failed) return { ...about, result: 'fail', detail: error.message };
+    throw error;
+  }
+}
+
+/** Looks at the server. Throws Failed and ExportRefused. */
+export function look(target: Target, timeoutMs: number): Promise<Facts> {
+  const client = new Client(target);
+  return bounded(client, timeoutMs, () => probe(client));
+}
+
+/** Runs `checks` one after the other. */
+export async function runChecks(
+  checks: readonly Check[],
+  facts: Facts,
+  target: Target,
+  options: RunOptions,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const check of checks) {
+    const result = await runCheck(check, facts, target, options);
+    options.onResult?.(result);
+    results.push(result);
+  }
+  return results;
+}
