@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { connect, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import { connect, createServer, DEFAULT_CIPHERS, type Server, type TLSSocket } from 'node:tls';
 import { AshlarError, type Stream, type StreamPeer } from '@ashlar/core';
 import { DuplexStream } from './duplex-stream.ts';
 
@@ -39,11 +39,28 @@ export function parseKeys(text: string): Map<string, Uint8Array> {
   return keys;
 }
 
-function serverContext({ certificate, clientAuthority }: TlsServerSettings): SecureContext {
-  return createSecureContext({
+/** What node:tls does with an accepted connection; it listens on nothing. */
+function tlsServer(settings: TlsServerSettings, onUser: (user: string) => void): Server {
+  const { certificate, clientAuthority, keys } = settings;
+  return createServer({
     ...(certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
     ...(clientAuthority === undefined ? {} : { ca: clientAuthority }),
+    requestCert: clientAuthority !== undefined,
+    // Clients with a key have no certificate: `acceptTls` decides.
+    rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
+    ...(keys === undefined
+      ? {}
+      : {
+          // Node does not offer pre-shared keys of TLS 1.3.
+          ciphers: certificate === undefined ? keyCiphers : `${keyCiphers}:${DEFAULT_CIPHERS.replace(':!PSK', '')}`,
+          maxVersion: 'TLSv1.2',
+          pskCallback: (_socket: TLSSocket, user: string) => {
+            const key = keys.get(user);
+            if (key !== undefined) onUser(user);
+            return key ?? null;
+          },
+        }),
   });
 }
 
@@ -52,34 +69,30 @@ function serverContext({ certificate, clientAuthority }: TlsServerSettings): Sec
  * `denied` where the peer does not prove itself.
  */
 export async function acceptTls(duplex: Duplex, peer: StreamPeer, settings: TlsServerSettings): Promise<Stream> {
-  const { keys } = settings;
   let identity: string | undefined;
-  const socket = new TLSSocket(duplex, {
-    isServer: true,
-    secureContext: serverContext(settings),
-    requestCert: settings.clientAuthority !== undefined,
-    rejectUnauthorized: settings.clientAuthority !== undefined,
-    ...(keys === undefined
-      ? {}
-      : {
-          // Node does not offer pre-shared keys of TLS 1.3 to servers with certificates, nor the other way round.
-          ciphers: keyCiphers,
-          maxVersion: 'TLSv1.2',
-          pskCallback: (_socket: TLSSocket, user: string) => {
-            const key = keys.get(user);
-            if (key !== undefined) identity = user;
-            return key ?? null;
-          },
-        }),
+  const server = tlsServer(settings, (user) => {
+    identity = user;
   });
-  await secured(socket, 'secure');
-  if (settings.clientAuthority !== undefined) {
-    const certificate = socket.getPeerCertificate();
-    if (!socket.authorized || certificate.subject === undefined) {
+  const socket = await new Promise<TLSSocket>((resolve, reject) => {
+    const failed = (error?: Error): void => {
+      duplex.destroy();
+      const reason = error?.message ?? 'the peer went away';
+      reject(new AshlarError('denied', `TLS with ${peer.address} did not come about: ${reason}`, {}, error));
+    };
+    server.once('secureConnection', (secured: TLSSocket) => {
+      duplex.off('close', failed);
+      resolve(secured);
+    });
+    server.once('tlsClientError', failed);
+    duplex.once('close', failed);
+    server.emit('connection', duplex);
+  });
+  if (identity === undefined && settings.clientAuthority !== undefined) {
+    if (!socket.authorized) {
       socket.destroy();
       throw new AshlarError('denied', `${peer.address} has no certificate that this server accepts`);
     }
-    const name = certificate.subject.CN;
+    const name = socket.getPeerCertificate().subject?.CN;
     identity = Array.isArray(name) ? name[0] : name;
   }
   return new DuplexStream(socket, identity === undefined ? peer : { ...peer, identity });
@@ -102,17 +115,17 @@ export async function connectTls(duplex: Duplex, peer: StreamPeer, settings: Tls
           pskCallback: () => ({ psk: key.key, identity: key.user }),
         }),
   });
-  await secured(socket, 'secureConnect');
+  await secured(socket);
   return new DuplexStream(socket, peer);
 }
 
-async function secured(socket: TLSSocket, event: 'secure' | 'secureConnect'): Promise<void> {
+async function secured(socket: TLSSocket): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const failed = (error?: Error): void => {
       socket.destroy();
       reject(new AshlarError('denied', `TLS did not come about: ${error?.message ?? 'the peer went away'}`, {}, error));
     };
-    socket.once(event, () => {
+    socket.once('secureConnect', () => {
       socket.off('error', failed).off('close', failed);
       resolve();
     });
