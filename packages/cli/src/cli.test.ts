@@ -1,71 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
-
-const bin = fileURLToPath(new URL('../bin/ashlar.js', import.meta.url));
-
-type Ended = { readonly status: number | null; readonly out: string; readonly errors: string };
-
-function directory(t: ExecutionContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'ashlar-cli-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-/** The environment without what a developer's shell may have set for `ashlar`. */
-function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
-  const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('ASHLAR_'));
-  return { ...Object.fromEntries(clean), ASHLAR_STORE_JOURNAL_SIZE: '32M', ASHLAR_STORE_OVERLAY_SIZE: '8M', ...more };
-}
-
-function launch(parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): ChildProcess {
-  const options = {
-    env: environment(more),
-    stdio: ['ignore', 'pipe', 'pipe'] as const,
-    ...(cwd === undefined ? {} : { cwd }),
-  };
-  return spawn(process.execPath, [bin, ...parameters], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-function ended(child: ChildProcess): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    let out = '';
-    let errors = '';
-    child.stdout?.on('data', (part: Buffer) => (out += part.toString()));
-    child.stderr?.on('data', (part: Buffer) => (errors += part.toString()));
-    child.on('error', reject);
-    child.on('close', (status) => resolve({ status, out, errors }));
-  });
-}
-
-const run = (parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): Promise<Ended> =>
-  ended(launch(parameters, more, cwd));
-
-/** A server of its own for a test, ready when it says so. */
-async function serve(
-  t: ExecutionContext,
-  ...more: string[]
-): Promise<{ data: string; child: ChildProcess; out: () => string }> {
-  const data = join(directory(t), 'data');
-  const child = launch(['serve', '--data', data, '--port', '0', '--admin-port', '0', '--log-level', 'warn', ...more]);
-  const gone = ended(child);
-  t.teardown(async () => {
-    child.kill('SIGTERM');
-    await gone;
-  });
-  let out = '';
-  await new Promise<void>((resolve, reject) => {
-    child.stdout?.on('data', (part: Buffer) => {
-      out += part.toString();
-      if (out.includes('nbdcopy')) resolve();
-    });
-    void gone.then(({ errors }) => reject(new Error(errors)));
-  });
-  return { data, child, out: () => out };
-}
+import test from 'ava';
+import { bin, directory, run, serve, type Ended } from './command.ts';
 
 test('the version and the help of every command are there, with examples', async (t) => {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -146,7 +82,7 @@ test('serve prints how to attach with each client', async (t) => {
     /nbd-client 127\.0\.0\.1 \d+ \/dev\/nbd0 -N demo/,
     /nbdcopy/,
   ]) {
-    t.regex(out(), line);
+    t.regex(out, line);
   }
 });
 

@@ -2,14 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { MiB } from '@ashlar/core';
 import { createLogger, loadConfig, Server } from './index.ts';
+
+/** What a test gives to be tidied up after. */
+type Test = { teardown(tidy: () => void | Promise<unknown>): void };
 
 export type Running = { readonly server: Server; readonly data: string; readonly file: string };
 
 /** A fresh directory that goes with the test. */
-export function directory(t: ExecutionContext): string {
+export function directory(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'ashlar-server-'));
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
   return path;
@@ -46,7 +48,7 @@ export async function start(
 
 /** A server that is stopped with the test. */
 export async function running(
-  t: ExecutionContext,
+  t: Test,
   text = '',
   volumes: { name: string; sizeBytes: number }[] = [],
 ): Promise<Running> {

@@ -229,7 +229,9 @@ export class Server {
 
   #listener(): SocketServer {
     const listener = createSocketServer((socket) => this.#front.accept(socket));
-    listener.on('error', (error) => this.#logger.error({ error }, 'accepting connections failed'));
+    listener.once('listening', () => {
+      listener.on('error', (error) => this.#logger.error({ error }, 'accepting connections failed'));
+    });
     this.#listeners.push(listener);
     return listener;
   }

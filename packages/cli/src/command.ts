@@ -1,0 +1,84 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const bin = fileURLToPath(new URL('../bin/ashlar.js', import.meta.url));
+
+export type Ended = { readonly status: number | null; readonly out: string; readonly errors: string };
+
+/** What a test gives to be tidied up after. */
+type Test = { teardown(tidy: () => void | Promise<unknown>): void };
+
+/** A fresh directory that goes with the test. */
+export function directory(t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'ashlar-cli-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** The environment without what a developer's shell may have set for `ashlar`. */
+function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('ASHLAR_'));
+  return { ...Object.fromEntries(clean), ASHLAR_STORE_JOURNAL_SIZE: '32M', ASHLAR_STORE_OVERLAY_SIZE: '8M', ...more };
+}
+
+export function launch(parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): ChildProcess {
+  return spawn(process.execPath, [bin, ...parameters], {
+    env: environment(more),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+}
+
+export function ended(child: ChildProcess): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    let out = '';
+    let errors = '';
+    child.stdout?.on('data', (part: Buffer) => (out += part.toString()));
+    child.stderr?.on('data', (part: Buffer) => (errors += part.toString()));
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, out, errors }));
+  });
+}
+
+export const run = (parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): Promise<Ended> =>
+  ended(launch(parameters, more, cwd));
+
+export type Served = { readonly child: ChildProcess; readonly gone: Promise<Ended>; readonly out: string };
+
+/** Settles when the server says how to attach; rejects with its words when it ends before. */
+export async function listening(child: ChildProcess): Promise<Served> {
+  const gone = ended(child);
+  let out = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.on('data', (part: Buffer) => {
+      out += part.toString();
+      if (out.includes('image:')) resolve();
+    });
+    void gone.then(({ errors }) => reject(new Error(errors)));
+  });
+  return { child, gone, out };
+}
+
+/** Starts a server on free ports. */
+export function serveIn(
+  data: string,
+  more: readonly string[] = [],
+  variables: Record<string, string> = {},
+): Promise<Served> {
+  const parameters = ['serve', '--data', data, '--port', '0', '--admin-port', '0', '--log-level', 'warn', ...more];
+  return listening(launch(parameters, variables));
+}
+
+/** A server of its own for a test, stopped with it. */
+export async function serve(t: Test, ...more: string[]): Promise<Served & { readonly data: string }> {
+  const data = join(directory(t), 'data');
+  const served = await serveIn(data, more);
+  t.teardown(async () => {
+    served.child.kill('SIGTERM');
+    await served.gone;
+  });
+  return { ...served, data };
+}
