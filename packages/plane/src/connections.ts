@@ -1,6 +1,6 @@
 import { AshlarError, AssertionError, errorKindOf, type Stream, type StreamPeer } from '@ashlar/core';
 import type { EventLoop } from '@ashlar/host';
-import { handshake, sessionMemory, TransmissionSession, type ExportDirectory, type Negotiated } from '@ashlar/nbd';
+import { handshake, TransmissionSession, type ExportDirectory, type Negotiated, type SessionMemory } from '@ashlar/nbd';
 import { acceptTls, duplexOf } from '@ashlar/wire';
 import type { ControlFunctions } from './control-functions.ts';
 import type { Devices, Lease } from './devices.ts';
@@ -11,6 +11,7 @@ export type ConnectionsParts = {
   readonly loop: EventLoop;
   readonly devices: Devices;
   readonly control: Remote<ControlFunctions>;
+  readonly memory: SessionMemory;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 };
@@ -29,7 +30,6 @@ function peerText({ address, port }: StreamPeer): string {
 /** The connections of this worker, from the hand-over to their end. */
 export class Connections {
   readonly #parts: ConnectionsParts;
-  readonly #memory = sessionMemory();
   readonly #attached = new Map<number, Connection>();
   /** Behind STARTTLS, not yet attached. */
   readonly #handshaking = new Map<number, Stream>();
@@ -136,7 +136,7 @@ export class Connections {
       device: lease.device,
       readOnly: grant.readOnly,
       negotiated,
-      memory: this.#memory,
+      memory: this.#parts.memory,
       onEnd: (error) => this.#ended(id, lease, error),
     });
     const sinceMs = this.#parts.now();

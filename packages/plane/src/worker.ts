@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, systemStore } from '@ashlar/core';
 import { createRealHost, EventLoop } from '@ashlar/host';
+import { sessionMemory } from '@ashlar/nbd';
 import { openPool } from '@ashlar/store';
 import { Connections } from './connections.ts';
 import type { ControlFunctions } from './control-functions.ts';
@@ -27,11 +28,12 @@ async function open(): Promise<DataPlaneFunctions> {
   const records = await pool.openStore(systemStore);
   const stores = new Stores(pool);
   const devices = new Devices(stores, host);
-  const loop = new EventLoop();
+  const memory = sessionMemory();
+  const loop = new EventLoop({ isBusy: () => memory.inFlight > 0 });
   // What arrived together is one append, made before the replies of the round leave.
   loop.onRound(() => pool.endRound());
   const { remote: control } = calls;
-  const connections = new Connections({ loop, devices, control, now: () => host.clock.wallMs() });
+  const connections = new Connections({ loop, devices, control, memory, now: () => host.clock.wallMs() });
   return functionsOf(new DataPlane({ pool, records, stores, devices, connections }));
 }
 

@@ -10,12 +10,20 @@ import { BlockPool } from './send-queue.ts';
 export type EventLoopOptions = {
   /** Bytes that may wait for a peer that does not read; above, its connection is ended. */
   readonly queueLimitBytes?: number;
+  /**
+   * Whether an operation waits for a promise: then each round is followed by a turn of libuv, which runs what promises
+   * lead to. Where all was answered at once the thread goes from round to round.
+   */
+  readonly isBusy?: () => boolean;
 };
 
 const defaultQueueLimitBytes = 256 * 1024 * 1024;
 
 /** Connections told ready by one wait; the others come with the next. */
 const eventsEachRound = 64;
+
+/** How long rounds follow each other before libuv has its turn. */
+const turnMs = 1;
 
 /** How long the thread sleeps in its own wait at most: timers are late by no more. */
 const waitMs = 1;
@@ -42,6 +50,10 @@ export class EventLoop {
   readonly #watched: (number | undefined)[] = [undefined];
   #attended: PlainStream[] = [];
   readonly #hooks = new Set<() => void>();
+  readonly #isBusy: () => boolean;
+  /** Sessions are being called: what they send leaves at the end of the round. */
+  #inRound = false;
+  #flushQueued = false;
   readonly #poll: node.PollHandle;
   readonly #streamLoop: StreamLoop;
   #libuv: number | undefined;
@@ -52,7 +64,8 @@ export class EventLoop {
   #lastEventMs = 0;
   #discardMemory: Uint8Array | undefined;
 
-  constructor({ queueLimitBytes = defaultQueueLimitBytes }: EventLoopOptions = {}) {
+  constructor({ queueLimitBytes = defaultQueueLimitBytes, isBusy = () => true }: EventLoopOptions = {}) {
+    this.#isBusy = isBusy;
     this.#streamLoop = {
       blocks: new BlockPool(),
       queueLimitBytes,
@@ -125,6 +138,10 @@ export class EventLoop {
     stream.attended = true;
     this.#attended.push(stream);
     this.wake();
+    // A reply that a promise led to leaves behind all that the same promise leads to, not a turn later.
+    if (this.#inRound || this.#flushQueued) return;
+    this.#flushQueued = true;
+    queueMicrotask(this.#flushSoon);
   }
 
   #watch(stream: PlainStream, events: number | undefined): void {
@@ -178,8 +195,12 @@ export class EventLoop {
   readonly #turn = (): void => {
     if (this.#state !== 'active') return;
     let worked = this.#round(0);
-    if (!worked && this.#mayWait()) worked = this.#round(waitMs);
-    const nowMs = performance.now();
+    let nowMs = performance.now();
+    for (const endMs = nowMs + turnMs; nowMs < endMs && !this.#isBusy() && this.#mayWait(); nowMs = performance.now()) {
+      if (!this.#round(waitMs)) break;
+      worked = true;
+    }
+    if (!worked && this.#isBusy() && this.#mayWait()) worked = this.#round(waitMs);
     if (worked) this.#lastEventMs = nowMs;
     if (!worked && nowMs - this.#lastEventMs > activeMs && this.#attended.length === 0) this.#rest();
     else setImmediate(this.#turn);
@@ -193,6 +214,7 @@ export class EventLoop {
   #round(timeoutMs: number): boolean {
     const count = this.#set.wait(timeoutMs);
     let worked = false;
+    this.#inRound = true;
     for (let index = 0; index < count; index++) {
       const stream = this.#streams[this.#set.tagAt(index)];
       if (stream === undefined) continue;
@@ -201,8 +223,14 @@ export class EventLoop {
     }
     for (const hook of this.#hooks) hook();
     if (this.#attended.length > 0) this.#finishStreams();
+    this.#inRound = false;
     return worked;
   }
+
+  readonly #flushSoon = (): void => {
+    this.#flushQueued = false;
+    if (this.#state !== 'closed') this.#finishStreams();
+  };
 
   #finishStreams(): void {
     const attended = this.#attended;

@@ -188,6 +188,7 @@ export class TransmissionSession implements OperationOwner {
     const operation = this.#idle.pop() ?? new Operation(this);
     operation.start(head);
     this.#requests += 1;
+    this.#memory.inFlight += 1;
     if (head.type === command.blockStatus && payload > 0)
       return this.#contextPayload(operation, payload, inbox, at, end);
     if (head.type !== command.write) {
@@ -352,6 +353,7 @@ export class TransmissionSession implements OperationOwner {
 
   #release(operation: Operation): void {
     this.#requests -= 1;
+    this.#memory.inFlight -= 1;
     this.#bytes -= operation.weight;
     operation.weight = 0;
     if (operation.inbox !== undefined) this.#memory.inboxes.release(operation.inbox);
