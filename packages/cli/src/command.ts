@@ -24,7 +24,7 @@ function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(clean), ASHLAR_STORE_JOURNAL_SIZE: '32M', ASHLAR_STORE_OVERLAY_SIZE: '8M', ...more };
 }
 
-export function launch(parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): ChildProcess {
+function launch(parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): ChildProcess {
   return spawn(process.execPath, [bin, ...parameters], {
     env: environment(more),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -46,10 +46,10 @@ export function ended(child: ChildProcess): Promise<Ended> {
 export const run = (parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): Promise<Ended> =>
   ended(launch(parameters, more, cwd));
 
-export type Served = { readonly child: ChildProcess; readonly gone: Promise<Ended>; readonly out: string };
+type Served = { readonly child: ChildProcess; readonly gone: Promise<Ended>; readonly out: string };
 
 /** Settles when the server says how to attach; rejects with its words when it ends before. */
-export async function listening(child: ChildProcess): Promise<Served> {
+async function listening(child: ChildProcess): Promise<Served> {
   const gone = ended(child);
   let out = '';
   await new Promise<void>((resolve, reject) => {

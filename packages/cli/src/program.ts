@@ -1,6 +1,7 @@
 import { version } from '@ashlar/server';
 import { Command } from 'commander';
 import { addBenchCommand } from './commands/bench.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addExportCommands } from './commands/export.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -32,6 +33,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
   addStatusCommand(program);
   addTopCommand(program);
   addBenchCommand(program);
+  addCheckCommand(program, setStatus);
   addConfigCommands(program);
   return program;
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { MiB } from '@ashlar/core';
@@ -218,4 +218,26 @@ test('bench measures reads, and writes only what may be written over', async (t)
   t.is(refused.status, 2);
   t.regex(refused.errors, /say --overwrite/);
   t.regex((await bench('--op', 'randwrite', '--overwrite', '--flush-every', '1')).out, /\nwrite [^]*\nflush /);
+});
+
+test('check finds a flipped byte in the data of a stopped server, and refuses one that runs', async (t) => {
+  const data = join(directory(t), 'data');
+  const { child, gone, out } = await serveIn(data, ['--volume', 'demo:8M']);
+  const device = await openNbd(uriIn(out), { reconnectMs: 0 });
+  await device.write(0, randomBytes(4 * MiB), true);
+  await device.close();
+  const busy = await run(['check', '--data', data]);
+  t.is(busy.status, 1);
+  t.regex(busy.errors, /a server uses the pool in \S+: stop it first/);
+  child.kill('SIGTERM');
+  await gone;
+  const good = JSON.parse((await run(['check', '--data', data, '--json'])).out) as object;
+  t.like(good, { ok: true, state: 'ok', volumes: [{ name: 'demo', dataBytes: 4 * MiB, damage: [] }], strayStores: [] });
+  const file = join(data, 'pool', 'data', readdirSync(join(data, 'pool', 'data'))[0] ?? '');
+  const descriptor = openSync(file, 'r+');
+  writeSync(descriptor, Buffer.from([readFileSync(file)[5000]! ^ 1]), 0, 1, 5000);
+  closeSync(descriptor);
+  const { status, out: told } = await run(['check', '--data', data]);
+  t.is(status, 1);
+  t.regex(told, /volume demo: 4 MiB read, 1 damaged run\n {2}4096 bytes at \d+ cannot be read/);
 });

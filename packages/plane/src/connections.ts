@@ -7,7 +7,7 @@ import type { Devices, Lease } from './devices.ts';
 import type { Adoption, ConnectionInfo, Grant, Selection } from './messages.ts';
 import type { Remote } from './rpc.ts';
 
-export type ConnectionsParts = {
+type ConnectionsParts = {
   readonly loop: EventLoop;
   readonly devices: Devices;
   readonly control: Remote<ControlFunctions>;

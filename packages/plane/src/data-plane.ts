@@ -15,7 +15,7 @@ import type { Devices } from './devices.ts';
 import type { Adoption, ConnectionInfo, DeviceFacts, Grant, Selection } from './messages.ts';
 import type { Stores } from './stores.ts';
 
-export type DataPlaneParts = {
+type DataPlaneParts = {
   readonly pool: Pool;
   readonly records: ObjectStore;
   readonly stores: Stores;

@@ -7,7 +7,7 @@ import type { DataPlaneFunctions } from './data-plane.ts';
 import type { Adoption, ConnectionInfo, DeviceFacts, Grant, Selection, WorkerSettings } from './messages.ts';
 import { Calls, type Remote } from './rpc.ts';
 
-export type PlaneOptions = {
+type PlaneOptions = {
   readonly settings: WorkerSettings;
   /** What the worker asks of this thread. */
   readonly control: ControlFunctions;

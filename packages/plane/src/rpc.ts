@@ -1,7 +1,7 @@
 import { AshlarError, assert, AssertionError, type ErrorContext, type ErrorKind } from '@ashlar/core';
 
 /** The part of a MessagePort that is used. */
-export interface MessageEnd {
+interface MessageEnd {
   postMessage(message: unknown): void;
   on(event: 'message', listener: (message: unknown) => void): unknown;
 }

@@ -4,7 +4,7 @@ import { sourceKey, type DeviceSource, type Grant } from '@ashlar/plane';
 import { AddressRanges, filePathOf, type Catalogue, type Export, type Volume } from '@ashlar/volume';
 
 /** A volume or file with its counters since the start of the process. */
-export type Device = { readonly name: string; readonly kind: 'volume' | 'file'; readonly stats: DeviceStats };
+type Device = { readonly name: string; readonly kind: 'volume' | 'file'; readonly stats: DeviceStats };
 
 type Counters = {
   readonly source: DeviceSource;

@@ -4,7 +4,7 @@ import type { Catalogue } from '@ashlar/volume';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Grants } from './grants.ts';
 
-export type MetricsOptions = {
+type MetricsOptions = {
   readonly version: string;
   readonly catalogue: Catalogue;
   readonly grants: Grants;

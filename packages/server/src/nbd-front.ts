@@ -10,7 +10,7 @@ import type { Config } from './config/schema.ts';
 import type { Grants } from './grants.ts';
 import { readTlsSettings } from './tls-files.ts';
 
-export type NbdFrontOptions = {
+type NbdFrontOptions = {
   readonly config: () => Config;
   readonly grants: Grants;
   readonly plane: Plane;
@@ -30,18 +30,15 @@ export class NbdFront {
   #attached = 0;
   #nextId = 1;
   #tls: TlsServerSettings | undefined;
-  #allow: AddressRanges;
+  #allow = new AddressRanges([]);
 
   constructor(options: NbdFrontOptions) {
     this.#options = options;
-    const { nbd } = options.config();
-    this.#tls = readTlsSettings(nbd);
-    this.#allow = new AddressRanges(nbd.allow);
+    this.prepare(options.config());
   }
 
-  /** Takes the configuration as it is now. Throws `invalid` and stays as it was when the TLS files have faults. */
-  reload(): void {
-    const { nbd } = this.#options.config();
+  /** Takes over what is kept of a configuration. Throws `invalid`, and changes nothing, when the TLS files have faults. */
+  prepare({ nbd }: Config): void {
     this.#tls = readTlsSettings(nbd);
     this.#allow = new AddressRanges(nbd.allow);
   }

@@ -21,7 +21,7 @@ import { takeStatistics } from './statistics.ts';
 import { version } from './version.ts';
 import { ensureVolume } from './volume-option.ts';
 
-export type ServerOptions = {
+type ServerOptions = {
   readonly loaded: LoadedConfig;
   /** Reads the configuration again. */
   readonly reload: () => LoadedConfig;
@@ -35,7 +35,7 @@ export type ServerOptions = {
 };
 
 /** Where a running server is found. */
-export type Addresses = {
+type Addresses = {
   /** `ADDRESS:PORT` each. */
   readonly nbd: readonly string[];
   readonly nbdSocket: string | undefined;
@@ -172,9 +172,8 @@ export class Server {
 
   /** Connections stay as they are. Throws `invalid` and changes nothing when the configuration has faults. */
   reload(): Reloaded {
-    const result = this.#live.reload();
+    const result = this.#live.reload((config) => this.#front.prepare(config));
     this.#logger.level = this.#live.current.log.level;
-    this.#front.reload();
     this.#logger.info(result, 'configuration read again');
     return result;
   }

@@ -10,23 +10,14 @@ import {
 } from '@ashlar/core';
 import { checkCidr } from './addresses.ts';
 import { checkName } from './names.ts';
-import {
-  catalogueRange,
-  dropExport,
-  dropVolume,
-  parseRecord,
-  putCounts,
-  putExport,
-  putVolume,
-  type Counts,
-  type VolumeRecord,
-} from './records.ts';
+import { readCatalogue } from './read.ts';
+import { dropExport, dropVolume, putCounts, putExport, putVolume, type Counts, type VolumeRecord } from './records.ts';
 import { Serial } from './serial.ts';
 import type { VolumeStores } from './stores.ts';
 import type { Export, ExportProtocol, Volume } from './types.ts';
 import { checkUri } from './uri.ts';
 
-export type CatalogueOptions = {
+type CatalogueOptions = {
   /** The pool's system store. */
   readonly records: Pick<ObjectStore, 'commit' | 'scanRecords'>;
   readonly stores: VolumeStores;
@@ -339,28 +330,10 @@ export class Catalogue {
   }
 
   async #load(): Promise<void> {
-    let { from } = catalogueRange;
-    let counts: Counts = { volumes: 0, exports: 0 };
-    for (;;) {
-      const records = await this.#options.records.scanRecords(from, catalogueRange.to, 1000);
-      for (const { key, value } of records) {
-        const record = parseRecord(key, value);
-        if (record.kind === 'volume') this.#volumes.set(record.value.uuid, record.value);
-        else if (record.kind === 'export') this.#exports.set(record.value.name, record.value);
-        else {
-          counts = record.value;
-          this.#recorded = true;
-        }
-      }
-      const last = records.at(-1);
-      if (last === undefined || records.length < 1000) break;
-      from = Uint8Array.of(...last.key, 0);
-    }
-    if (counts.volumes === this.#volumes.size && counts.exports === this.#exports.size) return;
-    throw new AshlarError(
-      'corrupt',
-      `the catalogue should hold ${counts.volumes} volumes and ${counts.exports} exports, and ${this.#volumes.size} and ${this.#exports.size} were found: nothing is served and nothing was changed; run 'ashlar check'`,
-    );
+    const { volumes, exports, recorded } = await readCatalogue(this.#options.records);
+    for (const volume of volumes) this.#volumes.set(volume.uuid, volume);
+    for (const item of exports) this.#exports.set(item.name, item);
+    this.#recorded = recorded;
   }
 
   async #finish(): Promise<void> {

@@ -18,7 +18,7 @@ export type Counts = { readonly volumes: number; readonly exports: number };
 /** A volume as recorded: with the size that a resize which has not ended is on its way to. */
 export type VolumeRecord = Volume & { readonly resizingTo?: number };
 
-export type CatalogueRecord =
+type CatalogueRecord =
   | { readonly kind: 'counts'; readonly value: Counts }
   | { readonly kind: 'volume'; readonly value: VolumeRecord }
   | { readonly kind: 'export'; readonly value: Export };

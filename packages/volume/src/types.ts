@@ -17,7 +17,7 @@ export type Volume = VolumePlace & {
 };
 
 /** What an export offers: a volume of the pool, or something outside it. */
-export type ExportSource =
+type ExportSource =
   | { readonly kind: 'volume'; readonly uuid: string }
   | {
       readonly kind: 'uri';

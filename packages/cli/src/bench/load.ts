@@ -6,7 +6,7 @@ export const loadOperations = ['randread', 'randwrite', 'read', 'write', 'randrw
 
 export type LoadOperation = (typeof loadOperations)[number];
 
-export type LoadOptions = {
+type LoadOptions = {
   readonly operation: LoadOperation;
   /** Bytes of each request. */
   readonly sizeBytes: number;
@@ -41,7 +41,7 @@ export type LoadResult = {
 };
 
 /** How far a load is: what ended so far. */
-export type LoadProgress = { readonly elapsedMs: number; readonly operations: number };
+type LoadProgress = { readonly elapsedMs: number; readonly operations: number };
 
 function newHistogram(): Histogram {
   return build({ lowestDiscernibleValue: 1, highestTrackableValue: 120_000_000, numberOfSignificantValueDigits: 3 });

@@ -93,7 +93,13 @@ async function serve(options: Options): Promise<number> {
     },
   });
   const stopped = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopped.abort());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // Whoever asks twice does not want to wait: what was acknowledged is safe all the same.
+      if (stopped.signal.aborted) process.exit(exitStatus.failed);
+      stopped.abort();
+    });
+  }
   process.on('SIGHUP', () => {
     notifier.reloading();
     try {

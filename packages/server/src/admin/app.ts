@@ -7,7 +7,7 @@ import { httpStatus } from './http-status.ts';
 import { openApiDocument } from './openapi.ts';
 import { routes, type Route, type RouteContext } from './routes.ts';
 
-export type AdminOptions = {
+type AdminOptions = {
   readonly version: string;
   readonly token: string;
   readonly context: RouteContext;

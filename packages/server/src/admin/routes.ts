@@ -24,7 +24,7 @@ export type RouteContext = {
   readonly reload: () => Promise<z.output<typeof reloadSchema>>;
 };
 
-export const reloadSchema = z.object({
+const reloadSchema = z.object({
   applied: z.array(z.string()).describe('keys that changed and took effect'),
   needRestart: z.array(z.string()).describe('keys that changed and take effect at the next start'),
 });

@@ -21,7 +21,7 @@ const limit = z.strictObject({
   burstBytes: rate,
 });
 
-export const limitsSchema = z
+const limitsSchema = z
   .strictObject({ total: z.exactOptional(limit), read: z.exactOptional(limit), write: z.exactOptional(limit) })
   .describe('what is not named is not limited');
 
@@ -83,7 +83,7 @@ export const connectionSchema = z.object({
   since: z.string().describe('ISO 8601'),
 });
 
-export const poolSchema = z.object({
+const poolSchema = z.object({
   state: z.enum(['ok', 'degraded', 'no-space', 'read-only', 'failed']),
   reason: z.string().optional(),
   poolId: z.string(),

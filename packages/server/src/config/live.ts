@@ -43,9 +43,10 @@ export class LiveConfig {
     return Object.fromEntries(configKeys.map(({ path }) => [fileKey(path), valueAt(this.current, path) ?? null]));
   }
 
-  /** Reads it again. Throws `invalid` and keeps what holds when it has faults. */
-  reload(): Reloaded {
+  /** Reads it again; `prepare` may refuse it by throwing. Where it has faults what holds stays. */
+  reload(prepare: (config: Config) => void): Reloaded {
     const loaded = this.#reload();
+    prepare(loaded.config);
     const changed = configKeys.filter(
       ({ path }) => !isDeepStrictEqual(valueAt(loaded.config, path), valueAt(this.current, path)),
     );

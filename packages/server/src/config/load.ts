@@ -9,7 +9,7 @@ import { configKeys, configSchema, type Config, type ConfigKey } from './schema.
 
 type Tree = { [name: string]: unknown };
 
-export type ConfigInput = {
+type ConfigInput = {
   /** The file; without it ASHLAR_CONFIG, else `ashlar.toml` here if it is there. */
   readonly file?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
 /** The variables that the command finds its server by. */
-export type CaptiveVariables = {
+type CaptiveVariables = {
   /** `nbd://ADDRESS:PORT`: with `/NAME` behind it the URI of an export. */
   readonly nbd: string;
   /** Path of the Unix socket; empty where there is none. */
