@@ -81,12 +81,32 @@ export function importCycles(modules: Modules): string[] {
   return faults;
 }
 
+/** A type that its own file uses stands in the signature of something else there, and is exported with it. */
+function isSignatureType(module: Module | undefined, name: string): boolean {
+  if (
+    module === undefined ||
+    !new RegExp(`^export (?:type|interface|abstract class|class) ${name}\\b`, 'm').test(module.code)
+  ) {
+    return false;
+  }
+  return [...module.code.matchAll(new RegExp(`\\b${name}\\b`, 'g'))].length > 1;
+}
+
+/** Where a re-export of an index.ts comes from. */
+function originOf(modules: Modules, { path, imports }: Module, name: string): Module | undefined {
+  const from = imports.find(({ names }) => names !== 'all' && names.includes(name));
+  const target = from === undefined ? undefined : resolveImport(path, from);
+  return target === undefined ? undefined : modules.get(target);
+}
+
 /**
  * Exports that nobody uses. An export of an index.ts is the package's interface and needs a user in another package,
- * a test, a benchmark or a command; any other needs a user in another file.
+ * a test (of its own package, where it is tested by its file), a benchmark or a command; any other needs a user in another
+ * file.
  */
 export function unusedExports(modules: Modules): string[] {
   const used = new Set<string>();
+  const tested = new Set<string>();
   for (const { path, imports, mentions } of modules.values()) {
     for (const item of [...imports, ...mentions]) {
       const target = resolveImport(path, item);
@@ -94,14 +114,21 @@ export function unusedExports(modules: Modules): string[] {
       const isInterface = target.endsWith('/src/index.ts');
       if (isInterface && packageOf(path) === packageOf(target) && !isTest(path)) continue;
       const names = item.names === 'all' ? (modules.get(target)?.exports ?? []).map(({ name }) => name) : item.names;
-      for (const name of names) used.add(`${target} ${name}`);
+      for (const name of names) {
+        used.add(`${target} ${name}`);
+        if (isTest(path)) tested.add(`${target} ${name}`);
+      }
     }
   }
   const faults: string[] = [];
-  for (const { path, exports } of modules.values()) {
+  for (const module of modules.values()) {
+    const { path, exports } = module;
     if (path.endsWith('.config.js')) continue;
     for (const { name, line } of exports) {
-      if (!used.has(`${path} ${name}`)) faults.push(`${path}:${line}: nobody imports ${name}`);
+      const origin = path.endsWith('/src/index.ts') ? originOf(modules, module, name) : undefined;
+      const inTest = origin !== undefined && tested.has(`${origin.path} ${name}`);
+      if (used.has(`${path} ${name}`) || inTest || isSignatureType(origin ?? module, name)) continue;
+      faults.push(`${path}:${line}: nobody imports ${name}`);
     }
   }
   return faults;

@@ -12,12 +12,4 @@ export { readOnlyDevice } from './readonly.ts';
 export { sliceDevice } from './slice.ts';
 export { deviceStats, deviceStatsBytes, statsDevice, type DeviceStats, type OperationStats } from './stats.ts';
 export { throttleDevice, type ThrottleDevice, type ThrottleLimit, type ThrottleLimits } from './throttle.ts';
-export {
-  checkEqual,
-  checkLimit,
-  checkRange,
-  checkSize,
-  closedError,
-  readOnlyError,
-  unsupportedError,
-} from './check.ts';
+export { checkLimit, checkRange, checkSize, closedError, unsupportedError } from './check.ts';

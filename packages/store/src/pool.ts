@@ -43,7 +43,7 @@ export type PoolOptions = {
   readonly broken?: BrokenRule;
 };
 
-export const defaultPoolOptions = {
+const defaultPoolOptions = {
   chunkSizeBytes: 256 * 1024,
   cacheBytes: 64 * MiB,
   overlayBytes: 256 * MiB,

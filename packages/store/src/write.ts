@@ -327,7 +327,7 @@ export async function resizeObject(target: Target, sizeBytes: number): Promise<v
   await pool.group.sync();
 }
 
-export function floorBlock(offset: number): number {
+function floorBlock(offset: number): number {
   return offset - (offset % blockSize);
 }
 

@@ -4,7 +4,7 @@ import { addressOf } from '../ffi/memory.ts';
 import { sendMemory, sendVector } from '../ffi/socket.ts';
 
 /** Bytes under which a send is copied: up to here a copy costs less than another part of a vectored send. */
-export const copyLimit = 16 * 1024;
+const copyLimit = 16 * 1024;
 
 const blockBytes = 64 * 1024;
 const spareBlocks = 64;

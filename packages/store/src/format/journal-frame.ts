@@ -17,7 +17,7 @@ const recordSize = 24;
 
 /** Bounds of one frame: a segment holds at least one of the greatest. */
 export const maxHeaderBytes = 64 * 1024;
-export const maxDataBlocks = 256;
+const maxDataBlocks = 256;
 export const maxFrameBytes = maxHeaderBytes + maxDataBlocks * blockSize;
 
 const kinds = { data: 1, slots: 2, clear: 3, create: 4, delete: 5, truncate: 6, batch: 7 } as const;
@@ -325,7 +325,7 @@ export function encodeBatch(changes: readonly RecordChange[]): Uint8Array {
   return bytes;
 }
 
-export function decodeBatch(bytes: Buffer): RecordChange[] {
+function decodeBatch(bytes: Buffer): RecordChange[] {
   const changes: RecordChange[] = [];
   let at = 4;
   for (let index = bytes.readUInt32LE(0); index > 0; index -= 1) {

@@ -6,7 +6,7 @@ import { blockSize } from '../checksum.ts';
  * as float64, birth float64, bitmap of the chunk's blocks that lie there as two u32), then the bitmap of blocks that
  * read as zeros but keep their room (two u32), flags u32, 20 reserved. Block b of a chunk lies at block b of its slot.
  */
-export const entrySize = 128;
+const entrySize = 128;
 export const entriesEach = blockSize / entrySize;
 export const piecesEach = 4;
 const pieceSize = 24;
@@ -68,7 +68,7 @@ export function isReserved(leaf: DataView, index: number, block: number): boolea
   return (word & (1 << (block & 31))) !== 0;
 }
 
-export function popcount(word: number): number {
+function popcount(word: number): number {
   let value = word - ((word >>> 1) & 0x55555555);
   value = (value & 0x33333333) + ((value >>> 2) & 0x33333333);
   return (((value + (value >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { emulate, memoryDevice } from '@ashlar/block';
 import { blockDeviceContract } from '@ashlar/testing';
 import test from 'ava';
-import { createNbdServer, openNbd, type NbdClientOptions } from '../index.ts';
+import { createNbdServer, openNbd, type NbdClientOptions } from '@ashlar/nbd';
 
 const forms: readonly { readonly name: string; readonly options: NbdClientOptions }[] = [
   { name: 'NBD client, extended headers', options: {} },
