@@ -42,9 +42,6 @@ export const structured: Need = ({ styles }) =>
 export const extended: Need = ({ styles }) =>
   styles.includes('extended') ? undefined : 'the server has no extended headers';
 
-export const noExtended: Need = ({ styles }) =>
-  styles.includes('extended') ? 'the server has extended headers' : undefined;
-
 export const chunked: Need = ({ styles }) =>
   styles.length > 1 ? undefined : 'the server has neither structured replies nor extended headers';
 

@@ -7,7 +7,7 @@ export const levels = ['MUST', 'SHOULD', 'MAY'] as const satisfies readonly Leve
 
 export type Counts = { readonly pass: number; readonly fail: number; readonly skip: number; readonly note: number };
 
-export function countResults(results: readonly Result[]): Counts {
+function countResults(results: readonly Result[]): Counts {
   const counts = { pass: 0, fail: 0, skip: 0, note: 0 };
   for (const { result } of results) counts[result]++;
   return counts;
