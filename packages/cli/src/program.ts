@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addBenchCommand } from './commands/bench.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addConfigCommands } from './commands/config.ts';
+import { addDebugCommands } from './commands/debug.ts';
 import { addExportCommands } from './commands/export.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -35,5 +36,6 @@ export function createProgram(setStatus: (status: number) => void): Command {
   addBenchCommand(program);
   addCheckCommand(program, setStatus);
   addConfigCommands(program);
+  addDebugCommands(program);
   return program;
 }

@@ -1,5 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { ThrottleLimits } from '@ashlar/block';
+// Loaded here before any worker: a native library that only a worker loaded is unmapped when that worker ends, while its
+// threads still run in it, and the process would crash.
+import '@ashlar/host';
 import { AshlarError, type ObjectStore, type PoolStatus, type StoreId } from '@ashlar/core';
 import type { VolumeStores } from '@ashlar/volume';
 import type { ControlFunctions } from './control-functions.ts';
