@@ -205,3 +205,31 @@ test('a stop answers what was sent before it', async (t) => {
   await second.server.stop();
   t.pass();
 });
+
+test('clients that break off at any point of the handshake leave the server and the others alone', async (t) => {
+  const up = await running(t, '', demo);
+  const device = await openNbd(uriOf(up, 'demo'), {});
+  const { port } = new URL(uriOf(up, 'demo').replace('nbd:', 'http:'));
+  const starts = [
+    Buffer.alloc(0),
+    Buffer.alloc(2),
+    Buffer.from([0, 0, 0, 3]),
+    Buffer.from([0, 0, 0, 3, 0x49, 0x48]),
+    Buffer.alloc(64, 0xff),
+  ];
+  const broken = Array.from({ length: 100 }, async (_, index) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port) });
+    socket.on('error', () => undefined);
+    await once(socket, 'data');
+    socket.write(starts[index % starts.length] ?? '');
+    const closed = once(socket, 'close');
+    if (index % 2 === 0) socket.resetAndDestroy();
+    else socket.destroy();
+    await closed;
+  });
+  await Promise.all(broken);
+  await device.write(0, Buffer.alloc(512, 9), true);
+  t.deepEqual(await readBack(device, 0, 512), Buffer.alloc(512, 9));
+  await (await openNbd(uriOf(up, 'demo'), {})).close();
+  await device.close();
+});

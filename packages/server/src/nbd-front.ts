@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { AshlarError } from '@ashlar/core';
+import { AshlarError, AssertionError } from '@ashlar/core';
 import { takeSocket } from '@ashlar/host';
 import { handshake, type ExportDirectory, type ExportFacts, type HandshakeResult, type TlsMode } from '@ashlar/nbd';
 import type { Grant, Plane } from '@ashlar/plane';
@@ -89,9 +89,11 @@ export class NbdFront {
       stream.release();
       await this.#handOver(socket, result, grants);
     } catch (error) {
-      if (!(error instanceof AshlarError)) throw error;
+      // Only a broken assertion is a bug of ours; whatever else a client or the system does ends this connection alone.
+      if (error instanceof AssertionError) throw error;
       count('refused');
-      logger.debug({ peer: address, reason: error.message }, 'a handshake failed');
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.debug({ peer: address, reason }, 'a handshake failed');
     } finally {
       clearTimeout(timer);
       this.#handshaking.delete(socket);
