@@ -28,13 +28,18 @@ export type OpenOptions = {
 export class Client {
   readonly target: Target;
   #connections: RawConnection[] = [];
+  #isOver = false;
 
   constructor(target: Target) {
     this.target = target;
   }
 
   async connect(): Promise<RawConnection> {
-    const connection = await RawConnection.open(this.target.address);
+    const connection = await RawConnection.open(this.target.address, () => !this.#isOver);
+    if (this.#isOver) {
+      connection.close();
+      throw new Failed('the check is over');
+    }
     this.#connections.push(connection);
     return connection;
   }
@@ -140,7 +145,9 @@ export class Client {
     return waits.join('; ') || 'nothing of the server';
   }
 
+  /** Closes all connections, those too that are only being made. */
   closeAll(): void {
+    this.#isOver = true;
     for (const connection of this.#connections) connection.close();
     this.#connections = [];
   }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Level } from './check.ts';
+import type { Check, Level } from './check.ts';
 import { checks } from './checks.ts';
 import { Failed } from './outcome.ts';
 import { ExportRefused } from './probe.ts';
@@ -14,6 +14,7 @@ Checks an NBD server against the protocol document. It WRITES to the export, all
 
   --read-only          run only what writes nothing
   --filter NAME        run only checks whose id contains NAME; repeatable
+  --after ID           run only the checks after that one: to go on where the server died
   --list               print the checks and where the document says so, and run nothing
   --level LEVEL        the lowest level (must, should, may) whose failure counts for the exit status; should
   --timeout MS         the longest that one check may take; 10000
@@ -29,6 +30,7 @@ a mistake on the command line.`;
 const options = {
   'read-only': { type: 'boolean', default: false },
   filter: { type: 'string', multiple: true, default: [] as string[] },
+  after: { type: 'string' },
   list: { type: 'boolean', default: false },
   level: { type: 'string', default: 'should' },
   timeout: { type: 'string', default: '10000' },
@@ -64,10 +66,15 @@ function parseTimeout(text: string): number {
   return timeoutMs;
 }
 
+function choose(filter: readonly string[], after: string | undefined): readonly Check[] {
+  const last = after === undefined ? -1 : checks.findIndex(({ id }) => id === after);
+  if (after !== undefined && last < 0) throw new UsageError(`no check is named '${after}'; --list shows them`);
+  return checks.slice(last + 1).filter(({ id }) => filter.length === 0 || filter.some((part) => id.includes(part)));
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseCommandLine();
-  const { filter } = values;
-  const chosen = checks.filter(({ id }) => filter.length === 0 || filter.some((part) => id.includes(part)));
+  const chosen = choose(values.filter, values.after);
   if (values.help) {
     console.log(usage);
     return 0;
@@ -78,7 +85,7 @@ async function main(): Promise<number> {
   }
   const [uri, ...rest] = positionals;
   if (uri === undefined || rest.length > 0) throw new UsageError('give one URI; --help shows how');
-  if (chosen.length === 0) throw new UsageError(`no check's id contains ${filter.join(' or ')}; --list shows them`);
+  if (chosen.length === 0) throw new UsageError('no check is chosen so; --list shows them');
   const target = parseTarget(uri, {
     authority: values['tls-ca'],
     certificate: values['tls-cert'],

@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { ConnectionEnded, Failed } from './outcome.ts';
 import type { Address, TlsMaterial } from './target.ts';
@@ -26,6 +27,16 @@ function tlsOptions(material: TlsMaterial): ConnectionOptions {
   };
 }
 
+const attempt = (address: Address): Promise<Socket | NodeJS.ErrnoException> =>
+  new Promise((resolve) => {
+    const socket = connect({ ...address, allowHalfOpen: true, noDelay: true });
+    socket.once('error', resolve);
+    socket.once('connect', () => {
+      socket.off('error', resolve);
+      resolve(socket);
+    });
+  });
+
 /**
  * One connection and nothing but bytes. Errors of the socket count as the end of the connection, as a server may end
  * it in any way; a write to a connection that has ended is dropped, for the next read tells.
@@ -46,17 +57,15 @@ export class RawConnection {
     this.#attach(socket);
   }
 
-  /** Resolves when connected; throws Failed with the system's words. */
-  static open(address: Address): Promise<RawConnection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ ...address, allowHalfOpen: true, noDelay: true });
-      const refused = (error: Error): void => reject(new Failed(`cannot connect: ${error.message}`));
-      socket.once('error', refused);
-      socket.once('connect', () => {
-        socket.off('error', refused);
-        resolve(new RawConnection(socket));
-      });
-    });
+  /** Resolves when connected; throws Failed with the system's words. `isWanted` is asked before each attempt. */
+  static async open(address: Address, isWanted: () => boolean): Promise<RawConnection> {
+    for (;;) {
+      const found = await attempt(address);
+      if (found instanceof Socket) return new RawConnection(found);
+      // A Unix socket whose queue of connections is full says so at once; over TCP the system would try again itself.
+      if (found.code !== 'EAGAIN' || !isWanted()) throw new Failed(`cannot connect: ${found.message}`);
+      await setTimeout(5);
+    }
   }
 
   #attach(socket: Socket): void {

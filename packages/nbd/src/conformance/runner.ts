@@ -76,7 +76,22 @@ export function look(target: Target, timeoutMs: number): Promise<Facts> {
   return bounded(client, timeoutMs, () => probe(client));
 }
 
-/** Runs `checks` one after the other. */
+/** Whether the server still greets a new client. */
+async function greets(target: Target, timeoutMs: number): Promise<boolean> {
+  const client = new Client(target);
+  try {
+    await bounded(client, timeoutMs, () => client.greet());
+    return true;
+  } catch (error) {
+    if (error instanceof Failed) return false;
+    throw error;
+  }
+}
+
+/**
+ * Runs `checks` one after the other. When the server no longer greets after one of them, that one has failed and those
+ * after it are skipped.
+ */
 export async function runChecks(
   checks: readonly Check[],
   facts: Facts,
@@ -84,8 +99,20 @@ export async function runChecks(
   options: RunOptions,
 ): Promise<Result[]> {
   const results: Result[] = [];
+  let goneSince: string | undefined;
   for (const check of checks) {
-    const result = await runCheck(check, facts, target, options);
+    let result: Result;
+    if (goneSince === undefined) {
+      result = await runCheck(check, facts, target, options);
+      if (result.result !== 'skip' && !(await greets(target, options.timeoutMs))) {
+        goneSince = check.id;
+        const found = result.result === 'fail' ? `${result.detail}; ` : '';
+        result = { ...result, result: 'fail', detail: `${found}afterwards the server greets no new client` };
+      }
+    } else {
+      const { id, title, source, level } = check;
+      result = { id, title, source, level, result: 'skip', detail: `the server is gone since ${goneSince}` };
+    }
     options.onResult?.(result);
     results.push(result);
   }
