@@ -1,4 +1,4 @@
-export type { Host, HostFile } from './host.ts';
+export type { Host, HostFile, HostStat, OpenOptions } from './host.ts';
 export { createRealHost } from './real/host.ts';
 export { sendDatagram } from './ffi/datagram.ts';
 export { EventLoop, type EventLoopOptions } from './event-loop/event-loop.ts';

@@ -9,3 +9,5 @@ export { systemTime } from './system-time.ts';
 export { objectStoreContract } from './object-store-contract.ts';
 export type { PoolFixture, PoolSubject } from './object-store/subject.ts';
 export { hostContract, type HostFixture } from './host-contract.ts';
+export { SimulatedMachine } from './simulated-host/machine.ts';
+export { simulate, type OpenPool, type Outcome } from './simulator/simulation.ts';

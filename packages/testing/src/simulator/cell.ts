@@ -98,7 +98,7 @@ export class Cell<V> {
   recovered(matches: (value: V) => boolean, at: number, onDisk: boolean): void {
     const index = this.#versions.findLastIndex(({ value }) => matches(value));
     if (onDisk) {
-      const value = this.#versions[index]?.value ?? this.latest;
+      const { value } = this.#versions[index] ?? this.#last;
       this.#versions = [{ value, event: { name: 'recovery', calledAt: at, settledAt: at, durable: true } }];
       return;
     }

@@ -24,6 +24,10 @@ function printBytes(bytes: Uint8Array): string {
   return `${Buffer.from(bytes.subarray(0, 8)).toString('hex')}…${Buffer.from(bytes.subarray(-4)).toString('hex')}`;
 }
 
+function printText(text: string | null): string {
+  return text === null ? 'nothing' : text.slice(0, 20);
+}
+
 /**
  * What an object and the records beside it may show: for each block, each record and the size the values that it had, and
  * when. The rule that it checks: a crash cuts the history at one moment. What settled before another thing that is still
@@ -145,7 +149,7 @@ export class VolumeModel {
   checkRecord(key: string, found: string | null, calledAt: number, settledAt: number): string | undefined {
     const cell = this.#record(key);
     if (cell.maySee((value) => value === found, calledAt, settledAt)) return undefined;
-    return `record ${key} read as ${found} at [${calledAt}–${settledAt}]; it was ${cell.describe(String)}`;
+    return `record ${key} read as ${printText(found)} at [${calledAt}–${settledAt}]; it was ${cell.describe(printText)}`;
   }
 
   /**
@@ -193,7 +197,7 @@ export class VolumeModel {
       findings.push({
         name: `record ${key}`,
         intervals: cell.cuts((candidate) => candidate === value),
-        describe: () => `${value}; it was ${cell.describe(String)}`,
+        describe: () => `${printText(value)}; it was ${cell.describe(printText)}`,
       });
     }
     for (let at = 0; at < found.bytes.length; at += blockBytes) {

@@ -1,0 +1,18 @@
+import type { RecordStore } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+
+/** A whole simulated computer as the simulation drives it: nothing happens in it but by `step`. */
+export interface Machine {
+  /** The host of the process that runs now; a crash brings another. */
+  readonly host: Host;
+  /** Bytes its disk has room for, and whether its disk fails now and then; changes take effect at once. */
+  setRoom(roomBytes: number | undefined): void;
+  setFailing(failing: boolean): void;
+  /** A sync or a write failed since the machine was last started. */
+  readonly hasFailed: boolean;
+  openRecords(): RecordStore;
+  /** Runs the next task that falls due and the promises that hang on it; false when there is none. */
+  step(): Promise<boolean>;
+  /** Kills the process; with `powerLost` the machine too, and any part of what was not synced is lost. */
+  crash(powerLost: boolean): void;
+}

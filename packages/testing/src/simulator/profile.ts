@@ -1,0 +1,40 @@
+import { KiB, MiB } from '@ashlar/core';
+import type { SeededRandom } from '../seeded-random.ts';
+
+/** What kind of history a seed tells: chosen from the seed, so that each kind comes up often. */
+export type Profile = {
+  readonly operations: number;
+  readonly sizeBytes: number;
+  /** Operations in flight at once. */
+  readonly mostInFlight: number;
+  /** Of so many operations one is a crash. */
+  readonly crashEach: number;
+  /** Of the crashes so many in 10 are losses of power, the others killed processes. */
+  readonly powerLossesIn10: number;
+  readonly flushEach: number;
+  readonly durableEach: number;
+  readonly largestWriteBytes: number;
+  /** Tasks of the machine that run between two operations, at most. */
+  readonly stepsBetween: number;
+  /** Syncs and writes fail now and then. */
+  readonly diskFails: boolean;
+  /** Bytes that the disk holds for the pool; nothing when it is never full. */
+  readonly roomBytes: number | undefined;
+};
+
+export function profileOf(random: SeededRandom, operations: number): Profile {
+  const full = random.oneIn(5);
+  return {
+    operations,
+    sizeBytes: random.pick([256 * KiB, MiB, 2 * MiB, 4 * MiB]),
+    mostInFlight: random.pick([1, 2, 4, 8]),
+    crashEach: random.pick([8, 20, 40, 100]),
+    powerLossesIn10: random.pick([3, 8, 10]),
+    flushEach: random.pick([4, 10, 30]),
+    durableEach: random.pick([3, 10, 1000]),
+    largestWriteBytes: random.pick([64 * KiB, 256 * KiB, 600 * KiB]),
+    stepsBetween: random.pick([0, 2, 10, 60]),
+    diskFails: !full && random.oneIn(5),
+    roomBytes: full ? random.pick([8 * MiB, 12 * MiB, 20 * MiB]) : undefined,
+  };
+}

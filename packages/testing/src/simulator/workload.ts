@@ -1,0 +1,299 @@
+import type { AshlarError, ObjectId, ObjectStore, Settled } from '@ashlar/core';
+import type { SeededRandom } from '../seeded-random.ts';
+import type { Event } from './cell.ts';
+import type { Flights, Moments } from './flights.ts';
+import type { Profile } from './profile.ts';
+import { blockBytes, type VolumeModel } from './volume-model.ts';
+
+/** Bytes that no other operation writes: each word tells the operation and the place. */
+function payload(operation: number, length: number): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4));
+  const tag = Math.imul(operation, 0x9e3779b1) | 1;
+  for (let index = 0; index < words.length; index += 1) words[index] = Math.imul(index + 1, 0x85ebca6b) ^ tag;
+  return new Uint8Array(words.buffer, 0, length);
+}
+
+type Range = { readonly offset: number; readonly length: number };
+
+export type WorkloadParts = {
+  readonly random: SeededRandom;
+  readonly profile: Profile;
+  readonly model: VolumeModel;
+  readonly flights: Flights;
+  readonly moments: Moments;
+  /** The disk fails in this machine's life, so that `io` is an answer. */
+  readonly mayFail: () => boolean;
+  readonly note: (line: string) => void;
+  readonly problem: (sentence: string) => void;
+};
+
+/** Asks a store for random operations, keeps the model in step, and checks every answer. */
+export class Workload {
+  readonly #parts: WorkloadParts;
+  #operations = 0;
+  /** An operation failed as `io`: the pool may be failed, and wants a restart. */
+  sawFailure = false;
+  /** What was refused for want of room, and may have been done in part. */
+  #refused: { event: Event; range: Range }[] = [];
+
+  constructor(parts: WorkloadParts) {
+    this.#parts = parts;
+  }
+
+  crashed(): void {
+    this.sawFailure = false;
+    this.#refused = [];
+  }
+
+  /** Whether the next operation wants to be alone; it is then asked for by `issueAlone`. */
+  wantsToBeAlone(): boolean {
+    return this.#refused.length > 0 || this.#parts.random.oneIn(40);
+  }
+
+  /** One operation, beside those in flight. */
+  issue(store: ObjectStore, object: ObjectId): void {
+    const { random, profile } = this.#parts;
+    this.#operations += 1;
+    if (random.oneIn(profile.flushEach)) return this.#flush(store);
+    const kind = random.below(100);
+    if (kind < 55) return this.#write(store, object);
+    if (kind < 75) return this.#read(store, object);
+    if (kind < 82) return this.#trim(store, object);
+    if (kind < 89) return this.#zero(store, object);
+    if (kind < 96) return this.#commit(store);
+    return this.#getRecord(store);
+  }
+
+  /** One operation that nothing else is in flight with. */
+  async issueAlone(
+    store: ObjectStore,
+    object: ObjectId,
+    finish: <T>(operation: () => Settled<T>) => Promise<T>,
+  ): Promise<void> {
+    const { random } = this.#parts;
+    const refused = this.#refused;
+    this.#refused = [];
+    for (const { event, range } of refused) await this.#settleRefused(store, object, event, range, finish);
+    if (refused.length > 0) return;
+    if (random.oneIn(3)) this.#truncate(store, object);
+    else await this.#checkExtents(store, object, finish);
+  }
+
+  /** An offset and length, whole blocks or not, that touch no block whose bytes are uncertain in part only. */
+  #range(mostBytes: number): Range {
+    const { random, model } = this.#parts;
+    const size = model.sizeBytes;
+    const length = Math.min(1 + random.below(mostBytes), size);
+    const spot = random.oneIn(2) ? Math.min(size, 16 * blockBytes) : size;
+    const offset = random.below(Math.max(spot - length, 0) + 1);
+    if (random.oneIn(3) && this.#edgesAreCertain(offset, length)) return { offset, length };
+    const start = offset - (offset % blockBytes);
+    const end = Math.min(Math.ceil((offset + length) / blockBytes) * blockBytes, size);
+    if (this.#edgesAreCertain(start, end - start)) return { offset: start, length: end - start };
+    return { offset: start, length: 0 };
+  }
+
+  #edgesAreCertain(offset: number, length: number): boolean {
+    const { model } = this.#parts;
+    const end = offset + length;
+    if (offset % blockBytes !== 0 && !model.isCertain(offset, 1)) return false;
+    return end % blockBytes === 0 || length === 0 || model.isCertain(end - 1, 1);
+  }
+
+  #change(
+    event: Event,
+    durable: boolean,
+    operation: () => Settled<void>,
+    range: Range | undefined,
+    needsRoom: boolean,
+  ): void {
+    const { flights, model, note, profile, problem, mayFail } = this.#parts;
+    note(`[${event.calledAt}] ${event.name}`);
+    const done = (): void => {
+      event.durable = durable;
+      if (durable) model.durable(event.calledAt);
+      note(`[${event.settledAt}] ${event.name} done`);
+    };
+    const failed = (error: AshlarError): void => {
+      note(`${event.name} failed: ${error.kind}: ${error.message}`);
+      if (error.kind === 'no-space' && profile.roomBytes !== undefined && needsRoom) {
+        if (range === undefined) model.undo(event);
+        else this.#refused.push({ event, range });
+      } else if (mayFail()) this.sawFailure = true;
+      else problem(`${event.name} failed with ${error.kind}: ${error.message}`);
+    };
+    flights.start(event, operation, done, failed);
+  }
+
+  #durable(): boolean {
+    return this.#parts.random.oneIn(this.#parts.profile.durableEach);
+  }
+
+  #write(store: ObjectStore, object: ObjectId): void {
+    const { random, profile, model, flights } = this.#parts;
+    const range = this.#range(random.pick([blockBytes, 4 * blockBytes, 4 * blockBytes, profile.largestWriteBytes]));
+    if (range.length === 0) return;
+    const durable = this.#durable();
+    const bytes = payload(this.#operations, range.length);
+    const event = flights.event(`${durable ? 'durable ' : ''}write of ${range.length} at ${range.offset}`);
+    const needsRoom = !model.holdsData(range.offset, range.length);
+    model.write(event, range.offset, range.length, bytes);
+    this.#change(event, durable, () => store.write(object, range.offset, bytes, durable), range, needsRoom);
+  }
+
+  #trim(store: ObjectStore, object: ObjectId): void {
+    const { random, profile, model, flights } = this.#parts;
+    const range = this.#range(random.pick([blockBytes, profile.largestWriteBytes]));
+    if (range.length === 0) return;
+    const durable = this.#durable();
+    const event = flights.event(`${durable ? 'durable ' : ''}trim of ${range.length} at ${range.offset}`);
+    const partial = range.offset % blockBytes !== 0 || range.length % blockBytes !== 0;
+    model.write(event, range.offset, range.length, undefined);
+    this.#change(event, durable, () => store.trim(object, range.offset, range.length, durable), range, partial);
+  }
+
+  #zero(store: ObjectStore, object: ObjectId): void {
+    const { random, profile, model, flights } = this.#parts;
+    const range = this.#range(random.pick([blockBytes, profile.largestWriteBytes]));
+    if (range.length === 0) return;
+    const durable = this.#durable();
+    const keep = random.oneIn(3);
+    const event = flights.event(
+      `${durable ? 'durable ' : ''}zero${keep ? ' (kept)' : ''} of ${range.length} at ${range.offset}`,
+    );
+    model.write(event, range.offset, range.length, undefined);
+    this.#change(event, durable, () => store.zero(object, range.offset, range.length, keep, durable), range, true);
+  }
+
+  #commit(store: ObjectStore): void {
+    const { random, model, flights } = this.#parts;
+    const changes = new Map<string, string | null>();
+    for (let count = random.between(1, 4); count > 0; count -= 1) {
+      changes.set(
+        `k${random.below(12)}`,
+        random.oneIn(4) ? null : `${this.#operations}:${'v'.repeat(random.below(300))}`,
+      );
+    }
+    const durable = this.#durable();
+    const event = flights.event(`${durable ? 'durable ' : ''}commit of ${[...changes.keys()].join(' ')}`);
+    model.commit(event, changes);
+    const records = [...changes].map(([key, value]) => ({
+      key: Buffer.from(key),
+      value: value === null ? null : Buffer.from(value),
+    }));
+    this.#change(event, durable, () => store.commit(records, durable), undefined, true);
+  }
+
+  #flush(store: ObjectStore): void {
+    const { model, flights, note, problem, mayFail } = this.#parts;
+    const event = flights.event('flush');
+    note(`[${event.calledAt}] flush`);
+    const done = (): void => {
+      model.durable(event.calledAt);
+      note(`[${event.settledAt}] flush of [${event.calledAt}] done`);
+    };
+    flights.start(
+      event,
+      () => store.sync(),
+      done,
+      (error) => {
+        note(`flush failed: ${error.kind}: ${error.message}`);
+        if (mayFail()) this.sawFailure = true;
+        else problem(`a flush failed with ${error.kind}: ${error.message}`);
+      },
+    );
+  }
+
+  #read(store: ObjectStore, object: ObjectId): void {
+    const { random, profile, model, flights, problem } = this.#parts;
+    const size = model.sizeBytes;
+    const length = Math.min(1 + random.below(random.pick([blockBytes, profile.largestWriteBytes])), size);
+    const offset = random.below(size - length + 1);
+    if (length === 0 || !model.sizeIsCertain) return;
+    const bytes = new Uint8Array(length).fill(0xee);
+    const event = flights.event(`read of ${length} at ${offset}`);
+    const done = (): void => {
+      const wrong = model.checkRead(offset, bytes, event.calledAt, event.settledAt);
+      if (wrong !== undefined) problem(wrong);
+    };
+    flights.start(
+      event,
+      () => store.read(object, offset, bytes),
+      done,
+      (error) => this.#readFailed(event, error),
+    );
+  }
+
+  #getRecord(store: ObjectStore): void {
+    const { random, model, flights, problem } = this.#parts;
+    const key = `k${random.below(12)}`;
+    const event = flights.event(`get of ${key}`);
+    const done = (value: Uint8Array | undefined): void => {
+      const found = value === undefined ? null : Buffer.from(value).toString();
+      const wrong = model.checkRecord(key, found, event.calledAt, event.settledAt);
+      if (wrong !== undefined) problem(wrong);
+    };
+    flights.start(
+      event,
+      () => store.getRecord(Buffer.from(key)),
+      done,
+      (error) => this.#readFailed(event, error),
+    );
+  }
+
+  #readFailed(event: Event, error: AshlarError): void {
+    if (this.#parts.mayFail()) this.sawFailure = true;
+    else this.#parts.problem(`${event.name} failed with ${error.kind}: ${error.message}`);
+  }
+
+  #truncate(store: ObjectStore, object: ObjectId): void {
+    const { random, profile, model, flights } = this.#parts;
+    const sizeBytes = random.oneIn(2) ? profile.sizeBytes : 1 + random.below(profile.sizeBytes * 2);
+    if (!model.sizeIsCertain || !model.isCertain(0, model.sizeBytes)) return;
+    const event = flights.event(`truncate to ${sizeBytes}`);
+    model.truncate(event, sizeBytes);
+    this.#change(event, false, () => store.truncate(object, sizeBytes), undefined, true);
+  }
+
+  /** Extents cover the object, and none that is not data holds data; the accounting agrees with them. */
+  async #checkExtents(
+    store: ObjectStore,
+    object: ObjectId,
+    finish: <T>(operation: () => Settled<T>) => Promise<T>,
+  ): Promise<void> {
+    const { model, problem } = this.#parts;
+    const size = model.sizeBytes;
+    if (size === 0 || this.sawFailure) return;
+    let at = 0;
+    let allocated = 0;
+    for (const { offset, length, state } of await finish(() => store.extents(object, 0, size, 1e6))) {
+      if (offset !== at) problem(`the extents leave out or repeat [${at}, ${offset})`);
+      at = offset + length;
+      if (state !== 'hole')
+        allocated += Math.ceil(at / blockBytes) * blockBytes - Math.floor(offset / blockBytes) * blockBytes;
+      for (let block = offset; state !== 'data' && block + blockBytes <= at; block += blockBytes) {
+        if (model.holdsData(block, blockBytes)) problem(`the extents call the data at ${block} a ${state}`);
+      }
+    }
+    if (at !== size) problem(`the extents end at ${at}, the object at ${size}`);
+    const { allocatedBytes } = await finish(() => store.spaceOf(object));
+    if (allocatedBytes !== allocated) problem(`the object takes ${allocatedBytes} bytes, its extents ${allocated}`);
+  }
+
+  /** Looks whether a write that was refused for want of room left anything behind. */
+  async #settleRefused(
+    store: ObjectStore,
+    object: ObjectId,
+    event: Event,
+    range: Range,
+    finish: <T>(operation: () => Settled<T>) => Promise<T>,
+  ): Promise<void> {
+    const { model, moments } = this.#parts;
+    const start = range.offset - (range.offset % blockBytes);
+    const end = Math.min(Math.ceil((range.offset + range.length) / blockBytes) * blockBytes, model.sizeBytes);
+    if (end <= start) return;
+    const bytes = new Uint8Array(end - start);
+    await finish(() => store.read(object, start, bytes));
+    model.settleUncertain(event, start, bytes, moments.next());
+  }
+}
