@@ -214,17 +214,22 @@ export class PlainStream implements Stream {
   }
 
   #callSession(): void {
+    if (this.#state !== 'open') return;
     try {
       this.onReadable();
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       this.#fail(error instanceof Error ? error : new AshlarError('io', String(error)));
     }
+    if (this.#received === undefined) return;
+    // No event of the socket tells of bytes that came with it.
+    this.#recall = true;
+    this.#loop.attend(this);
   }
 
   /** The end of a round: what waits is sent, and the session is told what it has to know. */
   finishRound(): void {
-    if (this.#recall && !this.#paused && this.#state === 'open') {
+    if (this.#recall && !this.#paused) {
       this.#recall = false;
       this.#roundLeft = roundBytes;
       this.#callSession();
