@@ -1,0 +1,104 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Cleanup } from './cleanup.ts';
+import type { Figure } from './figure.ts';
+import { footprintFigure, measureFootprint } from './footprint.ts';
+import { isWanted, parseOptions, rowNames, usage, type Options } from './options.ts';
+import { plot } from './plot.ts';
+import { json, markdown, ratioFigures, type Measured } from './report.ts';
+import { ratioTargets, rows, volumeKinds, type VolumeKind } from './rows.ts';
+import { measureStart, startFigure } from './start-time.ts';
+import { measureSteady, steadyFigures } from './steady.ts';
+import { measureRows, type RowResult } from './table-rows.ts';
+
+const say = (text: string): void => console.error(text);
+
+const targetRows = new Set(ratioTargets.map(({ row }) => row));
+
+/** Runs a part of the benchmark in a fresh directory, which is gone afterwards with every server in it. */
+async function inFreshDirectory<T>(
+  parent: string,
+  cleanup: Cleanup,
+  body: (directory: string) => Promise<T>,
+): Promise<T> {
+  const directory = await mkdtemp(join(parent, 'ashlar-bench-'));
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  cleanup.add(remove);
+  const result = await body(directory);
+  await remove();
+  return result;
+}
+
+function whyNot(kind: VolumeKind): string | undefined {
+  return kind === 'cold' && process.getuid?.() !== 0 ? 'only root may drop the caches of the host' : undefined;
+}
+
+async function tableRows(options: Options, disk: string, cleanup: Cleanup): Promise<RowResult[]> {
+  const results: RowResult[] = [];
+  for (const kind of volumeKinds) {
+    const wanted = rows.filter(({ name }) => isWanted(options, `${kind}/${name}`, targetRows.has(`${kind}/${name}`)));
+    if (wanted.length === 0) continue;
+    const reason = whyNot(kind);
+    if (reason !== undefined) say(`${kind}: skipped, ${reason}`);
+    else {
+      const parent = kind === 'memory' ? '/dev/shm' : disk;
+      const measure = (directory: string): Promise<RowResult[]> =>
+        measureRows(kind, wanted, directory, options.scale, cleanup, say);
+      results.push(...(await inFreshDirectory(parent, cleanup, measure)));
+    }
+  }
+  return results;
+}
+
+async function specialFigures(options: Options, disk: string, cleanup: Cleanup): Promise<Figure[]> {
+  const { scale } = options;
+  const figures: Figure[] = [];
+  const part = async (name: string, measure: (directory: string) => Promise<readonly Figure[]>): Promise<void> => {
+    if (isWanted(options, name, true)) figures.push(...(await inFreshDirectory(disk, cleanup, measure)));
+  };
+  await part('steady', async (place) => steadyFigures(await measureSteady(place, scale, cleanup, say), scale));
+  await part('footprint', async (place) => [footprintFigure(await measureFootprint(place, scale, cleanup), scale)]);
+  await part('start', async (place) => [startFigure(await measureStart(place, scale, cleanup, say))]);
+  return figures;
+}
+
+async function measure(options: Options, cleanup: Cleanup): Promise<Measured> {
+  const disk = options.directory ?? tmpdir();
+  await mkdir(disk, { recursive: true });
+  const results = await tableRows(options, disk, cleanup);
+  const figures = [...ratioFigures(results), ...(await specialFigures(options, disk, cleanup))];
+  return { rows: results, figures };
+}
+
+async function main(words: readonly string[]): Promise<void> {
+  const options = parseOptions(words);
+  if (options.list) {
+    console.log(rowNames.join('\n'));
+    return;
+  }
+  const cleanup = new Cleanup();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void cleanup.run().finally(() => process.exit(1)));
+  }
+  try {
+    const measured = await measure(options, cleanup);
+    await mkdir(options.out, { recursive: true });
+    const text = markdown(measured, options.scale);
+    await writeFile(join(options.out, 'nbd.md'), text);
+    await writeFile(join(options.out, 'nbd.json'), json(measured, options.scale));
+    await writeFile(join(options.out, 'nbd.svg'), plot(measured.figures));
+    console.log(text);
+    say(`written: nbd.md, nbd.json and nbd.svg in ${options.out}`);
+  } finally {
+    await cleanup.run();
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  if (process.argv.length < 4) say(usage);
+  process.exitCode = 1;
+}

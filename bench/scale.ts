@@ -1,0 +1,45 @@
+import { availableParallelism } from 'node:os';
+import { GiB, MiB } from '@ashlar/core';
+
+/** How much of everything a run does. */
+export type Scale = {
+  readonly quick: boolean;
+  /** Rounds of the table's rows and of the steady state; each server has its turn in each round. */
+  readonly pairs: number;
+  readonly seconds: number;
+  /** Size of the disks of the table's rows, all of it written before. */
+  readonly diskBytes: number;
+  readonly steady: { readonly sizeBytes: number; readonly journalBytes: number; readonly seconds: number };
+  readonly footprintBytes: number;
+  readonly startBytes: number;
+  readonly starts: number;
+};
+
+export function fullScale(pairs = 5): Scale {
+  return {
+    quick: false,
+    pairs,
+    seconds: 2,
+    diskBytes: 2 * GiB,
+    steady: { sizeBytes: 8 * GiB, journalBytes: GiB, seconds: 30 },
+    footprintBytes: 100 * GiB,
+    startBytes: 1024 * GiB,
+    starts: 5,
+  };
+}
+
+/** Shows that everything works; its figures mean little. */
+export function quickScale(pairs = 1): Scale {
+  return {
+    quick: true,
+    pairs,
+    seconds: 0.5,
+    diskBytes: 128 * MiB,
+    steady: { sizeBytes: 512 * MiB, journalBytes: 64 * MiB, seconds: 3 },
+    footprintBytes: 4 * GiB,
+    startBytes: 16 * GiB,
+    starts: 1,
+  };
+}
+
+export const cores = availableParallelism();
