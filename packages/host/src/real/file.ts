@@ -32,6 +32,11 @@ type RealFileOptions = {
   readonly direct: boolean;
 };
 
+/** What a file does whose file system cannot say what the page cache has. Its name may be gone: it is asked by its descriptor. */
+function withoutCacheReads(descriptor: number): 'all' | 'none' {
+  return statfsSync(`/proc/self/fd/${descriptor}`).type === TMPFS_MAGIC ? 'all' : 'none';
+}
+
 /** A file or block device by positioned system calls. */
 export class RealFile implements HostFile {
   readonly path: string;
@@ -65,7 +70,7 @@ export class RealFile implements HostFile {
       const count = readCached(number, into, done, offset + done);
       if (count === 0) return done;
       if (count > 0) done += count;
-      else if (count === -errno.EOPNOTSUPP) this.#atOnce = this.#withoutCacheReads();
+      else if (count === -errno.EOPNOTSUPP) this.#atOnce = withoutCacheReads(number);
       else if (count === -errno.EAGAIN) break;
       else if (count !== -errno.EINTR) throw this.#error(-count, 'read', offset, into.byteLength);
     }
@@ -247,10 +252,6 @@ export class RealFile implements HostFile {
 
   close(): void {
     this.#descriptor.close();
-  }
-
-  #withoutCacheReads(): 'all' | 'none' {
-    return statfsSync(this.path).type === TMPFS_MAGIC ? 'all' : 'none';
   }
 
   #checkRange(operation: string, offset: number, length: number): void {

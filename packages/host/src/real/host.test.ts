@@ -1,15 +1,92 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hostContract } from '@ashlar/testing';
+import { MiB } from '@ashlar/core';
+import { failsWith, hostContract, sameBytes, testAsRoot, type HostFixture } from '@ashlar/testing';
 import test from 'ava';
+import { addressOf } from '../ffi/memory.ts';
 import { createRealHost } from './host.ts';
 
-hostContract(test, 'real host', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'ashlar-host-'));
+function fixtureUnder(parent: string): HostFixture {
+  const directory = mkdtempSync(join(parent, 'ashlar-host-'));
   return {
     host: createRealHost(),
     directory,
     dispose: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+hostContract(test, 'real host', () => fixtureUnder(tmpdir()));
+
+/** A file system in memory answers reads another way. */
+const memory = '/dev/shm';
+if (existsSync(memory)) hostContract(test, 'real host in memory', () => fixtureUnder(memory));
+
+test('an error is a sentence with the path and the operation', async (t) => {
+  const { host, directory, dispose } = fixtureUnder(tmpdir());
+  t.teardown(dispose);
+  const error = await failsWith(t, 'not-found', () => host.open(`${directory}/missing`, {}));
+  t.is(error?.message, `cannot open ${directory}/missing: no such file or directory (ENOENT)`);
+  t.like(error?.context, { operation: 'open', path: `${directory}/missing` });
+});
+
+test('a boot is told by the same words each time', (t) => {
+  t.regex(createRealHost().bootId(), /^[0-9a-f-]{36}$/);
+});
+
+test('the memory of an aligned buffer starts at a multiple of 4 KiB, whatever its length', (t) => {
+  const host = createRealHost();
+  for (const length of [1, 4095, 4096, 10_000, 3 * MiB]) {
+    const buffer = host.alignedBuffer(length);
+    t.is(buffer.byteLength, length);
+    t.is(addressOf(buffer) % 4096, 0);
+  }
+});
+
+testAsRoot(test, 'losetup')('a block device is measured, read, written, punched, and ends where it ends', async (t) => {
+  const { host, directory, dispose } = fixtureUnder(tmpdir());
+  writeFileSync(`${directory}/image`, new Uint8Array(8 * MiB));
+  const device = execFileSync('losetup', ['--find', '--show', `${directory}/image`], { encoding: 'utf8' }).trim();
+  t.teardown(() => {
+    execFileSync('losetup', ['--detach', device]);
+    dispose();
+  });
+  t.like(host.stat(device), { kind: 'device', sizeBytes: 8 * MiB });
+  for (const direct of [false, true]) {
+    const file = host.open(device, { direct });
+    t.true(file.isDevice);
+    t.is(file.size(), 8 * MiB);
+    const bytes = host.alignedBuffer(MiB).fill(direct ? 7 : 5);
+    await file.write(2 * MiB, bytes);
+    await file.sync();
+    const into = host.alignedBuffer(MiB);
+    t.is(await file.read(2 * MiB, into), MiB);
+    sameBytes(t, bytes, into, 'written');
+    await file.punch(2 * MiB, MiB / 2);
+    await file.zeroRange(2.5 * MiB, MiB / 2);
+    t.is(await file.read(2 * MiB, into), MiB);
+    sameBytes(t, new Uint8Array(MiB), into, 'punched and zeroed');
+    await file.allocate(0, 8 * MiB);
+    t.deepEqual(file.extents(0, MiB, 4), [{ offset: 0, length: MiB, state: 'data' }]);
+    await failsWith(t, 'out-of-range', () => file.write(8 * MiB, bytes));
+    await failsWith(t, 'unsupported', () => file.truncate(MiB));
+    t.is(await file.read(7.5 * MiB, into), MiB / 2);
+    file.close();
+  }
+});
+
+testAsRoot(test, 'mount')('a full file system says no-space, and takes writes again when there is room', async (t) => {
+  const { host, directory, dispose } = fixtureUnder(tmpdir());
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]);
+  t.teardown(() => {
+    execFileSync('umount', [directory]);
+    dispose();
+  });
+  const file = host.open(`${directory}/a`, { create: true });
+  await failsWith(t, 'no-space', () => file.write(0, new Uint8Array(2 * MiB).fill(1)));
+  await failsWith(t, 'no-space', () => file.allocate(0, 2 * MiB));
+  await file.punch(0, MiB);
+  await file.write(0, new Uint8Array(MiB / 2).fill(2));
+  file.close();
 });
