@@ -93,7 +93,7 @@ export class Client {
   /** Ends a negotiation by GO, or by EXPORT_NAME where the server has no GO. */
   async enter(negotiation: Negotiation, style: Style, contexts: readonly Context[] = []): Promise<Transmission> {
     const { final, before } = await negotiation.ask(option.go, this.infoData([info.blockSize]));
-    if (final.type === optionReply.errorUnsupported) return this.enterByName(negotiation, style);
+    if (final.type === optionReply.errorUnsupported) return this.enterByName(negotiation, style, contexts);
     if (isErrorReply(final.type)) {
       throw new Failed(`NBD_OPT_GO was answered by ${nameOfOptionReply(final.type)} ${final.data.toString()}`.trim());
     }
@@ -101,13 +101,13 @@ export class Client {
   }
 
   /** Ends a negotiation by EXPORT_NAME. */
-  async enterByName(negotiation: Negotiation, style: Style): Promise<Transmission> {
+  async enterByName(negotiation: Negotiation, style: Style, contexts: readonly Context[] = []): Promise<Transmission> {
     await negotiation.send(option.exportName, Buffer.from(this.target.exportName));
     const withZeroes = (negotiation.clientFlags & handshakeFlag.noZeroes) === 0;
     const bytes = await negotiation.connection.read(withZeroes ? 134 : 10, 'the reply to NBD_OPT_EXPORT_NAME');
     expect(isZero(bytes.subarray(10)), 'the 124 reserved bytes are not all zero');
     const found: ExportInfo = { ...parseExport(bytes), types: [] };
-    return new Transmission(negotiation.connection, style, found, []);
+    return new Transmission(negotiation.connection, style, found, contexts);
   }
 
   /** Runs `work` on a fresh connection of each style that the server has, and says which one it failed on. */

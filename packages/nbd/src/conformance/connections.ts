@@ -129,7 +129,7 @@ const pipelineChecks: readonly Check[] = [
   },
   {
     id: 'pipeline.slow-reader',
-    title: 'A client that asks for much and reads nothing does not hold up others',
+    title: 'A client that asks for much, reads nothing and leaves does not disturb others',
     source: robustnessSource,
     level: 'MUST',
     run: async (client, facts) => {
@@ -139,6 +139,8 @@ const pipelineChecks: readonly Check[] = [
         await session.connection.write(session.prepare({ type: command.read, length }));
       }
       await client.stillServes(facts);
+      session.connection.close();
+      for (let round = 0; round < 4; round++) await client.stillServes(facts);
     },
   },
   {

@@ -1,7 +1,16 @@
 import { countedString, u32 } from './bytes.ts';
 import type { Check } from './check.ts';
 import type { Client } from './client.ts';
-import { command, errno, isErrorReply, maximumString, nameOfOptionReply, option, optionReply } from './constants.ts';
+import {
+  command,
+  errno,
+  info,
+  isErrorReply,
+  maximumString,
+  nameOfOptionReply,
+  option,
+  optionReply,
+} from './constants.ts';
 import { allocation, contexts, refusesNames, structured } from './needs.ts';
 import { contextData, parseContexts, type Context, type Negotiation } from './negotiation.ts';
 import { expect, within } from './outcome.ts';
@@ -266,6 +275,35 @@ const selectChecks: readonly Check[] = [
       await select(client, negotiation, [base]);
       await select(client, negotiation, []);
       await expectNoContext(client, negotiation, facts.unit);
+    },
+  },
+  {
+    id: 'context.survives-info',
+    title: 'What was selected stays so through other options',
+    source: 'Metadata querying',
+    level: 'MUST',
+    needs: [allocation],
+    run: async (client, facts) => {
+      const negotiation = await withStructured(client);
+      const selected = await select(client, negotiation, [base]);
+      await negotiation.ask(option.listMetaContext, client.contextData([]));
+      await negotiation.ask(option.info, client.infoData([info.blockSize]));
+      await negotiation.ask(option.list);
+      const session = await client.enter(negotiation, 'structured', selected);
+      await session.succeed({ type: command.blockStatus, length: facts.unit });
+    },
+  },
+  {
+    id: 'context.export-name',
+    title: 'What was selected is in effect after NBD_OPT_EXPORT_NAME too',
+    source: 'Metadata querying',
+    level: 'MUST',
+    needs: [allocation],
+    run: async (client, facts) => {
+      const negotiation = await withStructured(client);
+      const selected = await select(client, negotiation, [base]);
+      const session = await client.enterByName(negotiation, 'structured', selected);
+      await session.succeed({ type: command.blockStatus, length: facts.unit });
     },
   },
   {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export type Address = { readonly path: string } | { readonly host: string; readonly port: number };
 
@@ -62,26 +63,45 @@ function tlsMaterial(files: TlsFiles, host: string): TlsMaterial {
   };
 }
 
+/** Files that the URI's query names, as libnbd has it; those of the command line come first. */
+function withQuery(files: TlsFiles, query: URLSearchParams, user: string | undefined): TlsFiles {
+  const directory = query.get('tls-certificates') ?? undefined;
+  const inDirectory = (name: string): string | undefined => {
+    const path = directory === undefined ? undefined : join(directory, name);
+    return path !== undefined && existsSync(path) ? path : undefined;
+  };
+  return {
+    authority: files.authority ?? inDirectory('ca-cert.pem'),
+    certificate: files.certificate ?? inDirectory('client-cert.pem'),
+    key: files.key ?? inDirectory('client-key.pem'),
+    preSharedKeys: files.preSharedKeys ?? query.get('tls-psk-file') ?? undefined,
+    identity: files.identity ?? user,
+    insecure: files.insecure,
+  };
+}
+
 /**
  * The server and export that an NBD URI names: `nbd://host[:port]/export`, `nbd+unix:///export?socket=PATH`, or the
  * same with `nbds` for a session that is upgraded to TLS. Throws UsageError.
  */
-export function parseTarget(text: string, files: TlsFiles): Target {
-  const match = /^(nbds?)(\+unix)?:\/\/([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(text);
+export function parseTarget(text: string, given: TlsFiles): Target {
+  const match = /^(nbds?)(\+unix)?:\/\/(?:([^@/?]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(text);
   if (match === null) {
     throw new UsageError(`'${text}' is no NBD URI: write nbd://HOST[:PORT]/EXPORT or nbd+unix:///EXPORT?socket=PATH`);
   }
-  const [, scheme, unix, authority = '', name = '', query = ''] = match;
+  const [, scheme, unix, user, authority = '', name = '', queryText = ''] = match;
   const host = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(authority);
   if (host === null) throw new UsageError(`'${authority}' is no host and port`);
   const hostName = host[1] ?? (host[2] || 'localhost');
-  const wantsTls = scheme === 'nbds' || Object.values(files).some((value) => value !== undefined && value !== false);
+  const query = new URLSearchParams(queryText);
+  const files = withQuery(given, query, user);
+  const wantsTls = scheme === 'nbds' || Object.values(given).some((value) => value !== undefined && value !== false);
   const common = {
     exportName: decodeURIComponent(name),
     ...(wantsTls ? { tls: tlsMaterial(files, hostName) } : {}),
   };
   if (unix === undefined) return { ...common, address: { host: hostName, port: Number(host[3] ?? 10809) } };
-  const path = new URLSearchParams(query).get('socket');
+  const path = query.get('socket');
   if (path === null || path === '') throw new UsageError(`'${text}' names no socket: add ?socket=PATH`);
   return { ...common, address: { path } };
 }

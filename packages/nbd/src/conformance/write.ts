@@ -1,9 +1,9 @@
 import { pattern } from './bytes.ts';
 import type { Check } from './check.ts';
-import { command, commandFlag, defaultMaximumPayload, transmissionFlag } from './constants.ts';
+import { command, commandFlag, defaultMaximumPayload, errno, transmissionFlag } from './constants.ts';
 import { formatBytes } from './format.ts';
 import { advertises, chunked, fine, writable } from './needs.ts';
-import { expect } from './outcome.ts';
+import { ConnectionEnded, expect } from './outcome.ts';
 import { hasScratch, scratchLength, scratchOffset } from './scratch.ts';
 
 const source = 'Request types';
@@ -122,6 +122,35 @@ export const writeChecks: readonly Check[] = [
           await session.ping();
         },
         // The extension has the server disconnect.
+        { except: 'extended' },
+      ),
+  },
+  {
+    id: 'write.no-overflow',
+    title: 'A write of more than the maximum payload is not refused by NBD_EOVERFLOW',
+    source: 'Error values',
+    level: 'SHOULD',
+    writes: true,
+    needs: [
+      writable,
+      ({ maximumPayload, unit, size }) =>
+        maximumPayload <= 2 ** 26 && size >= maximumPayload + unit
+          ? undefined
+          : `the maximum payload is ${formatBytes(maximumPayload)}, and the export has ${formatBytes(size)}`,
+    ],
+    run: (client, facts) =>
+      client.eachStyle(
+        facts,
+        async (session) => {
+          const payload = pattern(facts.maximumPayload - (facts.maximumPayload % facts.unit) + facts.unit, 53);
+          try {
+            const { error } = await session.call({ type: command.write, payload });
+            expect(error !== errno.overflow, 'it is');
+          } catch (error) {
+            // To end the connection is allowed, too.
+            if (!(error instanceof ConnectionEnded)) throw error;
+          }
+        },
         { except: 'extended' },
       ),
   },
