@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import type { Step } from './steps.ts';
 
 const folder = 'docs/reports';
-/** Where a test leaves figures for the report, a Markdown file each. */
-const figuresFolder = 'test/out/report';
+/** Where a test and the benchmark leave figures for the report, a Markdown file each. */
+export const figuresFolder = 'test/out/report';
 
 export const reportPath = (): string => `${folder}/${new Date().toISOString().slice(0, 10)}.md`;
 
@@ -53,10 +53,13 @@ function section(title: string, body: string): string {
   return body === '' ? '' : `\n## ${title}\n\n${body}\n`;
 }
 
+/** Headings two levels further down. */
+const lower = (markdown: string): string => markdown.replace(/^(?=#+ )/gm, '##');
+
 function figures(): string {
   try {
     const names = readdirSync(figuresFolder).filter((name) => name.endsWith('.md'));
-    return names.map((name) => readFileSync(join(figuresFolder, name), 'utf8').trim()).join('\n\n');
+    return names.map((name) => lower(readFileSync(join(figuresFolder, name), 'utf8').trim())).join('\n\n');
   } catch {
     return '';
   }

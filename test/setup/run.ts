@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { clearFigures, reportPath, writeReport } from './report.ts';
+import { clearFigures, figuresFolder, reportPath, writeReport } from './report.ts';
 import { check, testFolders, tests, type Step } from './steps.ts';
 
 const long = process.env['ASHLAR_LONG'] === '1';
@@ -20,7 +20,11 @@ async function runAll(): Promise<Step[]> {
   const steps = [toolStep()];
   const options = ['--concurrency', String(availableParallelism()), ...(long ? ['--timeout', '60m'] : [])];
   steps.push(await check('format, lint and types', ['turbo', 'run', 'format:check', 'lint', 'types']));
-  for (const folder of wanted(testFolders(), process.argv.slice(2))) steps.push(await tests(folder, options));
+  const words = process.argv.slice(2);
+  for (const folder of wanted(testFolders(), words)) steps.push(await tests(folder, options));
+  if (long && wanted(['benchmark'], words).length > 0) {
+    steps.push(await check('benchmark', ['node', 'bench/main.ts', 'nbd', '--out', figuresFolder]));
+  }
   return steps;
 }
 

@@ -18,7 +18,7 @@ type Manifest = {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
 
-const skipped = new Set(['node_modules', '.git', '.turbo', 'ashlar-data', 'out', 'reports', 'coverage']);
+const skipped = new Set(['node_modules', '.git', '.turbo', 'ashlar-data', 'out', 'results', 'reports', 'coverage']);
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
