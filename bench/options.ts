@@ -13,7 +13,7 @@ export type Options = {
   readonly list: boolean;
 };
 
-export const specialRows = ['steady', 'footprint', 'start'] as const;
+const specialRows = ['steady', 'footprint', 'start'] as const;
 
 export const rowNames: readonly string[] = [
   ...volumeKinds.flatMap((kind) => rows.map(({ name }) => `${kind}/${name}`)),

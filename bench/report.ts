@@ -40,7 +40,7 @@ export function ratioFigures(rows: readonly RowResult[]): Figure[] {
 const number = (value: number): string =>
   value >= 100 ? String(Math.round(value)) : Number.isNaN(value) ? '—' : String(Number(value.toPrecision(3)));
 
-export function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
+function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n');
 }
@@ -102,7 +102,7 @@ function firstLine(command: string, ...options: string[]): string {
 }
 
 /** What the figures were measured on. */
-export function machine(): Readonly<Record<string, string>> {
+function machine(): Readonly<Record<string, string>> {
   return {
     commit: firstLine('git', 'rev-parse', '--short', 'HEAD'),
     processor: `${cpus()[0]?.model ?? '—'}, ${cores} cores`,

@@ -15,10 +15,8 @@ export async function extentsOf(
 ): Promise<readonly Extent[]> {
   const found: { offset: number; length: number; state: ExtentState }[] = [];
   const end = offset + length;
-  const leafBytes = pool.chunkSizeBytes * entriesEach;
   for (let at = offset; at < end;) {
-    const leaf = await object.tree.leaf(Math.floor(at / leafBytes));
-    const leafEnd = leaf === undefined ? await holeEnd(pool, object, at, end) : at - (at % leafBytes) + leafBytes;
+    const { leaf, leafEnd } = await object.tree.stable(() => leafAt(pool, object, at));
     for (const stop = Math.min(end, leafEnd); at < stop;) {
       const chunk = Math.floor(at / pool.chunkSizeBytes);
       const bare =
@@ -26,7 +24,7 @@ export async function extentsOf(
       const next = bare
         ? Math.min(stop, nextOverlaid(pool, object, chunk))
         : Math.min(stop, at - (at % blockSize) + blockSize);
-      const state = bare ? 'hole' : stateOf(object, chunk, (at % pool.chunkSizeBytes) / blockSize, leaf);
+      const state = bare ? 'hole' : stateOf(object, chunk, Math.floor((at % pool.chunkSizeBytes) / blockSize), leaf);
       const last = found.at(-1);
       if (last?.state === state) last.length += next - at;
       else if (found.length === limit) return found;
@@ -37,10 +35,18 @@ export async function extentsOf(
   return found;
 }
 
-async function holeEnd(pool: PoolParts, object: ObjectState, at: number, end: number): Promise<number> {
+/** The committed leaf of a place and where what it says ends: at the next leaf that is there, where it is not. */
+async function leafAt(
+  pool: PoolParts,
+  object: ObjectState,
+  at: number,
+): Promise<{ readonly leaf: Page | undefined; readonly leafEnd: number }> {
   const leafBytes = pool.chunkSizeBytes * entriesEach;
-  const next = await object.tree.nextLeaf(Math.floor(at / leafBytes));
-  return next < 0 ? end : Math.max(next * leafBytes, at - (at % leafBytes) + leafBytes);
+  const index = Math.floor(at / leafBytes);
+  const leaf = await object.tree.leaf(index);
+  if (leaf !== undefined) return { leaf, leafEnd: (index + 1) * leafBytes };
+  const next = await object.tree.nextLeaf(index);
+  return { leaf, leafEnd: next < 0 ? Number.MAX_SAFE_INTEGER : Math.max(next, index + 1) * leafBytes };
 }
 
 /** Where the next chunk behind `chunk` begins that the overlay knows. */
@@ -52,8 +58,7 @@ function nextOverlaid(pool: PoolParts, object: ObjectState, chunk: number): numb
   return least === Number.MAX_SAFE_INTEGER ? least : least * pool.chunkSizeBytes;
 }
 
-function stateOf(object: ObjectState, chunk: number, blockAt: number, leaf: Page | undefined): ExtentState {
-  const block = Math.floor(blockAt);
+function stateOf(object: ObjectState, chunk: number, block: number, leaf: Page | undefined): ExtentState {
   const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
   if (code < 0 || code >= firstArena || code === corrupt) return 'data';
   if (code === reserved) return 'zero';

@@ -1,4 +1,4 @@
-import { andThen, assert, type Settled } from '@ashlar/core';
+import { andThen, assert, isPromise, type Settled } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { readRef, refsEach, writeRef, type PageRef } from './format/page-ref.ts';
 import { pageOf, type Page, type PageFile } from './page-file.ts';
@@ -32,6 +32,17 @@ export class PageTree {
     const { ref, levels } = this.#root;
     if (ref === undefined || index >= refsEach ** levels) return undefined;
     return this.#descend(ref, levels, index);
+  }
+
+  /**
+   * What `look` finds, of one version of the map: it looks again where a checkpoint committed meanwhile. A look that was
+   * answered at once saw one version.
+   */
+  stable<T>(look: () => Settled<T>): Settled<T> {
+    const root = this.#root;
+    const found = look();
+    if (!isPromise(found)) return found;
+    return found.then((value) => (root === this.#root ? value : this.stable(look)));
   }
 
   /** The first index at or above `index` whose leaf may be there, or -1: skips holes of any size quickly. */

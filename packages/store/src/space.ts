@@ -1,22 +1,36 @@
+import { isPromise, type Settled } from '@ashlar/core';
 import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
 import { hole, nothing } from './overlay.ts';
 import type { ObjectState, PoolParts } from './state.ts';
 
 /** Blocks of data and of kept room that an object has, exactly: the committed map's count and what the overlay changes. */
 export async function blocksInUse(pool: PoolParts, object: ObjectState): Promise<number> {
+  for (;;) {
+    const count = countNow(pool, object);
+    if (!isPromise(count)) return count;
+    await count;
+  }
+}
+
+/** Counts in one turn, so that neither a write nor a checkpoint comes between; or fetches the leaves that it needs. */
+function countNow(pool: PoolParts, object: ObjectState): Settled<number> {
   const chunks = new Set([...object.overlay.active.keys(), ...(object.overlay.frozen?.keys() ?? [])]);
-  let committed = object.committedBlocks;
+  const fetching: Promise<unknown>[] = [];
+  let blocks = object.committedBlocks;
   for (const chunk of chunks) {
-    const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
+    const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
+    if (isPromise(leaf)) {
+      fetching.push(leaf);
+      continue;
+    }
     const entry = chunk % entriesEach;
     for (let block = 0; block < pool.blocksEach; block += 1) {
       const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
       if (code === nothing) continue;
       const before =
         leaf !== undefined && (slotOf(leaf.view, entry, block) >= 0 || isReserved(leaf.view, entry, block));
-      const after = code !== hole;
-      committed += Number(after) - Number(before);
+      blocks += Number(code !== hole) - Number(before);
     }
   }
-  return committed;
+  return fetching.length === 0 ? blocks : Promise.all(fetching).then(() => 0);
 }

@@ -10,7 +10,8 @@ export const errorOfKind: Readonly<Record<ErrorKind, number>> = {
   invalid: errorCode.EINVAL,
   'read-only': errorCode.EPERM,
   corrupt: errorCode.EIO,
-  unsupported: errorCode.ENOTSUP,
+  // ENOTSUP is for NBD_CMD_FLAG_FAST_ZERO alone.
+  unsupported: errorCode.EINVAL,
   busy: errorCode.EIO,
   stale: errorCode.ESHUTDOWN,
   denied: errorCode.EPERM,
@@ -25,7 +26,7 @@ export const errorOfKind: Readonly<Record<ErrorKind, number>> = {
   'too-many-links': errorCode.EINVAL,
   quota: errorCode.ENOSPC,
   'not-owner': errorCode.EPERM,
-  'too-big': errorCode.EINVAL,
+  'too-big': errorCode.ENOSPC,
   'too-small': errorCode.EINVAL,
   'bad-cookie': errorCode.EINVAL,
   'bad-type': errorCode.EINVAL,

@@ -1,45 +1,48 @@
 import { magic } from './constants.ts';
+import type { RequestHead } from './request.ts';
 
 export const simpleReplySize = 16;
 export const structuredReplySize = 20;
 export const extendedReplySize = 32;
 
-export function writeSimpleReply(
-  view: DataView,
-  at: number,
-  error: number,
-  cookieHigh: number,
-  cookieLow: number,
-): void {
+/** The request's fields that each of its replies repeats. */
+export type Answered = Pick<RequestHead, 'cookieHigh' | 'cookieLow' | 'offsetHigh' | 'offsetLow'>;
+
+/** proto.md, "Simple reply message". Gives the size. */
+export function writeSimpleReply(view: DataView, at: number, error: number, request: Answered): number {
   view.setUint32(at, magic.simpleReply);
   view.setUint32(at + 4, error);
-  view.setUint32(at + 8, cookieHigh);
-  view.setUint32(at + 12, cookieLow);
+  view.setUint32(at + 8, request.cookieHigh);
+  view.setUint32(at + 12, request.cookieLow);
+  return simpleReplySize;
 }
 
-/** The head of a chunk, structured or extended; gives its size. `length` counts what follows the head. */
+/**
+ * The head of a chunk, structured or extended (proto.md, "Structured reply chunk message" and "Extended reply chunk message");
+ * gives its size. `length` counts the bytes that follow the head, below 2^32.
+ */
 export function writeChunkHead(
   view: DataView,
   at: number,
   extended: boolean,
   flags: number,
   type: number,
-  cookieHigh: number,
-  cookieLow: number,
-  offset: number,
+  request: Answered,
   length: number,
 ): number {
   view.setUint32(at, extended ? magic.extendedReply : magic.structuredReply);
   view.setUint16(at + 4, flags);
   view.setUint16(at + 6, type);
-  view.setUint32(at + 8, cookieHigh);
-  view.setUint32(at + 12, cookieLow);
+  view.setUint32(at + 8, request.cookieHigh);
+  view.setUint32(at + 12, request.cookieLow);
   if (!extended) {
     view.setUint32(at + 16, length);
     return structuredReplySize;
   }
-  writeU64(view, at + 16, offset);
-  writeU64(view, at + 24, length);
+  view.setUint32(at + 16, request.offsetHigh);
+  view.setUint32(at + 20, request.offsetLow);
+  view.setUint32(at + 24, 0);
+  view.setUint32(at + 28, length);
   return extendedReplySize;
 }
 
@@ -48,6 +51,7 @@ export function writeU64(view: DataView, at: number, value: number): void {
   view.setUint32(at + 4, value % 2 ** 32);
 }
 
+/** 64 bits; above 2^53 not exact. */
 export function readU64(view: DataView, at: number): number {
   return view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);
 }

@@ -1,5 +1,5 @@
 import type { Extent } from '@ashlar/core';
-import type { RequestHead } from '../codec/request.ts';
+import { RequestHead } from '../codec/request.ts';
 import type { Inbox, PooledBuffer } from './buffer-pool.ts';
 
 /** What an operation tells its session; the callbacks are made once an object, not once a request. */
@@ -10,13 +10,7 @@ export type OperationOwner = {
 };
 
 /** One request in flight. Objects are used again: nothing is allocated for a request that is answered at once. */
-export class Operation {
-  type = 0;
-  flags = 0;
-  cookieHigh = 0;
-  cookieLow = 0;
-  offset = 0;
-  length = 0;
+export class Operation extends RequestHead {
   /** Bytes it counts for against the connection's bound. */
   weight = 0;
   /** Where a small write's payload lies. */
@@ -30,6 +24,7 @@ export class Operation {
   readonly released: () => void;
 
   constructor(owner: OperationOwner) {
+    super();
     this.done = (value) => owner.succeeded(this, value ?? undefined);
     this.fail = (error) => owner.failed(this, error);
     this.released = () => owner.sent(this);
@@ -40,6 +35,8 @@ export class Operation {
     this.flags = head.flags;
     this.cookieHigh = head.cookieHigh;
     this.cookieLow = head.cookieLow;
+    this.offsetHigh = head.offsetHigh;
+    this.offsetLow = head.offsetLow;
     this.offset = head.offset;
     this.length = head.length;
     this.weight = 0;

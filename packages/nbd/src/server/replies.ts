@@ -8,6 +8,7 @@ import {
   writeSimpleReply,
   writeU64,
 } from '../codec/reply.ts';
+import type { RequestHead } from '../codec/request.ts';
 import { headRoom } from './buffer-pool.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { Operation } from './operation.ts';
@@ -26,19 +27,19 @@ export class Replies {
   }
 
   /** Success without a payload. Compact structured replies allow the simple form for all but reads. */
-  ok({ cookieHigh, cookieLow, offset }: Operation): void {
+  ok(operation: Operation): void {
     if (this.#replies === 'extended') {
-      writeChunkHead(scratchView, 0, true, chunkFlag.done, chunk.none, cookieHigh, cookieLow, offset, 0);
+      writeChunkHead(scratchView, 0, true, chunkFlag.done, chunk.none, operation, 0);
       this.#stream.send(scratch.subarray(0, extendedReplySize));
       return;
     }
-    writeSimpleReply(scratchView, 0, 0, cookieHigh, cookieLow);
+    writeSimpleReply(scratchView, 0, 0, operation);
     this.#stream.send(scratch.subarray(0, simpleReplySize));
   }
 
   /** A read's data: its head is written before the payload, and both leave as one. */
   data(operation: Operation): void {
-    const { buffer, cookieHigh, cookieLow, offset, length } = operation;
+    const { buffer, offset, length } = operation;
     if (buffer === undefined) {
       this.#noData(operation);
       return;
@@ -47,44 +48,29 @@ export class Replies {
     let start: number;
     if (this.#replies === 'simple') {
       start = headRoom - simpleReplySize;
-      writeSimpleReply(view, start, 0, cookieHigh, cookieLow);
+      writeSimpleReply(view, start, 0, operation);
     } else {
       const extended = this.#replies === 'extended';
       start = headRoom - 8 - (extended ? extendedReplySize : structuredReplySize);
-      writeChunkHead(
-        view,
-        start,
-        extended,
-        chunkFlag.done,
-        chunk.offsetData,
-        cookieHigh,
-        cookieLow,
-        offset,
-        length + 8,
-      );
+      writeChunkHead(view, start, extended, chunkFlag.done, chunk.offsetData, operation, length + 8);
       writeU64(view, headRoom - 8, offset);
     }
     this.#stream.send(buffer.bytes.subarray(start, headRoom + length), operation.released);
   }
 
   /** `errno` and, where the form has a place for it, a sentence. */
-  error(
-    operation: Pick<Operation, 'type' | 'cookieHigh' | 'cookieLow' | 'offset'>,
-    errno: number,
-    error?: unknown,
-  ): void {
-    const { cookieHigh, cookieLow, offset } = operation;
+  error(request: RequestHead, errno: number, error?: unknown): void {
     if (this.#replies === 'simple') {
-      writeSimpleReply(scratchView, 0, errno, cookieHigh, cookieLow);
+      writeSimpleReply(scratchView, 0, errno, request);
       this.#stream.send(scratch.subarray(0, simpleReplySize));
       return;
     }
     const extended = this.#replies === 'extended';
     const text = error instanceof AshlarError ? Buffer.from(error.message, 'utf8').subarray(0, 512) : new Uint8Array(0);
-    const at = error instanceof AshlarError && operation.type === command.read ? error.context.offset : undefined;
+    const at = error instanceof AshlarError && request.type === command.read ? error.context.offset : undefined;
     const length = 6 + text.length + (at === undefined ? 0 : 8);
     const type = at === undefined ? chunk.error : chunk.errorOffset;
-    const head = writeChunkHead(scratchView, 0, extended, chunkFlag.done, type, cookieHigh, cookieLow, offset, length);
+    const head = writeChunkHead(scratchView, 0, extended, chunkFlag.done, type, request, length);
     scratchView.setUint32(head, errno);
     scratchView.setUint16(head + 4, text.length);
     scratch.set(text, head + 6);
@@ -95,14 +81,13 @@ export class Replies {
   /** Descriptors of base:allocation for a range (proto.md, "NBD_CMD_BLOCK_STATUS"). */
   blockStatus(operation: Operation, extents: readonly Extent[]): void {
     const extended = this.#replies === 'extended';
-    const { cookieHigh, cookieLow, offset } = operation;
     const each = extended ? 16 : 8;
     const first = extended ? 8 : 4;
     const bytes = new Uint8Array(extendedReplySize + first + extents.length * each);
     const view = new DataView(bytes.buffer);
     const length = first + extents.length * each;
     const type = extended ? chunk.blockStatusExtended : chunk.blockStatus;
-    const head = writeChunkHead(view, 0, extended, chunkFlag.done, type, cookieHigh, cookieLow, offset, length);
+    const head = writeChunkHead(view, 0, extended, chunkFlag.done, type, operation, length);
     view.setUint32(head, baseAllocation.id);
     if (extended) view.setUint32(head + 4, extents.length);
     for (const [index, extent] of extents.entries()) {
@@ -119,13 +104,12 @@ export class Replies {
   }
 
   #noData(operation: Operation): void {
-    const { cookieHigh, cookieLow, offset } = operation;
     if (this.#replies === 'simple') {
       this.ok(operation);
       return;
     }
     const extended = this.#replies === 'extended';
-    const head = writeChunkHead(scratchView, 0, extended, chunkFlag.done, chunk.none, cookieHigh, cookieLow, offset, 0);
+    const head = writeChunkHead(scratchView, 0, extended, chunkFlag.done, chunk.none, operation, 0);
     this.#stream.send(scratch.subarray(0, head));
   }
 }

@@ -56,7 +56,7 @@ function apply(names: Map<string, Node>, change: Change): void {
   }
 }
 
-export function splitPath(path: string): string[] {
+function splitPath(path: string): string[] {
   return path.split('/').filter((part) => part !== '');
 }
 

@@ -1,81 +1,83 @@
 /**
  * An operation as the model sees it. Times are counts of what was asked and answered, so each is its own. An operation that
- * failed may have taken effect or not: it never settles.
+ * failed may have taken effect or not: it has ended and never settles.
  */
 export type Event = {
   readonly name: string;
   readonly calledAt: number;
-  /** Infinity until it has settled well. */
+  /** When it was answered, well or not; Infinity until then. */
+  endedAt: number;
+  /** When it was answered well; Infinity until then, and for ever when it failed. */
   settledAt: number;
   /** It settled and must survive every crash from then on. */
   durable: boolean;
 };
 
-type Version<V> = { readonly value: V; readonly event: Event };
+/** `rank`: what was seen to be the last of several that were in flight at once comes after all of a lower rank. */
+type Version<V> = { readonly value: V; readonly event: Event; readonly rank: number };
 
 /** From the first to the last moment at which a history cut there would show what was found. */
 export type Interval = { readonly from: number; readonly to: number };
 
+/** `later` took effect after `earlier` for certain: those in flight at once may have done so in either order. */
+function follows<V>(later: Version<V>, earlier: Version<V>): boolean {
+  return later.rank > earlier.rank || (later.rank === earlier.rank && later.event.calledAt > earlier.event.endedAt);
+}
+
 /**
- * One thing that is old or new after a crash, never in between: a block, a record, a size. Holds the values it had in the order in
- * which they were asked for, back to the oldest that a crash could still bring back.
+ * One thing that is old or new after a crash, never in between: a block, a record, a size. Holds the values that it had, back to
+ * the oldest that a crash could still bring back.
  */
 export class Cell<V> {
   #versions: Version<V>[];
 
   constructor(value: V, event: Event) {
-    this.#versions = [{ value, event }];
+    this.#versions = [{ value, event, rank: 0 }];
   }
 
-  /** What it will hold when everything asked for has been done. */
-  get latest(): V {
-    return this.#last.value;
-  }
-
-  /** Something asked for is under way or failed: what it holds is not certain. */
+  /** What it holds is not certain: something is under way, or failed, or several were in flight at once. */
   get uncertain(): boolean {
-    return this.#last.event.settledAt === Infinity;
+    const [only, ...more] = this.#last();
+    return only === undefined || more.length > 0 || only.event.settledAt === Infinity;
   }
 
   /** The value every read must give, when it is certain. */
   get certain(): V | undefined {
-    return this.uncertain ? undefined : this.latest;
+    return this.uncertain ? undefined : this.#last()[0]?.value;
   }
 
   add(value: V, event: Event): void {
-    this.#versions.push({ value, event });
+    this.#versions.push({ value, event, rank: this.#rank });
   }
 
-  /** Takes back a version that is known to have had no effect. */
-  remove(event: Event): void {
-    this.#versions = this.#versions.filter((version) => version.event !== event);
-  }
-
-  /** Whether a failed operation took effect is seen now: it has settled at `at`, or never was. */
-  settle(event: Event, matches: (value: V) => boolean, at: number): void {
-    this.#versions = this.#versions.flatMap((version) => {
-      if (version.event !== event) return [version];
-      return matches(version.value) ? [{ value: version.value, event: { ...event, settledAt: at } }] : [];
-    });
-  }
-
-  /** What a read between these moments may have seen: what had settled before it began, or anything later. */
+  /** What a read between these moments may have seen: nothing that was overwritten for certain before it began. */
   maySee(matches: (value: V) => boolean, calledAt: number, settledAt: number): boolean {
-    let first = 0;
-    for (const [index, { event }] of this.#versions.entries()) if (event.settledAt < calledAt) first = index;
-    return this.#versions.slice(first).some(({ value, event }) => event.calledAt < settledAt && matches(value));
+    return this.#versions.some(
+      (version) =>
+        version.event.calledAt < settledAt &&
+        matches(version.value) &&
+        !this.#versions.some((other) => other.event.settledAt < calledAt && follows(other, version)),
+    );
   }
 
   /** When the history may have been cut, if this is what is left: nothing durable lost, all before the cut there. */
   cuts(matches: (value: V) => boolean): Interval[] {
-    const intervals: Interval[] = [];
-    let to = Infinity;
-    for (const { value, event } of this.#versions.toReversed()) {
-      if (matches(value)) intervals.push({ from: event.calledAt, to });
-      if (event.durable) break;
-      to = Math.min(to, event.settledAt);
-    }
-    return intervals;
+    return this.#versions.flatMap((version) => {
+      if (!matches(version.value)) return [];
+      const gone = this.#versions.filter((other) => follows(other, version));
+      if (gone.some(({ event }) => event.durable)) return [];
+      return [{ from: version.event.calledAt, to: Math.min(...gone.map(({ event }) => event.settledAt)) }];
+    });
+  }
+
+  /** A read with nothing in flight showed this value: it is the last, and what failed and does not show never was. */
+  seen(matches: (value: V) => boolean, at: number): void {
+    const shown = this.#last().findLast(({ value }) => matches(value));
+    if (shown === undefined) return;
+    const { event } = shown;
+    const settled = event.settledAt === Infinity ? { ...event, endedAt: at, settledAt: at } : event;
+    this.#versions = this.#versions.filter((version) => version !== shown && version.event.settledAt !== Infinity);
+    this.#versions.push({ value: shown.value, event: settled, rank: this.#rank + 1 });
   }
 
   /** The operation's value is among those that it had, or may have had. */
@@ -85,47 +87,59 @@ export class Cell<V> {
 
   /** Whether the operation's value, or a later one, is what was found. */
   holds(event: Event, matches: (value: V) => boolean): 'yes' | 'no' | 'either' {
-    const place = this.#versions.findIndex((version) => version.event === event);
-    const found = this.#versions.flatMap(({ value }, index) => (matches(value) ? [index] : []));
-    if (found.every((index) => index >= place)) return 'yes';
-    return found.every((index) => index < place) ? 'no' : 'either';
+    const own = this.#versions.find((version) => version.event === event);
+    const found = this.#versions.filter(({ value }) => matches(value));
+    if (own === undefined) return 'either';
+    if (found.every((version) => version === own || follows(version, own))) return 'yes';
+    return found.every((version) => follows(own, version)) ? 'no' : 'either';
   }
 
   /**
-   * Recovery left this value: what came after it is gone. After a loss of power it is on the disk for good; after a
-   * killed process it is where it was, and what was under way counts as settled from `at` on.
+   * Recovery left this value. After a loss of power it is on the disk for good, and what came after it is gone; after a
+   * killed process it is where it was, and what was under way and does not show may have been overwritten or not.
    */
   recovered(matches: (value: V) => boolean, at: number, onDisk: boolean): void {
-    const index = this.#versions.findLastIndex(({ value }) => matches(value));
+    const found = this.#versions.findLast(({ value }) => matches(value));
+    if (found === undefined) return;
     if (onDisk) {
-      const { value } = this.#versions[index] ?? this.#last;
-      this.#versions = [{ value, event: { name: 'recovery', calledAt: at, settledAt: at, durable: true } }];
+      const event = { name: 'recovery', calledAt: at, endedAt: at, settledAt: at, durable: true };
+      this.#versions = [{ value: found.value, event, rank: 0 }];
       return;
     }
-    this.#versions = this.#versions.slice(0, index + 1);
-    for (const version of this.#versions) version.event.settledAt = Math.min(version.event.settledAt, at);
+    const last = this.#last().includes(found);
+    this.#versions = this.#versions.map((version) => {
+      const { event } = version;
+      const rank = version === found && last ? this.#rank + 1 : version.rank;
+      const settledAt = version === found ? Math.min(event.settledAt, at) : event.settledAt;
+      if (event.endedAt !== Infinity && settledAt === event.settledAt) return { ...version, rank };
+      return { value: version.value, event: { ...event, endedAt: Math.min(event.endedAt, at), settledAt }, rank };
+    });
   }
 
   /** Forgets what no crash brings back, once all that settled before `durableUntil` is durable. */
   forget(durableUntil: number): void {
-    const isDurable = ({ event }: Version<V>): boolean => event.durable || event.settledAt < durableUntil;
-    const index = this.#versions.findLastIndex(isDurable);
-    if (index > 0) this.#versions = this.#versions.slice(index);
+    if (this.#versions.length === 1) return;
+    const durable = this.#versions.filter(({ event }) => event.durable || event.settledAt < durableUntil);
+    this.#versions = this.#versions.filter((version) => !durable.some((other) => follows(other, version)));
   }
 
   /** Its history in words, oldest first. */
   describe(print: (value: V) => string): string {
     return this.#versions
-      .map(({ value, event }) => {
+      .map(({ value, event, rank }) => {
         const end = event.settledAt === Infinity ? 'open' : `${event.settledAt}`;
-        return `${print(value)} by ${event.name} [${event.calledAt}–${end}${event.durable ? ' durable' : ''}]`;
+        const seen = rank === 0 ? '' : ` seen ${rank}`;
+        return `${print(value)} by ${event.name} [${event.calledAt}–${end}${event.durable ? ' durable' : ''}${seen}]`;
       })
       .join('; ');
   }
 
-  get #last(): Version<V> {
-    const last = this.#versions.at(-1);
-    if (last === undefined) throw new RangeError('a cell without a version');
-    return last;
+  get #rank(): number {
+    return this.#versions.reduce((most, { rank }) => Math.max(most, rank), 0);
+  }
+
+  /** What may be the last of all. */
+  #last(): Version<V>[] {
+    return this.#versions.filter((version) => !this.#versions.some((other) => follows(other, version)));
   }
 }

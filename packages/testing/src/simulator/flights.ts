@@ -30,7 +30,7 @@ export class Flights {
   }
 
   event(name: string): Event {
-    return { name, calledAt: this.#moments.next(), settledAt: Infinity, durable: false };
+    return { name, calledAt: this.#moments.next(), endedAt: Infinity, settledAt: Infinity, durable: false };
   }
 
   /** Starts an operation. `done` and `failed` run when it is answered, unless a crash came first. */
@@ -53,11 +53,13 @@ export class Flights {
       operation,
       (value) => {
         if (!end()) return;
-        event.settledAt = this.#moments.next();
+        event.endedAt = this.#moments.next();
+        event.settledAt = event.endedAt;
         done(value);
       },
       (error) => {
         if (!end()) return;
+        event.endedAt = this.#moments.next();
         failed(
           error instanceof AshlarError
             ? error

@@ -167,11 +167,13 @@ class Simulation {
   /** Closes the pool; then even a loss of power takes nothing. */
   async #restartCleanly(): Promise<void> {
     this.#note('the pool is closed');
+    this.#machine.setFailing(false);
     await this.#finish('close', () => this.#present(this.#pool).close());
     this.#model.durable(this.#moments.next());
     const powerLost = this.#random.oneIn(2);
     this.#machine.crash(powerLost);
     await this.#verify(await this.#finish('opening again', () => this.#open()), powerLost, true);
+    this.#limit();
   }
 
   /** Reads everything that recovery left and asks the model. */

@@ -10,14 +10,21 @@ class Story {
   now = 0;
 
   write(block: number, byte: number, settles = true, durable = false): Event {
-    const event = { name: `write of ${byte}`, calledAt: (this.now += 1), settledAt: Infinity, durable: false };
+    const event = {
+      name: `write of ${byte}`,
+      calledAt: (this.now += 1),
+      endedAt: Infinity,
+      settledAt: Infinity,
+      durable: false,
+    };
     this.model.write(event, block * blockBytes, blockBytes, full(byte));
     if (settles) this.settle(event, durable);
     return event;
   }
 
   settle(event: Event, durable = false): void {
-    event.settledAt = this.now += 1;
+    event.endedAt = this.now += 1;
+    event.settledAt = event.endedAt;
     event.durable = durable;
     if (durable) this.model.durable(event.calledAt);
   }
@@ -106,7 +113,7 @@ test('a value that was never written, or was overwritten durably, is a problem',
 
 test('a batch that is there in part is a problem', (t) => {
   const story = new Story();
-  const event = { name: 'commit', calledAt: 1, settledAt: Infinity, durable: false };
+  const event = { name: 'commit', calledAt: 1, endedAt: Infinity, settledAt: Infinity, durable: false };
   story.model.commit(
     event,
     new Map([
@@ -133,8 +140,15 @@ test('what is cut off is zero when the size grows again', (t) => {
   const story = new Story();
   story.write(1, 7);
   for (const sizeBytes of [blockBytes + 10, 4 * blockBytes]) {
-    const event = { name: 'truncate', calledAt: (story.now += 1), settledAt: (story.now += 1), durable: false };
+    const event = {
+      name: 'truncate',
+      calledAt: (story.now += 1),
+      endedAt: Infinity,
+      settledAt: Infinity,
+      durable: false,
+    };
     story.model.truncate(event, sizeBytes);
+    story.settle(event);
   }
   const bytes = new Uint8Array(blockBytes);
   bytes.fill(7, 0, 10);

@@ -3,7 +3,7 @@ import { Cell, type Event, type Interval } from './cell.ts';
 export const blockBytes = 4096;
 
 const zeros = new Uint8Array(blockBytes);
-const dawn: Event = { name: 'creation', calledAt: -1, settledAt: -1, durable: true };
+const dawn: Event = { name: 'creation', calledAt: -1, endedAt: -1, settledAt: -1, durable: true };
 
 /** What a recovered volume shows. A block beyond its size is not in `bytes`. */
 export type Found = { readonly bytes: Uint8Array; readonly records: ReadonlyMap<string, string> };
@@ -37,16 +37,19 @@ export class VolumeModel {
   readonly #blocks = new Map<number, Cell<Uint8Array>>();
   readonly #records = new Map<string, Cell<string | null>>();
   readonly #size: Cell<number>;
+  #least: number;
   readonly #batches = new Map<Event, readonly string[]>();
   /** Everything that settled before this moment is durable. */
   #durableUntil = 0;
 
   constructor(sizeBytes: number) {
     this.#size = new Cell(sizeBytes, dawn);
+    this.#least = sizeBytes;
   }
 
+  /** The least size that it may have: what is inside it is inside for certain. */
   get sizeBytes(): number {
-    return this.#size.latest;
+    return this.#least;
   }
 
   get sizeIsCertain(): boolean {
@@ -79,7 +82,7 @@ export class VolumeModel {
       const cell = this.#block(block);
       if (end - start === blockBytes) cell.add(part ?? zeros, event);
       else {
-        const merged = cell.latest.slice();
+        const merged = (cell.certain ?? zeros).slice();
         if (part === undefined) merged.fill(0, start - block * blockBytes, end - block * blockBytes);
         else merged.set(part, start - block * blockBytes);
         cell.add(merged, event);
@@ -90,12 +93,14 @@ export class VolumeModel {
   truncate(event: Event, sizeBytes: number): void {
     for (const [block, cell] of this.#blocks) {
       const kept = sizeBytes - block * blockBytes;
-      if (kept >= blockBytes || sameBytes(cell.latest, zeros)) continue;
-      const value = kept <= 0 ? zeros : cell.latest.slice();
+      const before = cell.certain ?? zeros;
+      if (kept >= blockBytes || sameBytes(before, zeros)) continue;
+      const value = kept <= 0 ? zeros : before.slice();
       if (kept > 0) value.fill(0, kept);
       cell.add(value, event);
     }
     this.#size.add(sizeBytes, event);
+    this.#least = Math.min(this.#least, sizeBytes);
   }
 
   commit(event: Event, changes: ReadonlyMap<string, string | null>): void {
@@ -103,21 +108,32 @@ export class VolumeModel {
     this.#batches.set(event, [...changes.keys()]);
   }
 
-  /** Takes back an operation that is known to have had no effect. */
-  undo(event: Event): void {
-    for (const cell of this.#blocks.values()) cell.remove(event);
-    for (const cell of this.#records.values()) cell.remove(event);
-    this.#size.remove(event);
-    this.#batches.delete(event);
+  /** The blocks that hold nobody knows which of several values, at most `limit`. */
+  uncertainBlocks(limit: number): number[] {
+    const found: number[] = [];
+    for (const [block, cell] of this.#blocks) {
+      if (cell.uncertain && block * blockBytes < this.sizeBytes) found.push(block);
+      if (found.length === limit) break;
+    }
+    return found;
   }
 
-  /** A failed operation was followed by this read, with nothing else in flight: it was done where it shows. */
-  settleUncertain(event: Event, offset: number, bytes: Uint8Array, at: number): void {
-    for (let start = offset; start < offset + bytes.length; start += blockBytes) {
-      const part = bytes.subarray(start - offset, start - offset + blockBytes);
-      const cell = this.#blocks.get(start / blockBytes);
-      cell?.settle(event, (value) => sameBytes(value.subarray(0, part.length), part), at);
-    }
+  uncertainRecords(): string[] {
+    return [...this.#records].flatMap(([key, cell]) => (cell.uncertain ? [key] : []));
+  }
+
+  /** With nothing in flight a block or a record was read: that is what it holds from now on. */
+  sawBlock(block: number, bytes: Uint8Array, at: number): void {
+    this.#block(block).seen((value) => sameBytes(value.subarray(0, bytes.length), bytes), at);
+  }
+
+  sawRecord(key: string, found: string | null, at: number): void {
+    this.#record(key).seen((value) => value === found, at);
+  }
+
+  sawSize(sizeBytes: number, at: number): void {
+    this.#size.seen((value) => value === sizeBytes, at);
+    this.#least = sizeBytes;
   }
 
   /** A flush or a durable operation that was asked for at `calledAt` has settled. */
@@ -246,6 +262,7 @@ export class VolumeModel {
 
   #goOn(found: Found, at: number, onDisk: boolean): void {
     this.#size.recovered((value) => value === found.bytes.length, at, onDisk);
+    this.#least = found.bytes.length;
     for (const [block, cell] of this.#blocks) {
       const bytes = this.#bytesOf(found, block) ?? zeros;
       cell.recovered((value) => sameBytes(value.subarray(0, bytes.length), bytes), at, onDisk);

@@ -33,21 +33,17 @@ export class Workload {
   #operations = 0;
   /** An operation failed as `io`: the pool may be failed, and wants a restart. */
   sawFailure = false;
-  /** What was refused for want of room, and may have been done in part. */
-  #refused: { event: Event; range: Range }[] = [];
-
   constructor(parts: WorkloadParts) {
     this.#parts = parts;
   }
 
   crashed(): void {
     this.sawFailure = false;
-    this.#refused = [];
   }
 
   /** Whether the next operation wants to be alone; it is then asked for by `issueAlone`. */
   wantsToBeAlone(): boolean {
-    return this.#refused.length > 0 || this.#parts.random.oneIn(40);
+    return this.#parts.random.oneIn(30);
   }
 
   /** One operation, beside those in flight. */
@@ -71,10 +67,7 @@ export class Workload {
     finish: <T>(operation: () => Settled<T>) => Promise<T>,
   ): Promise<void> {
     const { random } = this.#parts;
-    const refused = this.#refused;
-    this.#refused = [];
-    for (const { event, range } of refused) await this.#settleRefused(store, object, event, range, finish);
-    if (refused.length > 0) return;
+    await this.#lookAtUncertain(store, object, finish);
     if (random.oneIn(3)) this.#truncate(store, object);
     else await this.#checkExtents(store, object, finish);
   }
@@ -100,13 +93,7 @@ export class Workload {
     return end % blockBytes === 0 || length === 0 || model.isCertain(end - 1, 1);
   }
 
-  #change(
-    event: Event,
-    durable: boolean,
-    operation: () => Settled<void>,
-    range: Range | undefined,
-    needsRoom: boolean,
-  ): void {
+  #change(event: Event, durable: boolean, operation: () => Settled<void>, needsRoom: boolean): void {
     const { flights, model, note, profile, problem, mayFail } = this.#parts;
     note(`[${event.calledAt}] ${event.name}`);
     const done = (): void => {
@@ -117,8 +104,7 @@ export class Workload {
     const failed = (error: AshlarError): void => {
       note(`${event.name} failed: ${error.kind}: ${error.message}`);
       if (error.kind === 'no-space' && profile.roomBytes !== undefined && needsRoom) {
-        if (range === undefined) model.undo(event);
-        else this.#refused.push({ event, range });
+        // It may have been done in part: the next look at what is uncertain tells.
       } else if (mayFail()) this.sawFailure = true;
       else problem(`${event.name} failed with ${error.kind}: ${error.message}`);
     };
@@ -138,7 +124,7 @@ export class Workload {
     const event = flights.event(`${durable ? 'durable ' : ''}write of ${range.length} at ${range.offset}`);
     const needsRoom = !model.holdsData(range.offset, range.length);
     model.write(event, range.offset, range.length, bytes);
-    this.#change(event, durable, () => store.write(object, range.offset, bytes, durable), range, needsRoom);
+    this.#change(event, durable, () => store.write(object, range.offset, bytes, durable), needsRoom);
   }
 
   #trim(store: ObjectStore, object: ObjectId): void {
@@ -149,7 +135,7 @@ export class Workload {
     const event = flights.event(`${durable ? 'durable ' : ''}trim of ${range.length} at ${range.offset}`);
     const partial = range.offset % blockBytes !== 0 || range.length % blockBytes !== 0;
     model.write(event, range.offset, range.length, undefined);
-    this.#change(event, durable, () => store.trim(object, range.offset, range.length, durable), range, partial);
+    this.#change(event, durable, () => store.trim(object, range.offset, range.length, durable), partial);
   }
 
   #zero(store: ObjectStore, object: ObjectId): void {
@@ -162,7 +148,7 @@ export class Workload {
       `${durable ? 'durable ' : ''}zero${keep ? ' (kept)' : ''} of ${range.length} at ${range.offset}`,
     );
     model.write(event, range.offset, range.length, undefined);
-    this.#change(event, durable, () => store.zero(object, range.offset, range.length, keep, durable), range, true);
+    this.#change(event, durable, () => store.zero(object, range.offset, range.length, keep, durable), true);
   }
 
   #commit(store: ObjectStore): void {
@@ -181,7 +167,7 @@ export class Workload {
       key: Buffer.from(key),
       value: value === null ? null : Buffer.from(value),
     }));
-    this.#change(event, durable, () => store.commit(records, durable), undefined, true);
+    this.#change(event, durable, () => store.commit(records, durable), true);
   }
 
   #flush(store: ObjectStore): void {
@@ -252,7 +238,7 @@ export class Workload {
     if (!model.sizeIsCertain || !model.isCertain(0, model.sizeBytes)) return;
     const event = flights.event(`truncate to ${sizeBytes}`);
     model.truncate(event, sizeBytes);
-    this.#change(event, false, () => store.truncate(object, sizeBytes), undefined, true);
+    this.#change(event, false, () => store.truncate(object, sizeBytes), true);
   }
 
   /** Extents cover the object, and none that is not data holds data; the accounting agrees with them. */
@@ -280,20 +266,29 @@ export class Workload {
     if (allocatedBytes !== allocated) problem(`the object takes ${allocatedBytes} bytes, its extents ${allocated}`);
   }
 
-  /** Looks whether a write that was refused for want of room left anything behind. */
-  async #settleRefused(
+  /** Reads what several operations in flight at once, or one that failed, left nobody knows how. */
+  async #lookAtUncertain(
     store: ObjectStore,
     object: ObjectId,
-    event: Event,
-    range: Range,
     finish: <T>(operation: () => Settled<T>) => Promise<T>,
   ): Promise<void> {
     const { model, moments } = this.#parts;
-    const start = range.offset - (range.offset % blockBytes);
-    const end = Math.min(Math.ceil((range.offset + range.length) / blockBytes) * blockBytes, model.sizeBytes);
-    if (end <= start) return;
-    const bytes = new Uint8Array(end - start);
-    await finish(() => store.read(object, start, bytes));
-    model.settleUncertain(event, start, bytes, moments.next());
+    if (!model.sizeIsCertain) model.sawSize(store.sizeOf(object), moments.next());
+    for (const block of model.uncertainBlocks(200)) {
+      const bytes = new Uint8Array(Math.min(blockBytes, model.sizeBytes - block * blockBytes));
+      await finish(() => store.read(object, block * blockBytes, bytes));
+      this.#looked(model.checkRead(block * blockBytes, bytes, moments.next(), moments.next()));
+      model.sawBlock(block, bytes, moments.next());
+    }
+    for (const key of model.uncertainRecords()) {
+      const value = await finish(() => store.getRecord(Buffer.from(key)));
+      const found = value === undefined ? null : Buffer.from(value).toString();
+      this.#looked(model.checkRecord(key, found, moments.next(), moments.next()));
+      model.sawRecord(key, found, moments.next());
+    }
+  }
+
+  #looked(wrong: string | undefined): void {
+    if (wrong !== undefined) this.#parts.problem(wrong);
   }
 }
