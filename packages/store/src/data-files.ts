@@ -65,6 +65,11 @@ export class DataFiles {
     if (newFile) await this.#host.syncDirectory(this.#directory);
   }
 
+  /** A process before this one wrote to the slot, and may have ended before it synced: the next sync does. */
+  suspect(slot: number): void {
+    this.#unsynced.add(this.#file(slot));
+  }
+
   get hasUnsynced(): boolean {
     return this.#unsynced.size > 0;
   }

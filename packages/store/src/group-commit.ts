@@ -122,8 +122,10 @@ export class GroupCommit {
     await this.drained();
     this.#syncs += 1;
     try {
+      // A frame that comes while the data files are synced may point to a slot that they missed.
+      const number = this.#journal.lastNumber;
       await this.#data.sync();
-      await this.#journal.sync();
+      await this.#journal.sync(number);
     } catch (error) {
       // Rule 5: what a failed sync was to write may be gone from the page cache; it is never tried again in place.
       throw this.#fail(error);

@@ -129,9 +129,13 @@ export class Journal {
     return file.writeMany(offset, [header, ...parts]);
   }
 
-  /** Makes durable what was appended before the call. */
-  async sync(): Promise<void> {
-    const number = this.#position.number - 1;
+  /** The number of the frame that was appended last. */
+  get lastNumber(): number {
+    return this.#position.number - 1;
+  }
+
+  /** Makes durable what was appended; the mark says so of frames up to `number`, whose slots are durable too. */
+  async sync(number: number): Promise<void> {
     const files = [...this.#unsynced];
     this.#unsynced.clear();
     await Promise.all(files.map((file) => file.sync()));

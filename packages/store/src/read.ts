@@ -22,7 +22,7 @@ export function readObject(pool: PoolParts, object: ObjectState, offset: number,
     const chunk = Math.floor(place / chunkSizeBytes);
     const start = place - chunk * chunkSizeBytes;
     const length = Math.min(chunkSizeBytes - start, into.length - at);
-    const result = readChunk(pool, object, chunk, start, length, into, at, false);
+    const result = readChunk(pool, object, chunk, start, length, into, at);
     if (isPromise(result)) (waiting ??= []).push(result);
     at += length;
   }
@@ -30,8 +30,8 @@ export function readObject(pool: PoolParts, object: ObjectState, offset: number,
 }
 
 /**
- * Reads a part of one chunk: what the overlay has from memory, the rest from the slots that the map names. A reader
- * works with the map that it began with; where that fails its checksum the map is asked once more (rule 1).
+ * Reads a part of one chunk: what the overlay has from memory, the rest from the slots that the map names. Behind a
+ * checkpoint's commit slots are used again, so a reader that waited while one committed reads anew (rule 1).
  */
 function readChunk(
   pool: PoolParts,
@@ -41,8 +41,8 @@ function readChunk(
   length: number,
   into: Uint8Array,
   at: number,
-  again: boolean,
 ): Settled<void> {
+  const { checkpoints } = pool.counters;
   const firstBlock = Math.floor(start / blockSize);
   const lastBlock = Math.floor((start + length - 1) / blockSize);
   const { overlay } = object;
@@ -50,25 +50,23 @@ function readChunk(
   const leaf = covered ? undefined : object.tree.leaf(Math.floor(chunk / entriesEach));
   const read = (page: Page | undefined): Settled<void> =>
     readBlocks(pool, object, chunk, start, length, into, at, page);
-  const result = isPromise(leaf) ? leaf.then(read) : attempt(() => read(leaf));
-  if (!isPromise(result)) return result;
-  return result.catch((error: unknown) => {
-    if (!(error instanceof AshlarError) || error.kind !== 'corrupt') throw error;
-    if (again) {
-      pool.counters.corruptBlocks += 1;
-      throw error;
-    }
-    return readChunk(pool, object, chunk, start, length, into, at, true);
-  });
+  const again = (): Settled<void> => readChunk(pool, object, chunk, start, length, into, at);
+  const isStale = (): boolean => checkpoints !== pool.counters.checkpoints;
+  try {
+    const result = isPromise(leaf) ? leaf.then((page) => (isStale() ? undefined : read(page))) : read(leaf);
+    if (!isPromise(result)) return result;
+    return result.then(
+      () => (isStale() ? again() : undefined),
+      (error: unknown) => (isStale() ? again() : failed(pool, error)),
+    );
+  } catch (error) {
+    return failed(pool, error);
+  }
 }
 
-/** What fails at once goes the way of what fails later: it is tried once more. */
-function attempt(read: () => Settled<void>): Settled<void> {
-  try {
-    return read();
-  } catch (error) {
-    return Promise.reject(error);
-  }
+function failed(pool: PoolParts, error: unknown): never {
+  if (error instanceof AshlarError && error.kind === 'corrupt') pool.counters.corruptBlocks += 1;
+  throw error;
 }
 
 function isCovered(object: ObjectState, chunk: number, firstBlock: number, lastBlock: number): boolean {

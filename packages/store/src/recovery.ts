@@ -244,6 +244,7 @@ function applySlots(
   let index = overlay.slots.findIndex(({ slot }) => slot === record.slot);
   if (index < 0) {
     pool.slots.claim(record.slot);
+    pool.data.suspect(record.slot);
     const ref: SlotRef = {
       slot: record.slot,
       checksums: new Uint32Array(pool.blocksEach),

@@ -178,7 +178,10 @@ function promiseRoom(target: Target, offset: number, length: number): Settled<vo
     room.promise(length);
     return undefined;
   }
-  return countNew(target, offset, length).then((bytes) => room.promise(bytes));
+  return andThen(
+    target.object.tree.stable(() => countNew(target, offset, length)),
+    (bytes) => room.promise(bytes),
+  );
 }
 
 /** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */
@@ -232,12 +235,13 @@ async function clearBlocks(target: Target, from: number, to: number, keep: boole
   const step = chunksAtOnce * pool.chunkSizeBytes;
   for (let at = from; at < to;) {
     const end = Math.min(to, at - (at % step) + step);
-    if (keep && pool.room.isTight(end - at)) pool.room.promise(await countNew(target, at, end - at));
-    else if (keep) pool.room.promise(end - at);
-    const chunks = await chunksToClear(target, at, end, keep);
+    if (keep && pool.room.isTight(end - at)) {
+      pool.room.promise(await object.tree.stable(() => countNew(target, at, end - at)));
+    } else if (keep) pool.room.promise(end - at);
+    const chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep));
     if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
     if (chunks.size > 0 || object.tree.root.ref === undefined) at = end;
-    else at = await nextMapped(target, end);
+    else at = await object.tree.stable(() => nextMapped(target, end));
   }
 }
 
