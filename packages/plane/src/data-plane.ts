@@ -110,15 +110,18 @@ export class DataPlane {
 
   /**
    * Ends all connections: each finishes what it has received, for at most `timeoutMs`, then everything is made durable
-   * and closed. Gives how many had to be cut off.
+   * and closed. Gives how many had to be cut off. Rejects where something could not be made durable, all closed even so.
    */
   async close(timeoutMs: number): Promise<number> {
     const { connections, devices, stores, records, pool } = this.#parts;
     const cut = await connections.drain(timeoutMs);
-    await devices.close();
-    await stores.closeAll();
-    await records.close();
-    await pool.close();
+    try {
+      await devices.close();
+      await stores.closeAll();
+      await records.close();
+    } finally {
+      await pool.close();
+    }
     return cut;
   }
 }

@@ -119,6 +119,8 @@ export class Checkpointer {
 
   async #checkpoint(clean: boolean): Promise<void> {
     const pool = this.#pool;
+    // Rule 5: a pool that failed writes nothing more; what its journal has is recovered by the next start.
+    if (pool.state === 'failed') throw new AshlarError('io', pool.reason ?? 'the pool has failed');
     this.#timer?.cancel();
     this.#timer = undefined;
     pool.group.endRound();

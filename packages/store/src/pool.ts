@@ -159,12 +159,10 @@ class LocalPool implements Pool {
     this.#closed = true;
     const parts = this.#parts;
     try {
-      if (parts.state !== 'failed') {
-        for (const store of this.#open.values()) await store.close();
-        for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
-        await this.#checkpointer.run(true);
-        await giveUpWarm(parts, 0);
-      }
+      for (const store of this.#open.values()) await store.close();
+      for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
+      await this.#checkpointer.run(true);
+      await giveUpWarm(parts, 0);
     } finally {
       this.#checkpointer.close();
       this.#journal.close();

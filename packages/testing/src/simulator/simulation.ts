@@ -164,11 +164,20 @@ class Simulation {
     return opened.ended;
   }
 
-  /** Closes the pool; then even a loss of power takes nothing. */
+  /** Closes the pool; then even a loss of power takes nothing. One that failed behind everybody's back says so now. */
   async #restartCleanly(): Promise<void> {
     this.#note('the pool is closed');
     this.#machine.setFailing(false);
-    await this.#finish('close', () => this.#present(this.#pool).close());
+    const pool = this.#present(this.#pool);
+    const failed = (error: unknown): 'failed' => {
+      if (!this.#machine.hasFailed) throw error;
+      return 'failed';
+    };
+    const outcome = await this.#finish('close', () => pool.close().then(() => 'closed' as const, failed));
+    if (outcome === 'failed') {
+      this.#note('… and says that it has failed');
+      return await this.#crash();
+    }
     this.#model.durable(this.#moments.next());
     const powerLost = this.#random.oneIn(2);
     this.#machine.crash(powerLost);
