@@ -1,4 +1,4 @@
-import { AshlarError, GiB, type Settled } from '@ashlar/core';
+import { AshlarError, andThen, GiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
 
@@ -13,6 +13,7 @@ export class DataFiles {
   readonly #files: (HostFile | undefined)[] = [];
   readonly #unsynced = new Set<HostFile>();
   #newFile = false;
+  #syncing: Promise<void> = Promise.resolve();
 
   constructor(host: Host, directory: string, slotBytes: number) {
     this.#host = host;
@@ -28,21 +29,18 @@ export class DataFiles {
 
   write(slot: number, block: number, from: Uint8Array): Settled<void> {
     const file = this.#file(slot);
-    this.#unsynced.add(file);
-    return file.write(this.#offset(slot, block), from);
+    return this.#noted(file, file.write(this.#offset(slot, block), from));
   }
 
   writeMany(slot: number, block: number, parts: readonly Uint8Array[]): Settled<void> {
     const file = this.#file(slot);
-    this.#unsynced.add(file);
-    return file.writeMany(this.#offset(slot, block), parts);
+    return this.#noted(file, file.writeMany(this.#offset(slot, block), parts));
   }
 
   /** Reserves the room of blocks of a slot. */
   allocate(slot: number, block: number, blocks: number): Settled<void> {
     const file = this.#file(slot);
-    this.#unsynced.add(file);
-    return file.allocate(this.#offset(slot, block), blocks * blockSize);
+    return this.#noted(file, file.allocate(this.#offset(slot, block), blocks * blockSize));
   }
 
   /** Gives the room of blocks of a slot back to the host. A host that cannot punch keeps it, and nothing else changes. */
@@ -55,13 +53,21 @@ export class DataFiles {
     }
   }
 
-  /** Makes durable what was written before the call (rule 1c, and rule 2 for slots named by the journal). */
-  async sync(): Promise<void> {
+  /**
+   * Makes durable what was written before the call (rule 1c, and rule 2 for slots named by the journal). What a sync that
+   * still runs took along is waited for too, and fails with it.
+   */
+  sync(): Promise<void> {
     const files = [...this.#unsynced];
     this.#unsynced.clear();
     const newFile = this.#newFile;
     this.#newFile = false;
-    await Promise.all(files.map((file) => file.sync()));
+    this.#syncing = this.#syncThese(this.#syncing, files, newFile);
+    return this.#syncing;
+  }
+
+  async #syncThese(before: Promise<void>, files: readonly HostFile[], newFile: boolean): Promise<void> {
+    await Promise.all([before, ...files.map((file) => file.sync())]);
     if (newFile) await this.#host.syncDirectory(this.#directory);
   }
 
@@ -70,8 +76,11 @@ export class DataFiles {
     this.#unsynced.add(this.#file(slot));
   }
 
-  get hasUnsynced(): boolean {
-    return this.#unsynced.size > 0;
+  /** A sync that began while the write was on its way may have missed it: only what is written counts as to be synced. */
+  #noted(file: HostFile, written: Settled<void>): Settled<void> {
+    return andThen(written, () => {
+      this.#unsynced.add(file);
+    });
   }
 
   close(): void {

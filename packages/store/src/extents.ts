@@ -16,7 +16,10 @@ export async function extentsOf(
   const found: { offset: number; length: number; state: ExtentState }[] = [];
   const end = offset + length;
   for (let at = offset; at < end;) {
-    const { leaf, leafEnd } = await object.tree.stable(() => leafAt(pool, object, at));
+    const { root } = object.tree;
+    const { leaf, leafEnd } = await leafAt(pool, object, at);
+    // What the overlay had is in the map of the checkpoint that committed meanwhile.
+    if (root !== object.tree.root) continue;
     for (const stop = Math.min(end, leafEnd); at < stop;) {
       const chunk = Math.floor(at / pool.chunkSizeBytes);
       const bare =

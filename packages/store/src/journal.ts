@@ -1,4 +1,4 @@
-import { AshlarError, assert, MiB, type Settled } from '@ashlar/core';
+import { AshlarError, andThen, assert, MiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { maxFrameBytes, type FrameBuilder } from './format/journal-frame.ts';
 
@@ -124,9 +124,11 @@ export class Journal {
     });
     const file = this.#used.at(-1)?.file;
     assert(file !== undefined, 'there is a segment to append to');
-    this.#unsynced.add(file);
     this.#position = { generation, segment, number: number + 1, offset: offset + bytes, previous: checksum };
-    return file.writeMany(offset, [header, ...parts]);
+    // A sync that begins while the frame is on its way may miss it: it counts as to be synced once it is written.
+    return andThen(file.writeMany(offset, [header, ...parts]), () => {
+      this.#unsynced.add(file);
+    });
   }
 
   /** The number of the frame that was appended last. */

@@ -220,14 +220,32 @@ export async function clearObject(
     // The object's last block is whole where the range goes to the object's end.
     const last = end === object.journaledSize ? floorBlock(end + blockSize - 1) : floorBlock(end);
     if (first >= last) {
-      if (length > 0) await writeMerged(target, offset, new Uint8Array(length));
+      if (length > 0) await clearPart(target, offset, Math.min(length, first - offset), keep);
+      if (end > first) await clearPart(target, first, end - first, keep);
       return;
     }
-    if (offset < first) await writeMerged(target, offset, new Uint8Array(first - offset));
+    if (offset < first) await clearPart(target, offset, first - offset, keep);
     await clearBlocks(target, first, last, keep);
-    if (last < end) await writeMerged(target, last, new Uint8Array(end - last));
+    if (last < end) await clearPart(target, last, end - last, keep);
   });
   if (durable) await pool.group.sync();
+}
+
+/** Zeros over a part of one block; nothing where it reads as zeros already and no room need be kept. */
+async function clearPart(target: Target, offset: number, length: number, keep: boolean): Promise<void> {
+  if (keep || !(await target.object.tree.stable(() => readsAsZeros(target, offset)))) {
+    await writeMerged(target, offset, new Uint8Array(length));
+  }
+}
+
+function readsAsZeros({ pool, object }: Target, offset: number): Settled<boolean> {
+  const chunk = Math.floor(offset / pool.chunkSizeBytes);
+  const block = Math.floor((offset % pool.chunkSizeBytes) / blockSize);
+  return andThen(object.tree.leaf(Math.floor(chunk / entriesEach)), (leaf) => {
+    const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
+    if (code !== nothing) return code === hole || code === reserved;
+    return leaf === undefined || slotOf(leaf.view, chunk % entriesEach, block) < 0;
+  });
 }
 
 async function clearBlocks(target: Target, from: number, to: number, keep: boolean): Promise<void> {

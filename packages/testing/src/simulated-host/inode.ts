@@ -6,7 +6,12 @@ const sectorBytes = 512;
 const zeros = new Uint8Array(blockBytes);
 
 /** What a sync that began at one moment is to make durable. */
-export type Snapshot = { readonly blocks: ReadonlyMap<number, Uint8Array | undefined>; readonly sizeBytes: number };
+export type Snapshot = {
+  /** Counts the file's syncs. */
+  readonly order: number;
+  readonly blocks: ReadonlyMap<number, Uint8Array | undefined>;
+  readonly sizeBytes: number;
+};
 
 function isZero(bytes: Uint8Array): boolean {
   return Buffer.compare(bytes, bytes.length === blockBytes ? zeros : zeros.subarray(0, bytes.length)) === 0;
@@ -30,6 +35,9 @@ export class Inode {
   /** Blocks that differ from the disk, the latest change last. */
   #dirty = new Set<number>();
   #syncs = 0;
+  /** The orders of the sync that began last, and of the last that ended of those that did. */
+  #begun = 0;
+  #ended = 0;
 
   get allocatedBlocks(): number {
     return this.#blocks.size + this.#reserved.size;
@@ -122,14 +130,19 @@ export class Inode {
 
   beginSync(): Snapshot {
     this.#syncs += 1;
+    this.#begun += 1;
     return {
+      order: this.#begun,
       blocks: new Map([...this.#dirty].map((index) => [index, this.#blocks.get(index)])),
       sizeBytes: this.sizeBytes,
     };
   }
 
-  endSync({ blocks, sizeBytes }: Snapshot): void {
+  endSync({ order, blocks, sizeBytes }: Snapshot): void {
     this.#syncs -= 1;
+    // One that began later has made all this durable already, and newer than this.
+    if (order < this.#ended) return;
+    this.#ended = order;
     for (const [index, block] of blocks) this.#toDisk(index, block);
     this.#diskSize = sizeBytes;
   }
@@ -220,8 +233,9 @@ export class Inode {
   }
 
   #toDisk(index: number, block: Uint8Array | undefined): void {
+    // Clean: it is there already, or a sync that failed has lost it.
+    if (!this.#dirty.has(index)) return;
     if (this.#blocks.get(index) === block) this.#dirty.delete(index);
-    else if (!this.#dirty.has(index)) return;
     this.#setDisk(index, block);
   }
 

@@ -248,7 +248,7 @@ export class Workload {
     finish: <T>(operation: () => Settled<T>) => Promise<T>,
   ): Promise<void> {
     const { model, problem } = this.#parts;
-    const size = model.sizeBytes;
+    const size = store.sizeOf(object);
     if (size === 0 || this.sawFailure) return;
     let at = 0;
     let allocated = 0;
