@@ -1,6 +1,7 @@
 import { assert, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, checksumOf } from './checksum.ts';
+import { Damage } from './damage.ts';
 import { decodeHead, decodeRecords, headerLengthAt, type Frame, type JournalRecord } from './format/journal-frame.ts';
 import { entriesEach } from './format/map-leaf.ts';
 import type { JournalPosition } from './journal.ts';
@@ -20,7 +21,8 @@ export type Recovered = {
   readonly damagedBlocks: number;
 };
 
-type Found = { readonly frame: Frame; readonly header: Uint8Array; readonly data: Uint8Array };
+/** Where a frame is: a journal may hold more than memory should. */
+type Found = { readonly frame: Frame; readonly file: HostFile; readonly offset: number };
 
 /**
  * Rule 3: takes over the longest prefix whose frames, and the slots they point to, verify. What is damaged at or below
@@ -29,34 +31,70 @@ type Found = { readonly frame: Frame; readonly header: Uint8Array; readonly data
 export async function recover(pool: PoolParts, directory: string, position: JournalPosition): Promise<Recovered> {
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
-    const scan = new Scan(files, pool.poolId, position);
-    const found = scan.read();
+    const found = new Scan(files, pool.poolId, position).read();
     const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
-    let expected = position.number;
-    let damagedFrames = 0;
-    let damagedBlocks = 0;
-    let frames = 0;
-    for (const item of found) {
-      if (item.frame.number > expected) {
-        // A hole in the numbers: above the durable mark the history ends before it.
-        if (expected > durable) break;
-        damagedFrames += Math.min(item.frame.number - 1, durable) - expected + 1;
-      }
-      const damaged = await verifyFrame(pool, item);
-      if (damaged.size > 0 && item.frame.number > durable && pool.broken !== 'recovery-skips-verification') break;
-      damagedBlocks += damaged.size;
-      await applyFrame(pool, item, damaged);
-      expected = item.frame.number + 1;
-      frames += 1;
-    }
+    const { frames, missing } = await longestPrefix(pool, found, position.number, durable);
+    for (const { item, damaged } of frames) await applyFrame(pool, item, damaged);
+    const damagedBlocks = countCorrupt(pool);
     pool.counters.corruptBlocks += damagedBlocks;
-    const last = found.at(-1)?.frame.number ?? position.number;
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
-    if (frames > 0) await syncAll(pool.host, directory);
-    return { nextNumber: Math.max(expected, last + 1), frames, damagedFrames, damagedBlocks };
+    if (frames.length > 0) await syncAll(pool.host, directory);
+    const last = found.at(-1)?.frame.number ?? position.number;
+    const nextNumber = Math.max(position.number, last + 1);
+    return { nextNumber, frames: frames.length, damagedFrames: missing, damagedBlocks };
   } finally {
     for (const file of files) file.close();
   }
+}
+
+type Verified = { readonly item: Found; readonly damaged: ReadonlySet<string> };
+
+/**
+ * The frames to take over, and how many are missing that were promised. A block that does not verify ends the history
+ * before it only where no frame behind writes it again: a checkpoint that was cut off may have brought the newer bytes
+ * home over a slot that the journal still names.
+ */
+async function longestPrefix(
+  pool: PoolParts,
+  found: readonly Found[],
+  first: number,
+  durable: number,
+): Promise<{ frames: readonly Verified[]; missing: number }> {
+  const frames: Verified[] = [];
+  const unpromised = new Damage(pool.chunkSizeBytes);
+  let expected = first;
+  let missing = 0;
+  let length = 0;
+  for (const item of found) {
+    const { number } = item.frame;
+    // A hole in the numbers: above the durable mark the history ends before it.
+    if (number > expected && expected > durable) break;
+    if (number > expected) missing += Math.min(number - 1, durable) - expected + 1;
+    const records = recordsOf(item);
+    const damaged = await verifyFrame(pool, item, records);
+    for (const [index, record] of records.entries()) {
+      unpromised.add(record, number > durable ? damagedOf(record, index, damaged) : []);
+    }
+    frames.push({ item, damaged });
+    expected = number + 1;
+    if (unpromised.isEmpty || pool.broken === 'recovery-skips-verification') length = frames.length;
+  }
+  return { frames: frames.slice(0, length), missing };
+}
+
+function damagedOf(record: JournalRecord, index: number, damaged: ReadonlySet<string>): number[] {
+  if (damaged.size === 0 || (record.kind !== 'data' && record.kind !== 'slots')) return [];
+  return [...record.checksums.keys()].filter((block) => damaged.has(`${index}:${block}`));
+}
+
+function countCorrupt(pool: PoolParts): number {
+  let count = 0;
+  for (const store of pool.stores.values()) {
+    for (const { overlay } of store.objects.values()) {
+      for (const { codes } of overlay.active.values()) for (const code of codes) count += Number(code === corrupt);
+    }
+  }
+  return count;
 }
 
 async function syncAll(host: Host, directory: string): Promise<void> {
@@ -130,20 +168,34 @@ class Scan {
     const header = new Uint8Array(length);
     if (file.readSync(offset, header) < length) return undefined;
     const frame = decodeHead(header, this.#poolId);
-    if (frame === undefined) return undefined;
-    const data = new Uint8Array(frame.dataBlocks * blockSize);
-    file.readSync(offset + length, data);
-    return { frame, header, data };
+    return frame === undefined ? undefined : { frame, file, offset };
   }
 }
 
+function recordsOf({ frame, file, offset }: Found): JournalRecord[] {
+  const header = new Uint8Array(frame.headerBytes);
+  file.readSync(offset, header);
+  return decodeRecords(header, frame);
+}
+
+function dataOf({ frame, file, offset }: Found): Uint8Array {
+  const data = new Uint8Array(frame.dataBlocks * blockSize);
+  file.readSync(offset + frame.headerBytes, data);
+  return data;
+}
+
 /** Keys of blocks of a frame that do not match: `r:b`, block b of record r. */
-async function verifyFrame(pool: PoolParts, found: Found): Promise<Set<string>> {
+async function verifyFrame(
+  pool: PoolParts,
+  found: Found,
+  records: readonly JournalRecord[],
+): Promise<ReadonlySet<string>> {
   const damaged = new Set<string>();
-  for (const [index, record] of decodeRecords(found.header, found.frame).entries()) {
+  const data = dataOf(found);
+  for (const [index, record] of records.entries()) {
     if (record.kind !== 'data' && record.kind !== 'slots') continue;
     let bytes: Uint8Array;
-    if (record.kind === 'data') bytes = found.data.subarray(record.firstBlock * blockSize);
+    if (record.kind === 'data') bytes = data.subarray(record.firstBlock * blockSize);
     else {
       bytes = new Uint8Array(record.checksums.length * blockSize);
       await pool.data.read(record.slot, record.block, bytes);
@@ -157,13 +209,14 @@ async function verifyFrame(pool: PoolParts, found: Found): Promise<Set<string>> 
 }
 
 async function applyFrame(pool: PoolParts, found: Found, damaged: ReadonlySet<string>): Promise<void> {
-  for (const [index, record] of decodeRecords(found.header, found.frame).entries()) {
+  const data = dataOf(found);
+  for (const [index, record] of recordsOf(found).entries()) {
     const store = pool.stores.get(record.store);
     // Records of a store that was deleted since are of no use to anybody.
     if (store === undefined) continue;
     store.sequence = Math.max(store.sequence, record.sequence);
     store.changed = true;
-    await applyRecord(pool, store, record, found.data, (block) => damaged.has(`${index}:${block}`));
+    await applyRecord(pool, store, record, data, (block) => damaged.has(`${index}:${block}`));
   }
 }
 
