@@ -116,10 +116,15 @@ export class Cell<V> {
     });
   }
 
-  /** Forgets what no crash brings back, once all that settled before `durableUntil` is durable. */
-  forget(durableUntil: number): void {
+  /**
+   * Forgets what no crash brings back, once all that settled before `durableUntil` is durable, and what no read that began
+   * at `oldest` or later may see.
+   */
+  forget(durableUntil: number, oldest: number): void {
     if (this.#versions.length === 1) return;
-    const durable = this.#versions.filter(({ event }) => event.durable || event.settledAt < durableUntil);
+    const durable = this.#versions.filter(
+      ({ event }) => (event.durable || event.settledAt < durableUntil) && event.settledAt < oldest,
+    );
     this.#versions = this.#versions.filter((version) => !durable.some((other) => follows(other, version)));
   }
 

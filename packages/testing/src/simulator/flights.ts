@@ -25,6 +25,11 @@ export class Flights {
     return this.#flying.size;
   }
 
+  /** When what is in flight began, at the earliest. */
+  get oldest(): number {
+    return [...this.#flying.keys()].reduce((least, { calledAt }) => Math.min(least, calledAt), Infinity);
+  }
+
   get names(): string {
     return [...this.#flying.keys()].map(({ name, calledAt }) => `${name} [${calledAt}]`).join(', ');
   }

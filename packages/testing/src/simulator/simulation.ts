@@ -178,7 +178,7 @@ class Simulation {
       this.#note('… and says that it has failed');
       return await this.#crash();
     }
-    this.#model.durable(this.#moments.next());
+    this.#model.durable(this.#moments.next(), Infinity);
     const powerLost = this.#random.oneIn(2);
     this.#machine.crash(powerLost);
     await this.#verify(await this.#finish('opening again', () => this.#open()), powerLost, true);

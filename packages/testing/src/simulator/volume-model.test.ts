@@ -26,13 +26,13 @@ class Story {
     event.endedAt = this.now += 1;
     event.settledAt = event.endedAt;
     event.durable = durable;
-    if (durable) this.model.durable(event.calledAt);
+    if (durable) this.model.durable(event.calledAt, Infinity);
   }
 
   flush(): void {
     const calledAt = (this.now += 1);
     this.now += 1;
-    this.model.durable(calledAt);
+    this.model.durable(calledAt, Infinity);
   }
 
   recover(blocks: readonly number[], powerLost: boolean): { problem?: string; lost: boolean } {

@@ -38,6 +38,8 @@ export class VolumeModel {
   readonly #records = new Map<string, Cell<string | null>>();
   readonly #size: Cell<number>;
   #least: number;
+  /** Blocks that operations changed in part, not all of them still in flight. */
+  readonly #edges = new Map<number, Event>();
   readonly #batches = new Map<Event, readonly string[]>();
   /** Everything that settled before this moment is durable. */
   #durableUntil = 0;
@@ -86,8 +88,18 @@ export class VolumeModel {
         if (part === undefined) merged.fill(0, start - block * blockBytes, end - block * blockBytes);
         else merged.set(part, start - block * blockBytes);
         cell.add(merged, event);
+        this.#edges.set(block, event);
       }
     }
+  }
+
+  /** The range has a block that an operation in flight changes in part: what that leaves would depend on the order. */
+  touchesEdge(offset: number, length: number): boolean {
+    for (const [block, event] of this.#edges) {
+      if (event.endedAt !== Infinity) this.#edges.delete(block);
+      else if (block * blockBytes < offset + length && (block + 1) * blockBytes > offset) return true;
+    }
+    return false;
   }
 
   truncate(event: Event, sizeBytes: number): void {
@@ -136,12 +148,12 @@ export class VolumeModel {
     this.#least = sizeBytes;
   }
 
-  /** A flush or a durable operation that was asked for at `calledAt` has settled. */
-  durable(calledAt: number): void {
+  /** A flush or a durable operation that was asked for at `calledAt` has settled; what is in flight began at `oldest` or later. */
+  durable(calledAt: number, oldest: number): void {
     this.#durableUntil = Math.max(this.#durableUntil, calledAt);
-    for (const cell of this.#blocks.values()) cell.forget(this.#durableUntil);
-    for (const cell of this.#records.values()) cell.forget(this.#durableUntil);
-    this.#size.forget(this.#durableUntil);
+    for (const cell of this.#blocks.values()) cell.forget(this.#durableUntil, oldest);
+    for (const cell of this.#records.values()) cell.forget(this.#durableUntil, oldest);
+    this.#size.forget(this.#durableUntil, oldest);
     for (const event of this.#batches.keys()) {
       if (event.settledAt < this.#durableUntil || event.durable) this.#batches.delete(event);
     }
@@ -173,6 +185,7 @@ export class VolumeModel {
    * what was durable; for a killed process all). When nothing is wrong the model goes on from what was found.
    */
   recover(found: Found, at: number, powerLost: boolean): { readonly problem?: string; readonly lost: boolean } {
+    this.#edges.clear();
     const findings = this.#findings(found);
     const low = powerLost ? this.#durableUntil : at;
     let moments = new Set([low]);

@@ -79,6 +79,7 @@ export class Workload {
     const length = Math.min(1 + random.below(mostBytes), size);
     const spot = random.oneIn(2) ? Math.min(size, 16 * blockBytes) : size;
     const offset = random.below(Math.max(spot - length, 0) + 1);
+    if (model.touchesEdge(offset, length)) return { offset, length: 0 };
     if (random.oneIn(3) && this.#edgesAreCertain(offset, length)) return { offset, length };
     const start = offset - (offset % blockBytes);
     const end = Math.min(Math.ceil((offset + length) / blockBytes) * blockBytes, size);
@@ -98,7 +99,7 @@ export class Workload {
     note(`[${event.calledAt}] ${event.name}`);
     const done = (): void => {
       event.durable = durable;
-      if (durable) model.durable(event.calledAt);
+      if (durable) model.durable(event.calledAt, flights.oldest);
       note(`[${event.settledAt}] ${event.name} done`);
     };
     const failed = (error: AshlarError): void => {
@@ -175,7 +176,7 @@ export class Workload {
     const event = flights.event('flush');
     note(`[${event.calledAt}] flush`);
     const done = (): void => {
-      model.durable(event.calledAt);
+      model.durable(event.calledAt, flights.oldest);
       note(`[${event.settledAt}] flush of [${event.calledAt}] done`);
     };
     flights.start(
