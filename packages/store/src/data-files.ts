@@ -13,6 +13,7 @@ export class DataFiles {
   readonly #files: (HostFile | undefined)[] = [];
   readonly #unsynced = new Set<HostFile>();
   #newFile = false;
+  #failure: { readonly error: unknown } | undefined;
   #syncing: Promise<void> = Promise.resolve();
 
   constructor(host: Host, directory: string, slotBytes: number) {
@@ -67,7 +68,13 @@ export class DataFiles {
   }
 
   async #syncThese(before: Promise<void>, files: readonly HostFile[], newFile: boolean): Promise<void> {
-    await Promise.all([before, ...files.map((file) => file.sync())]);
+    try {
+      await Promise.all([before, ...files.map((file) => file.sync())]);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    // Of two that run at once on one file the kernel tells only one that bytes of either were lost.
+    if (this.#failure !== undefined) throw this.#failure.error;
     if (newFile) await this.#host.syncDirectory(this.#directory);
   }
 
