@@ -1,3 +1,4 @@
+import { AshlarError } from '@ashlar/core';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import { bringHome, type Freed } from './home.ts';
 import type { JournalPosition } from './journal.ts';
@@ -13,6 +14,7 @@ import {
   type ObjectRecord,
   type PoolRecord,
 } from './records/keys.ts';
+import { giveUpWarm } from './reclaim.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
@@ -56,15 +58,34 @@ export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
 }
 
 /**
+ * One checkpoint of everything. Rule 6: on a full disk it is done again with the room of the reserve. `take` is
+ * `takeAll`, behind whatever must come before it. Gives what was taken.
+ */
+export async function checkpointAll(
+  pool: PoolParts,
+  take: () => Promise<Taken>,
+  clean: boolean,
+  sync: () => Promise<void>,
+): Promise<Taken> {
+  const run = async (): Promise<Taken> => {
+    const taken = await take();
+    await checkpoint(pool, taken, clean, sync);
+    return taken;
+  };
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof AshlarError) || error.kind !== 'no-space' || pool.room.isShrunk) throw error;
+    pool.room.shrink();
+    return await run();
+  }
+}
+
+/**
  * One checkpoint, in rule 1's order. `sync` makes the journal durable up to the position (a). A checkpoint that fails
  * before its commit leaves everything as it was; the journal still has it all.
  */
-export async function checkpoint(
-  pool: PoolParts,
-  taken: Taken,
-  clean: boolean,
-  sync: () => Promise<void>,
-): Promise<void> {
+async function checkpoint(pool: PoolParts, taken: Taken, clean: boolean, sync: () => Promise<void>): Promise<void> {
   const freed: Freed = { slots: [], moved: [], blocks: [], taken: [] };
   const trees: { tree: PageTree; root: TreeRoot }[] = [];
   pool.birth += 1;
@@ -75,6 +96,7 @@ export async function checkpoint(
     await pool.data.sync();
     await pool.pages.sync();
     if (pool.broken === 'home-before-journal') await sync();
+    if (pool.broken === 'release-before-commit') await giveBack(pool, freed);
     await pool.records.commit(changes);
   } catch (error) {
     rollBack(pool, taken, freed);
@@ -90,7 +112,7 @@ export async function checkpoint(
   pool.pages.releaseFreed();
   for (const [id, tree] of pool.deleting) if (tree.root.ref === undefined) pool.deleting.delete(id);
   pool.counters.checkpoints += 1;
-  await giveBack(pool, freed);
+  if (pool.broken !== 'release-before-commit') await giveBack(pool, freed);
 }
 
 async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed): Promise<void> {
@@ -200,11 +222,6 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
   for (const { slot, block } of freed.blocks) {
     if (pool.slots.isDurable(slot) && pool.slots.isLive(slot)) await pool.data.punch(slot, block, 1);
   }
-}
-
-/** Gives the host the room of free slots above `keep`. */
-export async function giveUpWarm(pool: PoolParts, keep: number): Promise<void> {
-  for (const slot of pool.slots.takeWarm(keep)) await pool.data.punch(slot, 0, pool.blocksEach);
 }
 
 function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {

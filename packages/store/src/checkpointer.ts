@@ -1,8 +1,9 @@
 import { AshlarError, MiB, type Timer } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
-import { checkpoint, takeAll } from './checkpoint.ts';
+import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
 import { chunkOverlayBytes } from './overlay.ts';
 import type { Journal } from './journal.ts';
+import { reclaim } from './reclaim.ts';
 import type { PoolParts } from './state.ts';
 
 /** A checkpoint begins at this share of the overlay's or the journal's bound, and at the latest after this time. */
@@ -123,17 +124,18 @@ export class Checkpointer {
     if (pool.state === 'failed') throw new AshlarError('io', pool.reason ?? 'the pool has failed');
     this.#timer?.cancel();
     this.#timer = undefined;
-    pool.group.endRound();
-    while (!pool.group.isIdle) await pool.group.drained();
-    const taken = takeAll(pool, this.#journal.position);
-    pool.freshSlots = 0;
     try {
-      await checkpoint(pool, taken, clean, () => pool.group.sync());
+      const taken = await checkpointAll(
+        pool,
+        () => this.#take(),
+        clean,
+        () => pool.group.sync(),
+      );
+      this.#journal.releaseBefore(taken.position);
     } catch (error) {
       this.#failed(error);
       throw error;
     }
-    this.#journal.releaseBefore(taken.position);
     pool.room.settlePromises(this.debtBytes - (this.debtBytes % blockSize));
     await this.#stand();
     if (pool.deleting.size > 0 && !this.#closed) {
@@ -141,10 +143,23 @@ export class Checkpointer {
     }
   }
 
+  /** Everything that is recorded is appended when the overlays are frozen: in one turn. */
+  async #take(): Promise<Taken> {
+    const { group } = this.#pool;
+    group.endRound();
+    while (!group.isIdle) await group.drained();
+    this.#pool.freshSlots = 0;
+    return takeAll(this.#pool, this.#journal.position);
+  }
+
   /** The reserve must stand again before new blocks are let in (rule 6). */
   async #stand(): Promise<void> {
     const pool = this.#pool;
-    const stands = await pool.room.restore();
+    let stands = await pool.room.restore();
+    if (!stands && pool.state === 'ok') {
+      await reclaim(pool);
+      stands = await pool.room.restore();
+    }
     if (pool.state === 'no-space' && stands) {
       pool.state = 'ok';
       pool.reason = undefined;
@@ -160,6 +175,7 @@ export class Checkpointer {
     const pool = this.#pool;
     if (pool.state === 'failed') return;
     if (error instanceof AshlarError && error.kind === 'no-space') {
+      if (pool.state !== 'no-space') void reclaim(pool).catch(() => undefined);
       pool.state = 'no-space';
       pool.reason = 'the disk of the pool is full; free some room and it goes on by itself';
       this.#retryAt = pool.host.clock.monotonicMs() + retryMs;

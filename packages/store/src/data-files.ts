@@ -1,6 +1,8 @@
 import { AshlarError, andThen, GiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
+import type { BrokenRule } from './state.ts';
+import { syncFiles } from './sync-files.ts';
 
 /** Bytes of one data file: below the largest file of every file system in use, and few files for a large pool. */
 const fileBytes = 16 * GiB;
@@ -10,13 +12,15 @@ export class DataFiles {
   readonly #host: Host;
   readonly #directory: string;
   readonly #slotBytes: number;
+  readonly #broken: BrokenRule | undefined;
   readonly #files: (HostFile | undefined)[] = [];
   readonly #unsynced = new Set<HostFile>();
   #newFile = false;
   #failure: { readonly error: unknown } | undefined;
   #syncing: Promise<void> = Promise.resolve();
 
-  constructor(host: Host, directory: string, slotBytes: number) {
+  constructor(host: Host, directory: string, slotBytes: number, broken: BrokenRule | undefined) {
+    this.#broken = broken;
     this.#host = host;
     this.#directory = directory;
     this.#slotBytes = slotBytes;
@@ -69,7 +73,7 @@ export class DataFiles {
 
   async #syncThese(before: Promise<void>, files: readonly HostFile[], newFile: boolean): Promise<void> {
     try {
-      await Promise.all([before, ...files.map((file) => file.sync())]);
+      await Promise.all([before, syncFiles(files, this.#broken === 'sync-retried')]);
     } catch (error) {
       this.#failure ??= { error };
     }
@@ -88,6 +92,35 @@ export class DataFiles {
     return andThen(written, () => {
       this.#unsynced.add(file);
     });
+  }
+
+  /** The files that are there: the first slot of each, and how many it holds. */
+  files(): { readonly first: number; readonly slots: number }[] {
+    const slots = fileBytes / this.#slotBytes;
+    return this.#host
+      .list(this.#directory)
+      .map((name) => Number(name) * slots)
+      .filter((first) => this.#file(first).size() > 0)
+      .map((first) => ({ first, slots: Math.ceil(this.#file(first).size() / this.#slotBytes) }));
+  }
+
+  /** The slots from one on that the host keeps room for, by as many extents of its map, and where that look ended. */
+  heldFrom(slot: number, limit: number): { readonly end: number; readonly slots: ReadonlySet<number> } {
+    const file = this.#file(slot);
+    const start = this.#offset(slot, 0);
+    const size = file.size();
+    const held = new Set<number>();
+    let end = slot + Math.ceil((size - start) / this.#slotBytes);
+    const extents = file.extents(start, size - start, limit);
+    for (const { offset, length, state } of extents) {
+      const last = slot + Math.floor((offset + length - 1 - start) / this.#slotBytes);
+      for (let at = slot + Math.floor((offset - start) / this.#slotBytes); state !== 'hole' && at <= last; at += 1) {
+        held.add(at);
+      }
+      // The last extent may go on behind what was asked for.
+      if (extents.length === limit) end = last + 1;
+    }
+    return { end: Math.max(end, slot + 1), slots: held };
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import type { BlockArena } from './block-arena.ts';
 import type { DataFiles } from './data-files.ts';
 import { FrameBuilder } from './format/journal-frame.ts';
 import type { Journal } from './journal.ts';
+import type { BrokenRule } from './state.ts';
 
 /** What arrived in one turn: one frame, one append, one promise for everybody in it. */
 type Batch = {
@@ -24,6 +25,7 @@ type Batch = {
 export class GroupCommit {
   readonly #journal: Journal;
   readonly #data: DataFiles;
+  readonly #broken: BrokenRule | undefined;
   readonly #scheduler: Scheduler;
   readonly #failed: (error: AshlarError) => void;
   readonly #arena: BlockArena;
@@ -43,7 +45,9 @@ export class GroupCommit {
     arena: BlockArena,
     scheduler: Scheduler,
     failed: (error: AshlarError) => void,
+    broken?: BrokenRule,
   ) {
+    this.#broken = broken;
     this.#arena = arena;
     this.#journal = journal;
     this.#data = data;
@@ -124,7 +128,7 @@ export class GroupCommit {
     try {
       // A frame that comes while the data files are synced may point to a slot that they missed.
       const number = this.#journal.lastNumber;
-      await this.#data.sync();
+      if (this.#broken !== 'flush-skips-data') await this.#data.sync();
       await this.#journal.sync(number);
     } catch (error) {
       // Rule 5: what a failed sync was to write may be gone from the page cache; it is never tried again in place.

@@ -114,7 +114,7 @@ async function placeArenaRun(
       checksums[block] = pool.arena.checksum(code - firstArena);
     }
   }
-  await retryOnReserve(pool, () => pool.data.writeMany(piece.slot, first, parts));
+  await pool.data.writeMany(piece.slot, first, parts);
   return block - first;
 }
 
@@ -126,6 +126,7 @@ function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Free
   freed.taken.push(piece.slot);
   pool.slots.setDurable(piece.slot, true);
   entry.pieces.push(piece);
+  if (pool.broken === 'stale-slot-shown') for (let at = 0; at < pool.blocksEach; at += 1) setBit(piece, at, true);
   return piece;
 }
 
@@ -141,7 +142,7 @@ async function gather(pool: PoolParts, entry: ChunkEntry, freed: Freed): Promise
       if (!hasBit(piece, block)) continue;
       const bytes = new Uint8Array(blockSize);
       await pool.data.read(piece.slot, block, bytes);
-      await retryOnReserve(pool, () => pool.data.write(into.slot, block, bytes));
+      await pool.data.write(into.slot, block, bytes);
       // The checksum moves with the block: damage stays visible.
       moved[block] = from[block] ?? 0;
       setBit(into, block, true);
@@ -170,7 +171,7 @@ async function keepRoom(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverla
     const piece = pieceFor(pool, entry, block, freed);
     const first = block;
     try {
-      await retryOnReserve(pool, () => pool.data.allocate(piece.slot, first, end - first));
+      await pool.data.allocate(piece.slot, first, end - first);
     } catch (error) {
       // A file system that cannot reserve keeps no promise but the count.
       if (!(error instanceof AshlarError) || error.kind !== 'unsupported') throw error;
@@ -200,17 +201,6 @@ function noteFreed(
       const keeps = after === entry.pieces[0] && hasZero(entry, block);
       if (hasBit(before, block) && !hasBit(after, block) && !keeps) freed.blocks.push({ slot: before.slot, block });
     }
-  }
-}
-
-/** Rule 6: what a checkpoint needs on a full disk comes out of the reserve. */
-async function retryOnReserve(pool: PoolParts, write: () => void | Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (!(error instanceof AshlarError) || error.kind !== 'no-space' || pool.room.isShrunk) throw error;
-    pool.room.shrink();
-    await write();
   }
 }
 

@@ -1,6 +1,8 @@
 import { AshlarError, andThen, assert, MiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { maxFrameBytes, type FrameBuilder } from './format/journal-frame.ts';
+import type { BrokenRule } from './state.ts';
+import { syncFiles } from './sync-files.ts';
 
 /** Where the next frame goes, and what it must say of the one before it. */
 export type JournalPosition = {
@@ -35,6 +37,7 @@ export class Journal {
   #durable = -1;
   #preparing: Promise<void> | undefined;
   #refused = false;
+  #retriesSync = false;
   #roomWaiters: (() => void)[] = [];
 
   private constructor(host: Host, directory: string, poolId: string, journalBytes: number, position: JournalPosition) {
@@ -54,8 +57,10 @@ export class Journal {
     poolId: string,
     journalBytes: number,
     position: JournalPosition,
+    broken?: BrokenRule,
   ): Promise<Journal> {
     const journal = new Journal(host, directory, poolId, journalBytes, position);
+    journal.#retriesSync = broken === 'sync-retried';
     for (const name of host.list(directory)) {
       const file = host.open(`${directory}/${name}`, {});
       const index = Number(name.slice(-6));
@@ -140,7 +145,7 @@ export class Journal {
   async sync(number: number): Promise<void> {
     const files = [...this.#unsynced];
     this.#unsynced.clear();
-    await Promise.all(files.map((file) => file.sync()));
+    await syncFiles(files, this.#retriesSync);
     if (number > this.#durable) this.#durable = number;
   }
 

@@ -2,7 +2,7 @@ import { AshlarError, MiB, systemStore, type RecordStore, type StoreId } from '@
 import type { Host, HostFile } from '@ashlar/host';
 import { BlockArena } from './block-arena.ts';
 import { blockSize } from './checksum.ts';
-import { checkpoint, takeAll } from './checkpoint.ts';
+import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
 import { DataFiles } from './data-files.ts';
 import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from './format/superblock.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -25,6 +25,7 @@ import {
   type StoreRecord,
 } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
+import { reclaim } from './reclaim.ts';
 import { newStore, recover } from './recovery.ts';
 import { Room } from './room.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
@@ -113,7 +114,7 @@ async function assemble(
   await host.syncDirectory(path);
   const record = getPacked<PoolRecord>(records, poolKey);
   const arena = new BlockArena();
-  const data = new DataFiles(host, `${path}/data`, superblock.chunkSizeBytes);
+  const data = new DataFiles(host, `${path}/data`, superblock.chunkSizeBytes, settings.broken);
   const checksumRoot = { ref: record?.checksumRoot, levels: record?.checksumLevels ?? 0 };
   const parts: PoolParts = {
     host,
@@ -144,10 +145,11 @@ async function assemble(
   };
   loadState(parts);
   const journal = await startJournal(parts, settings.journalBytes, record);
-  parts.group = new GroupCommit(journal, data, arena, host.scheduler, (failure) => {
+  const failed = (failure: AshlarError): void => {
     parts.state = 'failed';
     parts.reason = failure.message;
-  });
+  };
+  parts.group = new GroupCommit(journal, data, arena, host.scheduler, failed, settings.broken);
   return { parts, journal, lock };
 }
 
@@ -220,8 +222,21 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
     previous: 0,
   };
   for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
-  await checkpoint(parts, takeAll(parts, next), false, () => parts.data.sync());
+  await bringHomeAtStart(parts, next);
   if (record === undefined) await parts.records.commit([packedChange(storeKey(systemStore), { sequence: 0 })]);
   await parts.room.restore();
-  return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next);
+  return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next, parts.broken);
+}
+
+/** Where the disk is full it is tried once more with the room that the process before this one left behind. */
+async function bringHomeAtStart(parts: PoolParts, next: JournalPosition): Promise<void> {
+  const take = (): Promise<Taken> => Promise.resolve(takeAll(parts, next));
+  const run = (): Promise<unknown> => checkpointAll(parts, take, false, () => parts.data.sync());
+  try {
+    await run();
+  } catch (error) {
+    if (!(error instanceof AshlarError) || error.kind !== 'no-space') throw error;
+    await reclaim(parts);
+    await run();
+  }
 }

@@ -10,7 +10,6 @@ import {
   type StoreId,
 } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
-import { giveUpWarm } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { Journal } from './journal.ts';
 import { LocalObjectStore } from './object-store.ts';
@@ -26,6 +25,7 @@ import {
   type PoolRecord,
 } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
+import { giveUpWarm } from './reclaim.ts';
 import { newStore } from './recovery.ts';
 import type { BrokenRule, PoolParts } from './state.ts';
 

@@ -43,6 +43,14 @@ export class Room {
     return this.#shrunk || this.freeBytes < bytes + 4 * believeBytes;
   }
 
+  /** Whether there is room for a copy of that many bytes beside all that was promised; it counts until it is home. */
+  holds(bytes: number): boolean {
+    if (!this.isTight(bytes)) return true;
+    if (this.#shrunk || this.freeBytes < bytes) return false;
+    this.#promisedBytes += bytes;
+    return true;
+  }
+
   /** Counts new blocks, or throws `no-space`. */
   promise(bytes: number): void {
     if (bytes === 0) return;

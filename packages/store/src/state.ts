@@ -45,6 +45,7 @@ export type BrokenRule =
   | 'flush-skips-data'
   | 'recovery-skips-verification'
   | 'sync-retried'
+  | 'room-not-counted'
   | 'stale-slot-shown'
   | 'no-loss-generation';
 

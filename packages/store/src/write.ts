@@ -97,22 +97,27 @@ function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<v
   const chunk = Math.floor(offset / pool.chunkSizeBytes);
   const block = (offset % pool.chunkSizeBytes) / blockSize;
   const blocks = from.length / blockSize;
+  // On a disk that is almost full an overwrite goes where it has room.
+  if (!pool.room.holds(from.length)) return writeSmall(target, offset, from);
   const ref = freshSlot(target, chunk, block, blocks);
   ref.written.fill(1, block, block + blocks);
   const record = (): Settled<void> => {
     checksumBlocks(from, ref.checksums, block);
     return recordLarge(target, offset, from, chunk, block, blocks, ref);
   };
+  const failed = (error: unknown): Settled<void> =>
+    andThen(giveSlotBack(pool, object, chunk, ref), () => {
+      // An overwrite has its room where its blocks are: by the journal it gets there without taking more (promise 6).
+      if (!(error instanceof AshlarError) || error.kind !== 'no-space') throw error;
+      return writeSmall(target, offset, from);
+    });
   let written: Settled<void>;
   try {
     written = pool.data.write(ref.slot, block, from);
   } catch (error) {
-    throw lostSlot(target, object, chunk, ref, error);
+    return failed(error);
   }
-  if (!isPromise(written)) return record();
-  return written.then(record, (error: unknown) => {
-    throw lostSlot(target, object, chunk, ref, error);
-  });
+  return isPromise(written) ? written.then(record, failed) : record();
 }
 
 function recordLarge(
@@ -155,14 +160,13 @@ function freshSlot(target: Target, chunk: number, block: number, blocks: number)
   return ref;
 }
 
-function lostSlot(target: Target, object: ObjectState, chunk: number, ref: SlotRef, error: unknown): unknown {
-  const used = object.overlay.active.get(chunk)?.codes.some((code) => code < 0) ?? false;
-  // Where nothing else of the chunk lies in it the slot goes back; else the next checkpoint finds it unused.
-  if (!used && object.overlay.active.get(chunk)?.slots.at(-1) === ref) {
-    object.overlay.active.get(chunk)?.slots.pop();
-    target.pool.slots.release(ref.slot);
-  }
-  return error;
+/** After a write that failed: where nothing of the chunk lies in the slot it goes back, else the next checkpoint finds it unused. */
+function giveSlotBack(pool: PoolParts, object: ObjectState, chunk: number, ref: SlotRef): Settled<void> {
+  const overlay = object.overlay.active.get(chunk);
+  const used = overlay?.codes.some((code) => code < 0) ?? false;
+  if (used || overlay?.slots.at(-1) !== ref) return;
+  overlay.slots.pop();
+  return andThen(pool.data.punch(ref.slot, 0, pool.blocksEach), () => pool.slots.release(ref.slot));
 }
 
 export function nextSequence(store: StoreState): number {
@@ -173,7 +177,8 @@ export function nextSequence(store: StoreState): number {
 
 /** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. */
 function promiseRoom(target: Target, offset: number, length: number): Settled<void> {
-  const { room } = target.pool;
+  const { room, broken } = target.pool;
+  if (broken === 'room-not-counted') return undefined;
   if (!room.isTight(length)) {
     room.promise(length);
     return undefined;

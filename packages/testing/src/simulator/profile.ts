@@ -35,6 +35,6 @@ export function profileOf(random: SeededRandom, operations: number): Profile {
     largestWriteBytes: random.pick([64 * KiB, 256 * KiB, 600 * KiB]),
     stepsBetween: random.pick([0, 2, 10, 60]),
     diskFails: !full && random.oneIn(5),
-    roomBytes: full ? random.pick([8 * MiB, 12 * MiB, 20 * MiB]) : undefined,
+    roomBytes: full ? random.pick([512 * KiB, MiB, 3 * MiB]) : undefined,
   };
 }

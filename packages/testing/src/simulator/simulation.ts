@@ -93,10 +93,6 @@ class Simulation {
     this.#object = await this.#finish('create', () => store.create(this.#profile.sizeBytes, 'off'));
     await this.#finish('sync', () => store.sync());
     this.#lossGeneration = store.lossGeneration;
-    this.#limit();
-  }
-
-  #limit(): void {
     this.#machine.setRoom(this.#profile.roomBytes);
     this.#machine.setFailing(this.#profile.diskFails);
   }
@@ -132,7 +128,7 @@ class Simulation {
         continue;
       }
       await this.#verify(await this.#finish('recovery', () => opened.promise), powerLost, false);
-      this.#limit();
+      this.#machine.setFailing(this.#profile.diskFails);
       return;
     }
   }
@@ -182,7 +178,7 @@ class Simulation {
     const powerLost = this.#random.oneIn(2);
     this.#machine.crash(powerLost);
     await this.#verify(await this.#finish('opening again', () => this.#open()), powerLost, true);
-    this.#limit();
+    this.#machine.setFailing(this.#profile.diskFails);
   }
 
   /** Reads everything that recovery left and asks the model. */
