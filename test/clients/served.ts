@@ -1,0 +1,123 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What a test gives to be tidied up after. What was registered last is tidied up first. */
+export type Test = { teardown(tidy: () => void | Promise<unknown>): void };
+
+/** A server that runs, with one volume `demo`. */
+export type Served = {
+  /** URI of the volume. */
+  readonly uri: string;
+  /** URI of the server, for clients that list exports. */
+  readonly server: string;
+  readonly port: string;
+  /** Ends the server as a power cut would end it: no signal handler runs. */
+  readonly kill: () => Promise<void>;
+};
+
+const bin = fileURLToPath(new URL('../../packages/cli/bin/ashlar.js', import.meta.url));
+
+/** Administrators' programs (mkfs, losetup) are often not on a user's PATH. The settings of a developer's shell are left out. */
+const environment: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ASHLAR_'))),
+  PATH: `${process.env['PATH']}:/usr/sbin:/sbin`,
+  LC_ALL: 'C',
+};
+
+/** How long a server may take to stop when it is asked to. */
+const stopMs = 30_000;
+
+/** Each program leads a process group of its own, which ends whole. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    process.kill(-pid!, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** The kernel ends the program when the process of the tests ends, also where that was killed at a time limit. */
+function launch(command: string, parameters: readonly string[], cwd: string): ChildProcess {
+  return spawn('setpriv', ['--pdeathsig', 'KILL', command, ...parameters], {
+    cwd,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+}
+
+/** A fresh directory that goes with the test. */
+export function directory(t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'ashlar-clients-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+type ShellOptions = {
+  readonly cwd?: string;
+  /** The commands are ended after this time, and the answer rejects. One minute where nothing is said. */
+  readonly timeoutMs?: number;
+};
+
+/**
+ * Runs commands of the shell and answers with what they printed on both streams. The first that fails ends them, and the
+ * answer rejects with what was printed till then.
+ */
+export async function shell(commands: string, options: ShellOptions = {}): Promise<string> {
+  const { cwd = tmpdir(), timeoutMs = 60_000 } = options;
+  const child = launch('/bin/sh', ['-e', '-c', commands], cwd);
+  let out = '';
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (out += text));
+  const limit = setTimeout(() => {
+    out += `\n(ended after ${timeoutMs} ms)`;
+    killGroup(child);
+  }, timeoutMs);
+  const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
+  clearTimeout(limit);
+  if (status !== 0) throw new Error(`status ${status ?? signal} of: ${commands}\n${out}`);
+  return out;
+}
+
+/** Settles with what the server says when it listens; rejects with its words when it ends before. */
+function greeting(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let out = '';
+    const hear = (text: string): void => {
+      out += text;
+      if (out.includes('image:')) resolve(out);
+    };
+    child.stdout!.setEncoding('utf8').on('data', hear);
+    child.stderr!.setEncoding('utf8').on('data', hear);
+    child.once('close', () => reject(new Error(`the server ended: ${out}`)));
+  });
+}
+
+/** Serves the pool in `data`, where the volume `demo` is made when it is not there, until the test ends. */
+export async function serve(t: Test, data: string, size: string): Promise<Served> {
+  const ports = ['--port', '0', '--admin-port', '0'];
+  const parameters = [bin, 'serve', '--data', data, ...ports, '--volume', `demo:${size}`, '--log-level', 'warn'];
+  const child = launch(process.execPath, parameters, tmpdir());
+  const gone = once(child, 'close');
+  let killed = false;
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await gone;
+  };
+  t.teardown(async () => {
+    const limit = setTimeout(() => killGroup(child), stopMs);
+    await end('SIGTERM');
+    clearTimeout(limit);
+    if (child.signalCode === 'SIGKILL' && !killed) throw new Error(`the server did not stop in ${stopMs} ms`);
+  });
+  const kill = async (): Promise<void> => {
+    killed = true;
+    await end('SIGKILL');
+  };
+  const [, server, port] = /'(nbd:\/\/[\d.]+:(\d+))\/demo'/.exec(await greeting(child))!;
+  return { uri: `${server}/demo`, server: server!, port: port!, kill };
+}
