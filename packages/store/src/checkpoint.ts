@@ -96,7 +96,8 @@ async function checkpoint(pool: PoolParts, taken: Taken, clean: boolean, sync: (
     await pool.data.sync();
     await pool.pages.sync();
     if (pool.broken === 'home-before-journal') await sync();
-    if (pool.broken === 'release-before-commit') await giveBack(pool, freed);
+    if (pool.broken === 'release-before-commit')
+      await giveBack(pool, { ...freed, slots: [...freed.slots, ...freed.moved], moved: [] });
     await pool.records.commit(changes);
   } catch (error) {
     rollBack(pool, taken, freed);

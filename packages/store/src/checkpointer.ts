@@ -149,7 +149,9 @@ export class Checkpointer {
     group.endRound();
     while (!group.isIdle) await group.drained();
     this.#pool.freshSlots = 0;
-    return takeAll(this.#pool, this.#journal.position);
+    const taken = takeAll(this.#pool, this.#journal.position);
+    if (this.#pool.broken === 'release-before-commit') this.#journal.releaseBefore(taken.position);
+    return taken;
   }
 
   /** The reserve must stand again before new blocks are let in (rule 6). */

@@ -45,8 +45,7 @@ export class Room {
 
   /** Whether there is room for a copy of that many bytes beside all that was promised; it counts until it is home. */
   holds(bytes: number): boolean {
-    if (!this.isTight(bytes)) return true;
-    if (this.#shrunk || this.freeBytes < bytes) return false;
+    if (this.isTight(bytes) && (this.#shrunk || this.freeBytes < bytes)) return false;
     this.#promisedBytes += bytes;
     return true;
   }

@@ -97,8 +97,9 @@ function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<v
   const chunk = Math.floor(offset / pool.chunkSizeBytes);
   const block = (offset % pool.chunkSizeBytes) / blockSize;
   const blocks = from.length / blockSize;
-  // On a disk that is almost full an overwrite goes where it has room.
-  if (!pool.room.holds(from.length)) return writeSmall(target, offset, from);
+  // On a disk that is almost full an overwrite goes where it has room: a part of a chunk may have the whole copied together.
+  const needed = from.length === pool.chunkSizeBytes ? from.length : from.length + pool.chunkSizeBytes;
+  if (!pool.room.holds(needed)) return writeSmall(target, offset, from);
   const ref = freshSlot(target, chunk, block, blocks);
   ref.written.fill(1, block, block + blocks);
   const record = (): Settled<void> => {

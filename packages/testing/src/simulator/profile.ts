@@ -14,6 +14,8 @@ export type Profile = {
   readonly flushEach: number;
   readonly durableEach: number;
   readonly largestWriteBytes: number;
+  /** Every other operation is in the first so many bytes, if it is not larger. */
+  readonly spotBytes: number;
   /** Tasks of the machine that run between two operations, at most. */
   readonly stepsBetween: number;
   /** Syncs and writes fail now and then. */
@@ -32,7 +34,8 @@ export function profileOf(random: SeededRandom, operations: number): Profile {
     powerLossesIn10: random.pick([3, 8, 10]),
     flushEach: random.pick([4, 10, 30]),
     durableEach: random.pick([3, 10, 1000]),
-    largestWriteBytes: random.pick([64 * KiB, 256 * KiB, 600 * KiB]),
+    largestWriteBytes: random.pick([60 * KiB, 150 * KiB, 256 * KiB, 600 * KiB]),
+    spotBytes: random.pick([64 * KiB, 256 * KiB]),
     stepsBetween: random.pick([0, 2, 10, 60]),
     diskFails: !full && random.oneIn(5),
     roomBytes: full ? random.pick([512 * KiB, MiB, 3 * MiB]) : undefined,

@@ -74,10 +74,10 @@ export class Workload {
 
   /** An offset and length, whole blocks or not, that touch no block whose bytes are uncertain in part only. */
   #range(mostBytes: number): Range {
-    const { random, model } = this.#parts;
+    const { random, profile, model } = this.#parts;
     const size = model.sizeBytes;
     const length = Math.min(1 + random.below(mostBytes), size);
-    const spot = random.oneIn(2) ? Math.min(size, 16 * blockBytes) : size;
+    const spot = random.oneIn(2) ? Math.min(size, profile.spotBytes) : size;
     const offset = random.below(Math.max(spot - length, 0) + 1);
     if (model.touchesEdge(offset, length)) return { offset, length: 0 };
     if (random.oneIn(3) && this.#edgesAreCertain(offset, length)) return { offset, length };
