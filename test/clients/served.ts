@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 /** What a test gives to be tidied up after. What was registered last is tidied up first. */
 export type Test = { teardown(tidy: () => void | Promise<unknown>): void };
 
+/** Whether everything runs in full (`npm run test:long`). */
+export const long = process.env['ASHLAR_LONG'] === '1';
+
 /** A server that runs, with one volume `demo`. */
 export type Served = {
   /** URI of the volume. */
@@ -65,7 +68,7 @@ type ShellOptions = {
 
 /**
  * Runs commands of the shell and answers with what they printed on both streams. The first that fails ends them, and the
- * answer rejects with what was printed till then.
+ * answer rejects with the last that was printed.
  */
 export async function shell(commands: string, options: ShellOptions = {}): Promise<string> {
   const { cwd = tmpdir(), timeoutMs = 60_000 } = options;
@@ -79,7 +82,7 @@ export async function shell(commands: string, options: ShellOptions = {}): Promi
   }, timeoutMs);
   const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
   clearTimeout(limit);
-  if (status !== 0) throw new Error(`status ${status ?? signal} of: ${commands}\n${out}`);
+  if (status !== 0) throw new Error(`status ${status ?? signal} of: ${commands}\n${out.slice(-4000)}`);
   return out;
 }
 
