@@ -1,7 +1,7 @@
 import { AshlarError, andThen, GiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
-import type { BrokenRule } from './state.ts';
+import type { BrokenRule } from './broken-rule.ts';
 import { syncFiles } from './sync-files.ts';
 
 /** Bytes of one data file: below the largest file of every file system in use, and few files for a large pool. */

@@ -5,7 +5,7 @@ import type { BlockArena } from './block-arena.ts';
 import type { DataFiles } from './data-files.ts';
 import { FrameBuilder } from './format/journal-frame.ts';
 import type { Journal } from './journal.ts';
-import type { BrokenRule } from './state.ts';
+import type { BrokenRule } from './broken-rule.ts';
 
 /** What arrived in one turn: one frame, one append, one promise for everybody in it. */
 type Batch = {

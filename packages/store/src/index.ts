@@ -1,2 +1,2 @@
 export { openPool, type ChunkPool, type PoolOptions } from './pool.ts';
-export type { BrokenRule } from './state.ts';
+export type { BrokenRule } from './broken-rule.ts';

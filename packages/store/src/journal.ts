@@ -1,7 +1,7 @@
 import { AshlarError, andThen, assert, MiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { maxFrameBytes, type FrameBuilder } from './format/journal-frame.ts';
-import type { BrokenRule } from './state.ts';
+import type { BrokenRule } from './broken-rule.ts';
 import { syncFiles } from './sync-files.ts';
 
 /** Where the next frame goes, and what it must say of the one before it. */

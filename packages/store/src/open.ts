@@ -29,7 +29,8 @@ import { reclaim } from './reclaim.ts';
 import { newStore, recover } from './recovery.ts';
 import { Room } from './room.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
-import type { BrokenRule, PoolParts, StoreState } from './state.ts';
+import type { BrokenRule } from './broken-rule.ts';
+import type { PoolParts, StoreState } from './state.ts';
 
 type Settings = {
   readonly chunkSizeBytes: number;

@@ -27,7 +27,8 @@ import {
 import { RecordOverlay } from './records/record-overlay.ts';
 import { giveUpWarm } from './reclaim.ts';
 import { newStore } from './recovery.ts';
-import type { BrokenRule, PoolParts } from './state.ts';
+import type { BrokenRule } from './broken-rule.ts';
+import type { PoolParts } from './state.ts';
 
 export type PoolOptions = {
   /** For a new pool: 64, 128 or 256 KiB. */

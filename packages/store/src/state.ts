@@ -2,6 +2,7 @@ import type { ObjectId, PoolState, RecordStore, StoreId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import type { BlockArena } from './block-arena.ts';
 import type { BlockLocks } from './block-locks.ts';
+import type { BrokenRule } from './broken-rule.ts';
 import type { DataFiles } from './data-files.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Overlay } from './overlay.ts';
@@ -37,17 +38,6 @@ export type StoreState = {
   changed: boolean;
   open: boolean;
 };
-
-/** Rules of STORE.md that a simulator can break on purpose, to show that it would find out. */
-export type BrokenRule =
-  | 'home-before-journal'
-  | 'release-before-commit'
-  | 'flush-skips-data'
-  | 'recovery-skips-verification'
-  | 'sync-retried'
-  | 'room-not-counted'
-  | 'stale-slot-shown'
-  | 'no-loss-generation';
 
 /** Everything the parts of an open pool share. One thread owns it. */
 export type PoolParts = {

@@ -1,0 +1,10 @@
+/** Rules of the store that a simulator can break on purpose, to show that it would find out. */
+export type BrokenRule =
+  | 'home-before-journal'
+  | 'release-before-commit'
+  | 'flush-skips-data'
+  | 'recovery-skips-verification'
+  | 'sync-retried'
+  | 'room-not-counted'
+  | 'stale-slot-shown'
+  | 'no-loss-generation';
