@@ -22,7 +22,9 @@ export type Served = {
   readonly kill: () => Promise<void>;
 };
 
-const bin = fileURLToPath(new URL('../../packages/cli/bin/ashlar.js', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const bin = join(root, 'packages/cli/bin/ashlar.js');
 
 /** Administrators' programs (mkfs, losetup) are often not on a user's PATH. The settings of a developer's shell are left out. */
 const environment: NodeJS.ProcessEnv = {

@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { testAsRoot } from '@ashlar/testing';
+import test from 'ava';
+import { directory, long, root, serve, shell } from './served.ts';
+
+/**
+ * Commands with the volume as the loop device `$loop`, by nbdfuse. They have name spaces of their own: mounts and programs go
+ * with them, and so does the loop device, which is detached as soon as nobody has it open.
+ */
+function onLoopDevice(uri: string, commands: string): string {
+  return `unshare --mount --pid --fork --kill-child --mount-proc sh -e <<'END'
+    mkdir -p fuse mnt
+    nbdfuse --connections 4 fuse/disk '${uri}' &
+    until test -s fuse/disk; do sleep 0.1; done
+    loop=$(losetup --find --show fuse/disk)
+    exec 9<>$loop
+    losetup --detach $loop
+    ${commands}
+    exec 9>&-
+    until fusermount3 -u fuse 2>>warnings; do sleep 0.1; done
+    wait
+END`;
+}
+
+/** Names, modes, owners, sizes, links and times of all files. */
+const list = `find . -printf '%p %m %u %g %s %n %l %T@\\n' | sort`;
+
+/** Small and large files, holes, links and names; half of the small ones go again, and their room is trimmed. */
+const fill = `mkdir mnt/tree mnt/small
+  cp -a ${long ? '/usr/share' : join(root, 'packages')} mnt/tree
+  head -c 50000000 /dev/urandom > mnt/large
+  truncate -s 700M mnt/sparse
+  printf x | dd of=mnt/sparse bs=1 seek=500000000 conv=notrunc status=none
+  ln mnt/large mnt/link; ln -s large mnt/pointer
+  seq 1 3000 | (cd mnt/small; split -l 1 -a 4)
+  sync
+  rm mnt/small/*a
+  fstrim mnt
+  head -c 9999999 mnt/large >> mnt/large-too
+  (cd mnt; find . -type f -print0 | sort -z | xargs -0 sha256sum) > sums
+  (cd mnt; ${list}) > names`;
+
+const compare = `(cd mnt; sha256sum --check --quiet) < sums
+  (cd mnt; ${list}) | cmp - names
+  test $(readlink mnt/pointer) = large`;
+
+const kinds = [
+  { name: 'ext4', make: 'mkfs.ext4 -q', check: 'e2fsck -f -n $loop' },
+  { name: 'xfs', make: 'mkfs.xfs -q', check: 'xfs_repair -n $loop' },
+];
+
+/** Why there are no loop devices or mounts here, if there are none: a container may forbid them to root, too. */
+function hindrance(): string {
+  try {
+    execFileSync('unshare', ['--mount', 'sh', '-e', '-c', 'test -w /dev/fuse; test -b "$(losetup --find)"'], {
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: 'pipe',
+    });
+    return '';
+  } catch {
+    return ' (not here: this machine lets nobody use loop devices, FUSE or mounts)';
+  }
+}
+
+const why = hindrance();
+const tools = why === '' ? ['nbdfuse', 'losetup', 'fusermount3', 'mkfs.ext4', 'mkfs.xfs'] : ['loop devices'];
+
+for (const { name, make, check } of kinds) {
+  testAsRoot(test, ...tools)(
+    `${name} on the volume is clean and whole after it was filled, and after kill -9${why}`,
+    async (t) => {
+      t.timeout(long ? 900_000 : 110_000);
+      const cwd = directory(t);
+      const limits = { cwd, timeoutMs: long ? 600_000 : 90_000 };
+      const first = await serve(t, join(cwd, 'data'), '4G');
+      const filled = `${make} $loop\nmount $loop mnt\n${fill}\numount mnt\n${check}`;
+      await shell(onLoopDevice(first.uri, filled), limits);
+      await first.kill();
+      const second = await serve(t, join(cwd, 'data'), '4G');
+      const checked = `${check}\nmount -o ro $loop mnt\n${compare}\numount mnt\n${check}`;
+      await shell(onLoopDevice(second.uri, checked), limits);
+      t.pass();
+    },
+  );
+}
