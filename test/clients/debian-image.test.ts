@@ -17,10 +17,10 @@ const debootstrap = `. /etc/os-release
 
 const mirror = 'http://deb.debian.org/debian';
 
-/** A disk of 2 GiB with a GPT and one ext4 partition, which holds `root`. */
-const makeDisk = `truncate -s 2G disk.raw
-  printf 'label: gpt\\nstart=1MiB, size=2046MiB, type=linux, name=root\\n' | sfdisk --quiet disk.raw
-  mkfs.ext4 -q -d root -L root -E offset=1048576 disk.raw 2046M
+/** A disk of 1 GiB with a GPT and one ext4 partition, which holds `root`. */
+const makeDisk = `truncate -s 1G disk.raw
+  printf 'label: gpt\\nstart=1MiB, size=1022MiB, type=linux, name=root\\n' | sfdisk --quiet disk.raw
+  mkfs.ext4 -q -d root -L root -E offset=1048576 disk.raw 1022M
   e2fsck -f -n 'disk.raw?offset=1048576'`;
 
 type Run = { readonly start: number; readonly length: number; readonly data: boolean };
@@ -36,18 +36,18 @@ async function throughTheVolume(t: ExecutionContext, cwd: string): Promise<void>
   const data = join(cwd, 'data');
   const intoVolume = (uri: string): Promise<string> =>
     shell(`qemu-img convert -n -t writeback -f raw -O raw disk.raw ${uri}`, minutes);
-  const broken = await serve(t, data, '2G');
+  const broken = await serve(t, data, '1G');
   const cutOff = Promise.allSettled([intoVolume(broken.uri)]);
   while ((await dataBytes(broken.uri, cwd)) === 0);
   await broken.kill();
   const [{ status }] = await cutOff;
   t.log(status === 'rejected' ? 'the first copy was cut off' : 'the first copy was done before the server was killed');
 
-  const first = await serve(t, data, '2G');
+  const first = await serve(t, data, '1G');
   await intoVolume(first.uri);
   await first.kill();
 
-  const second = await serve(t, data, '2G');
+  const second = await serve(t, data, '1G');
   const compared = await shell(`qemu-img compare -p -f raw -F raw disk.raw ${second.uri}`, minutes);
   t.regex(compared, /Images are identical\./);
   const [inDisk, inVolume] = [await dataBytes('disk.raw', cwd), await dataBytes(second.uri, cwd)];

@@ -30,8 +30,8 @@ const list = `find . -printf '%p %m %u %g %s %n %l %T@\\n' | sort`;
 const fill = `mkdir mnt/tree mnt/small
   cp -a ${long ? '/usr/share' : join(root, 'packages')} mnt/tree
   head -c 50000000 /dev/urandom > mnt/large
-  truncate -s 700M mnt/sparse
-  printf x | dd of=mnt/sparse bs=1 seek=500000000 conv=notrunc status=none
+  truncate -s 150M mnt/sparse
+  printf x | dd of=mnt/sparse bs=1 seek=100000000 conv=notrunc status=none
   ln mnt/large mnt/link; ln -s large mnt/pointer
   seq 1 3000 | (cd mnt/small; split -l 1 -a 4)
   sync

@@ -20,16 +20,16 @@ async function dataRuns(uri: string): Promise<number[][]> {
   return runs.filter(({ type }) => type !== (hole | zero)).map(({ offset, length }) => [offset, length]);
 }
 
-/** Three runs of data in a file of 2 GiB that is sparse else. The last one ends at an odd place. */
-const makeSparse = `truncate -s 2G in.raw
+/** Three runs of data in a file of 512 MiB that is sparse else. The last one ends at an odd place. */
+const makeSparse = `truncate -s 512M in.raw
   head -c 3145728 /dev/urandom | dd of=in.raw conv=notrunc oflag=seek_bytes seek=1048576 status=none
-  head -c 65536 /dev/urandom | dd of=in.raw conv=notrunc oflag=seek_bytes seek=1073741824 status=none
-  head -c 4096 /dev/urandom | dd of=in.raw conv=notrunc oflag=seek_bytes seek=2147479552 status=none`;
+  head -c 65536 /dev/urandom | dd of=in.raw conv=notrunc oflag=seek_bytes seek=268435456 status=none
+  head -c 4096 /dev/urandom | dd of=in.raw conv=notrunc oflag=seek_bytes seek=536866816 status=none`;
 
 const sparseRuns = [
   [MiB, 3 * MiB],
-  [GiB, 65536],
-  [2 * GiB - 4096, 4096],
+  [256 * MiB, 65536],
+  [512 * MiB - 4096, 4096],
 ];
 
 testWithTools(test, 'nbdinfo')('nbdinfo tells what the volume is and can', async (t) => {
@@ -81,7 +81,7 @@ testWithTools(
   'qemu-img',
 )('nbdcopy copies in and out, and nbdinfo and qemu-img see the holes', async (t) => {
   const cwd = directory(t);
-  const { uri } = await serve(t, join(cwd, 'data'), '2G');
+  const { uri } = await serve(t, join(cwd, 'data'), '512M');
   t.deepEqual(await dataRuns(uri), []);
   await shell(makeSparse, { cwd });
   await shell(`nbdcopy --flush in.raw ${uri}`, { cwd });
@@ -106,8 +106,8 @@ testWithTools(
   'nbdcopy',
 )('nbdcopy copies from one server to another, over many connections', async (t) => {
   const cwd = directory(t);
-  const from = await serve(t, join(cwd, 'from'), '2G');
-  const to = await serve(t, join(cwd, 'to'), '2G');
+  const from = await serve(t, join(cwd, 'from'), '512M');
+  const to = await serve(t, join(cwd, 'to'), '512M');
   await shell(makeSparse, { cwd });
   await shell(`nbdcopy --connections 4 --requests 32 in.raw ${from.uri}`, { cwd });
   await shell(`nbdcopy --connections 4 --requests 8 --flush --destination-is-zero ${from.uri} ${to.uri}`);

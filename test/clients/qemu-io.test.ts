@@ -3,7 +3,7 @@ import { GiB, MiB, TiB } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
-import { directory, serve, shell } from './served.ts';
+import { directory, long, serve, shell } from './served.ts';
 
 const testQemu = testWithTools(test, 'qemu-io', 'qemu-img');
 
@@ -15,10 +15,10 @@ function qemuIo(uri: string, ...commands: readonly string[]): Promise<string> {
 
 type Run = { readonly start: number; readonly length: number; readonly data: boolean; readonly zero: boolean };
 
-/** The runs of data that qemu sees. */
+/** The runs of data that qemu sees. Room that is kept for zeroes is none. */
 async function dataRuns(uri: string): Promise<{ start: number; length: number }[]> {
   const runs = JSON.parse(await shell(`qemu-img map -f raw --output=json ${uri}`)) as Run[];
-  return runs.filter(({ data }) => data).map(({ start, length }) => ({ start, length }));
+  return runs.filter(({ data, zero }) => data && !zero).map(({ start, length }) => ({ start, length }));
 }
 
 testQemu('qemu-io reads back what it wrote, at odd offsets and of odd sizes', async (t) => {
@@ -124,9 +124,24 @@ testQemu('discards of more than 4 GiB leave holes, and what is beside them stays
 testQemu('zeroes of 64-bit lengths are written, with and without holes', async (t) => {
   const { uri } = await serve(t, join(directory(t), 'data'), '1T');
   await qemuIo(uri, ...dataAround);
-  await qemuIo(uri, `write -z -n ${3 * MiB + 1} 9G`, `read -P 0x5a ${3 * MiB} 1`, `read -P 0 ${5 * GiB} 2M`);
-  await qemuIo(uri, `read -P 0x5c ${12 * GiB} 1M`, 'write -z -u -n 0 1T', `read -P 0 ${12 * GiB} 1M`);
+  await qemuIo(uri, `write -z -n ${3 * MiB} 9G`, `read -P 0x5a ${3 * MiB - 1} 1`, `read -P 0 ${5 * GiB} 2M`);
+  await qemuIo(uri, `read -P 0x5c ${12 * GiB} 1M`, `write -z -u -n ${8 * GiB} 8G`, `read -P 0 ${12 * GiB} 1M`);
+  t.deepEqual(await dataRuns(uri), [
+    { start: MiB, length: 2 * MiB },
+    { start: 999 * GiB, length: MiB },
+  ]);
+  if (!long) return;
+  await qemuIo(uri, 'write -z -u -n 0 1T');
   t.deepEqual(await dataRuns(uri), []);
+});
+
+testQemu('zeroes are written at odd offsets and of odd sizes', async (t) => {
+  const { uri } = await serve(t, join(directory(t), 'data'), '1G');
+  await qemuIo(uri, `write -P 7 0 64M`, `write -z 5001 ${9 * MiB + 77}`, `write -z -u ${20 * MiB - 3} 7`);
+  const end = 5001 + 9 * MiB + 77;
+  await qemuIo(uri, 'read -P 7 0 5001', `read -P 0 5001 ${9 * MiB + 77}`, `read -P 7 ${end} ${20 * MiB - 3 - end}`);
+  await qemuIo(uri, `read -P 0 ${20 * MiB - 3} 7`, `read -P 7 ${20 * MiB + 4} ${44 * MiB - 4}`);
+  t.pass();
 });
 
 testQemu('one trim and one zero of more than 4 GiB each, with extended headers, are what qemu sees', async (t) => {
