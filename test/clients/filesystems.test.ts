@@ -45,6 +45,17 @@ const compare = `(cd mnt; sha256sum --check --quiet) < sums
   (cd mnt; ${list}) | cmp - names
   test $(readlink mnt/pointer) = large`;
 
+/** Files, each made durable before it is written down as safe, until the disk fails. */
+const writeForever = `n=0
+  while true; do
+    n=$((n + 1))
+    dd if=/dev/urandom of=mnt/file$n bs=$((n * 997)) count=3 conv=fsync status=none
+    sync mnt
+    (cd mnt; sha256sum file$n) >> safe
+  done`;
+
+const untilManyAreSafe = 'until test -e safe && test $(wc -l < safe) -gt 100; do sleep 0.1; done';
+
 const kinds = [
   { name: 'ext4', make: 'mkfs.ext4 -q', check: 'e2fsck -f -n $loop' },
   { name: 'xfs', make: 'mkfs.xfs -q', check: 'xfs_repair -n $loop' },
@@ -81,6 +92,25 @@ for (const { name, make, check } of kinds) {
       const checked = `${check}\nmount -o ro $loop mnt\n${compare}\numount mnt\n${check}`;
       await shell(onLoopDevice(second.uri, checked), limits);
       t.pass();
+    },
+  );
+
+  testAsRoot(test, ...tools)(
+    `${name} comes back when the server is killed under it: what was synced is there${why}`,
+    async (t) => {
+      t.timeout(110_000);
+      const cwd = directory(t);
+      const first = await serve(t, join(cwd, 'data'), '1G');
+      const writing = Promise.allSettled([
+        shell(onLoopDevice(first.uri, `${make} $loop\nmount $loop mnt\n${writeForever}`), { cwd }),
+      ]);
+      await shell(untilManyAreSafe, { cwd });
+      await first.kill();
+      const [{ status }] = await writing;
+      t.is(status, 'rejected', 'the writer is told');
+      const second = await serve(t, join(cwd, 'data'), '1G');
+      const compared = `mount $loop mnt\n(cd mnt; sha256sum --check --quiet) < safe\numount mnt\n${check}`;
+      await shell(onLoopDevice(second.uri, compared), { cwd });
     },
   );
 }
