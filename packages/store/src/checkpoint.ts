@@ -1,6 +1,7 @@
 import { AshlarError } from '@ashlar/core';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import { bringHome, type Freed } from './home.ts';
+import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
 import type { JournalPosition } from './journal.ts';
 import {
   bitmapKey,
@@ -86,7 +87,7 @@ export async function checkpointAll(
  * before its commit leaves everything as it was; the journal still has it all.
  */
 async function checkpoint(pool: PoolParts, taken: Taken, clean: boolean, sync: () => Promise<void>): Promise<void> {
-  const freed: Freed = { slots: [], moved: [], blocks: [], taken: [] };
+  const freed: Freed = { slots: [], moved: [], blocks: [], taken: [], reserved: [] };
   const trees: { tree: PageTree; root: TreeRoot }[] = [];
   pool.birth += 1;
   try {
@@ -130,6 +131,7 @@ async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed): Promis
       await pause();
     }
   }
+  await reserveRoom(pool, freed.reserved);
   for (const { deleted } of taken.stores) {
     for (const object of deleted) {
       pool.deleting.set(object.id, object.tree);
@@ -214,15 +216,10 @@ function poolRecord(pool: PoolParts, position: JournalPosition, clean: boolean, 
 
 /** Rule 1(e): slots that nothing durable refers to any more, and the host's room of what was trimmed. */
 async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
-  for (const slot of freed.slots) {
-    await pool.data.punch(slot, 0, pool.blocksEach);
-    pool.slots.release(slot);
-  }
+  await giveBackSlots(pool, freed.slots);
   for (const slot of freed.moved) pool.slots.releaseWarm(slot);
   await giveUpWarm(pool, warmSlots);
-  for (const { slot, block } of freed.blocks) {
-    if (pool.slots.isDurable(slot) && pool.slots.isLive(slot)) await pool.data.punch(slot, block, 1);
-  }
+  await giveBackBlocks(pool, freed.blocks);
 }
 
 function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {

@@ -1,4 +1,4 @@
-import { AshlarError, assert } from '@ashlar/core';
+import { assert } from '@ashlar/core';
 import { blockSize, checksumOf } from './checksum.ts';
 import {
   blocksOf,
@@ -9,6 +9,7 @@ import {
   type ChunkEntry,
   type Piece,
 } from './format/map-leaf.ts';
+import type { BlockRun } from './host-room.ts';
 import { corrupt, firstArena, hole, nothing, reserved, type ChunkOverlay } from './overlay.ts';
 import { checksumsEach, wordsOf } from './read.ts';
 import type { ObjectState, PoolParts } from './state.ts';
@@ -21,6 +22,8 @@ export type Freed = {
   readonly blocks: { readonly slot: number; readonly block: number }[];
   /** Slots that the checkpoint itself took: they go back if it fails. */
   readonly taken: number[];
+  /** Room that the host must keep before the commit. */
+  readonly reserved: BlockRun[];
 };
 
 /** Bits of a chunk's blocks: two 32-bit words, as in the map. */
@@ -45,7 +48,7 @@ export async function bringHome(
   await placeBlocks(pool, entry, overlay, freed);
   if (entry.pieces.length > piecesEach) await gather(pool, entry, freed);
   dropEmpty(pool, entry);
-  await keepRoom(pool, entry, overlay, freed);
+  keepRoom(pool, entry, overlay, freed);
   noteFreed(pool, overlay, old, entry, freed);
   writeEntry(leaf.view, index, entry);
   object.mappedBlocks += blocksOf(entry) - before;
@@ -162,21 +165,13 @@ function dropEmpty(pool: PoolParts, entry: ChunkEntry): void {
   entry.pieces = stay;
 }
 
-/** Room for blocks that read as zeros but must not meet a full disk later. */
-async function keepRoom(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed): Promise<void> {
+/** Notes which blocks read as zeros and must have room all the same. */
+function keepRoom(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed): void {
   for (let block = 0; block < pool.blocksEach; block += 1) {
     if (overlay.codes[block] !== reserved) continue;
-    let end = block + 1;
-    while (end < pool.blocksEach && overlay.codes[end] === reserved) end += 1;
-    const piece = pieceFor(pool, entry, block, freed);
     const first = block;
-    try {
-      await pool.data.allocate(piece.slot, first, end - first);
-    } catch (error) {
-      // A file system that cannot reserve keeps no promise but the count.
-      if (!(error instanceof AshlarError) || error.kind !== 'unsupported') throw error;
-    }
-    block = end;
+    while (block < pool.blocksEach && overlay.codes[block] === reserved) block += 1;
+    freed.reserved.push({ slot: pieceFor(pool, entry, first, freed).slot, block: first, blocks: block - first });
   }
 }
 
