@@ -20,6 +20,8 @@ export type Served = {
   readonly port: string;
   /** Ends the server as a power cut would end it: no signal handler runs. */
   readonly kill: () => Promise<void>;
+  /** Asks the server to stop, and waits until it has. */
+  readonly stop: () => Promise<void>;
 };
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -124,5 +126,5 @@ export async function serve(t: Test, data: string, size: string): Promise<Served
     await end('SIGKILL');
   };
   const [, server, port] = /'(nbd:\/\/[\d.]+:(\d+))\/demo'/.exec(await greeting(child))!;
-  return { uri: `${server}/demo`, server: server!, port: port!, kill };
+  return { uri: `${server}/demo`, server: server!, port: port!, kill, stop: () => end('SIGTERM') };
 }

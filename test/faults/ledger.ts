@@ -1,7 +1,7 @@
 import { AshlarError, type BlockDevice } from '@ashlar/core';
 import type { SeededRandom } from '@ashlar/testing';
 
-export const blockBytes = 4096;
+const blockBytes = 4096;
 
 /** Blocks that one read of the check covers. */
 const blocksAtOnce = 256;

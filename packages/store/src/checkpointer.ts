@@ -72,6 +72,12 @@ export class Checkpointer {
     await this.#running;
   }
 
+  /** Settles behind a checkpoint, whether it succeeded or not. */
+  async relieve(): Promise<void> {
+    this.begin();
+    await this.#running?.catch(() => undefined);
+  }
+
   /** Runs `work` while no checkpoint runs. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);

@@ -137,6 +137,7 @@ async function assemble(
     freshSlots: 0,
     broken: settings.broken,
     group: undefined as unknown as GroupCommit,
+    relieve: () => Promise.resolve(),
     birth: record?.birth ?? 0,
     nextObject: record?.nextObject ?? 1,
     nextStore: record?.nextStore ?? systemStore + 1,

@@ -196,5 +196,6 @@ export async function openPool(host: Host, path: string, options: PoolOptions = 
   const settings = { ...defaultPoolOptions, ...options };
   const { parts, journal, lock } = await openParts(host, path, settings);
   const checkpointer = new Checkpointer(parts, journal, settings.overlayBytes);
+  parts.relieve = () => checkpointer.relieve();
   return new LocalPool(parts, journal, checkpointer, lock);
 }

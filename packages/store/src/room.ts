@@ -34,6 +34,11 @@ export class Room {
     return Math.max(0, this.#freeBytes - this.#promisedBytes);
   }
 
+  /** Something is counted that a checkpoint will know exactly. */
+  get hasPromised(): boolean {
+    return this.#promisedBytes > 0;
+  }
+
   get isShrunk(): boolean {
     return this.#shrunk;
   }

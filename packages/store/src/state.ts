@@ -63,6 +63,8 @@ export type PoolParts = {
   freshSlots: number;
   readonly broken: BrokenRule | undefined;
   group: GroupCommit;
+  /** Settles behind a checkpoint, whether it succeeded or not. */
+  relieve: () => Promise<void>;
   birth: number;
   nextObject: number;
   nextStore: number;

@@ -184,10 +184,22 @@ function promiseRoom(target: Target, offset: number, length: number): Settled<vo
     room.promise(length);
     return undefined;
   }
-  return andThen(
-    target.object.tree.stable(() => countNew(target, offset, length)),
-    (bytes) => room.promise(bytes),
-  );
+  return promiseNew(target, offset, length);
+}
+
+/** Counts exactly. What was promised at the worst is known exactly behind a checkpoint: one runs before anything is refused. */
+async function promiseNew(target: Target, offset: number, length: number): Promise<void> {
+  const { pool, object } = target;
+  for (let left = 2; ; left -= 1) {
+    const bytes = await object.tree.stable(() => countNew(target, offset, length));
+    try {
+      pool.room.promise(bytes);
+      return;
+    } catch (error) {
+      if (left === 0 || !pool.room.hasPromised) throw error;
+    }
+    await pool.relieve();
+  }
 }
 
 /** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */
@@ -260,7 +272,7 @@ async function clearBlocks(target: Target, from: number, to: number, keep: boole
   for (let at = from; at < to;) {
     const end = Math.min(to, at - (at % step) + step);
     if (keep && pool.room.isTight(end - at)) {
-      pool.room.promise(await object.tree.stable(() => countNew(target, at, end - at)));
+      await promiseNew(target, at, end - at);
     } else if (keep) pool.room.promise(end - at);
     const chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep));
     if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);

@@ -1,0 +1,30 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { root } from '../clients/served.ts';
+
+export type Ended = { readonly status: number; readonly out: string; readonly err: string };
+
+/** Runs the `ashlar` command, for at most a minute, and answers with how it ended. */
+export function ashlar(...options: readonly string[]): Promise<Ended> {
+  const command = [join(root, 'packages/cli/bin/ashlar.js'), ...options];
+  return new Promise((resolve) => {
+    execFile(process.execPath, command, { timeout: 60_000, maxBuffer: 2 ** 26 }, (error, out, err) => {
+      const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 128;
+      resolve({ status, out, err });
+    });
+  });
+}
+
+type Status = {
+  readonly pool: {
+    readonly state: string;
+    readonly reason?: string;
+    readonly corruptBlocks: number;
+    readonly freeBytes: number;
+  };
+};
+
+/** What `ashlar status` says of the server of a data directory. */
+export async function statusOf(data: string): Promise<Status> {
+  return JSON.parse((await ashlar('status', '--data', data, '--json')).out) as Status;
+}
