@@ -6,9 +6,14 @@ export type Ended = { readonly status: number; readonly out: string; readonly er
 
 /** Runs the `ashlar` command, for at most a minute, and answers with how it ended. */
 export function ashlar(...options: readonly string[]): Promise<Ended> {
-  const command = [join(root, 'packages/cli/bin/ashlar.js'), ...options];
+  return run(process.execPath, [bin, ...options]);
+}
+
+export const bin = join(root, 'packages/cli/bin/ashlar.js');
+
+export function run(program: string, options: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, command, { timeout: 60_000, maxBuffer: 2 ** 26 }, (error, out, err) => {
+    execFile(program, options, { timeout: 60_000, maxBuffer: 2 ** 26 }, (error, out, err) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 128;
       resolve({ status, out, err });
     });

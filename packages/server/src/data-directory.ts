@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { AshlarError } from '@ashlar/core';
 
 /** What lies where in the data directory. */
@@ -21,11 +21,18 @@ const reasons: Readonly<Record<string, string>> = {
   EEXIST: 'it is no directory',
 };
 
+/** A parent first: where one cannot be made, a recursive `mkdir` of Node.js says that it is missing and not why. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
 /** Makes the directory where it is missing, for this user only. Throws `denied`, `read-only` and the like, in a sentence. */
 export function prepareDataDirectory(data: string): DataDirectory {
   const wanted = resolve(data);
   try {
-    mkdirSync(wanted, { recursive: true, mode: 0o700 });
+    makeDirectory(wanted);
     accessSync(wanted, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
