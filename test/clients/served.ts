@@ -20,8 +20,10 @@ export type Served = {
   readonly port: string;
   /** Ends the server as a power cut would end it: no signal handler runs. */
   readonly kill: () => Promise<void>;
-  /** Asks the server to stop, and waits until it has. */
-  readonly stop: () => Promise<void>;
+  /** Asks the server to stop, waits until it has, and gives its exit status (null where a signal ended it). */
+  readonly stop: () => Promise<number | null>;
+  /** Asks the server to read its configuration again. */
+  readonly reload: () => void;
 };
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -111,9 +113,10 @@ export async function serve(t: Test, data: string, size: string): Promise<Served
   const child = launch(process.execPath, parameters, tmpdir());
   const gone = once(child, 'close');
   let killed = false;
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     child.kill(signal);
     await gone;
+    return child.exitCode;
   };
   t.teardown(async () => {
     const limit = setTimeout(() => killGroup(child), stopMs);
@@ -126,5 +129,6 @@ export async function serve(t: Test, data: string, size: string): Promise<Served
     await end('SIGKILL');
   };
   const [, server, port] = /'(nbd:\/\/[\d.]+:(\d+))\/demo'/.exec(await greeting(child))!;
-  return { uri: `${server}/demo`, server: server!, port: port!, kill, stop: () => end('SIGTERM') };
+  const reload = (): void => void child.kill('SIGHUP');
+  return { uri: `${server}/demo`, server: server!, port: port!, kill, stop: () => end('SIGTERM'), reload };
 }

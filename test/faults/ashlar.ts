@@ -21,6 +21,7 @@ export function run(program: string, options: readonly string[]): Promise<Ended>
 }
 
 type Status = {
+  readonly connections: number;
   readonly pool: {
     readonly state: string;
     readonly reason?: string;

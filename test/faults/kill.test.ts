@@ -20,7 +20,8 @@ test(`nothing acknowledged is missing after kill -9 in the middle of writes, ${r
     t.deepEqual(await ledger.check(device), [], `after round ${round}`);
     const before = ledger.acknowledged;
     const working = Array.from({ length: lanes }, () => ledger.change(device));
-    await delay(random.between(50, 900));
+    const enough = before + random.between(50, 2000);
+    while (ledger.acknowledged < enough) await delay(random.below(20));
     await server.kill();
     await Promise.all(working);
     t.true(ledger.acknowledged > before, 'something was acknowledged before the kill');

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { testAsRoot } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
@@ -35,6 +35,28 @@ test('a data directory that is a file is refused', async (t) => {
   writeFileSync(data, 'a file');
   refuses(t, await ashlar('serve', '--data', data, ...shortly), /data|not a directory/i);
 });
+
+test('a pool that a newer version made is refused', async (t) => {
+  const data = join(directory(t), 'data');
+  await (await serve(t, data, '64M')).stop();
+  const identity = join(data, 'pool/ashlar.pool');
+  const bytes = readFileSync(identity);
+  bytes.writeUInt32LE(bytes.readUInt32LE(8) + 1, 8);
+  bytes.writeUInt32LE(crc32c(bytes.subarray(0, -4)), bytes.length - 4);
+  writeFileSync(identity, bytes);
+  refuses(t, await ashlar('serve', '--data', data, ...shortly), /newer/);
+  refuses(t, await ashlar('check', '--data', data), /newer/);
+});
+
+/** CRC-32C, bit by bit (RFC 3720, appendix B.4). */
+function crc32c(bytes: Uint8Array): number {
+  let value = 0xffffffff;
+  for (const byte of bytes) {
+    value ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) value = (value >>> 1) ^ (value & 1 ? 0x82f63b78 : 0);
+  }
+  return ~value >>> 0;
+}
 
 test('a port in use is refused', async (t) => {
   const server = createServer();
