@@ -78,7 +78,7 @@ export const nbdkitFile = foreground('nbdkit file', 'nbdkit', async (socket, pla
 
 const qemuNbd = (socket: string, format: string, path: string): string[] => [
   '--persistent',
-  '--shared=16',
+  '--shared=64',
   '--cache=writeback',
   '--discard=unmap',
   `--format=${format}`,

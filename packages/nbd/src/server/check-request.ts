@@ -45,7 +45,7 @@ export function checkRequest(
   }
   if (type === command.blockStatus && !negotiated.allocationContext) return errorCode.EINVAL;
   if (type === command.blockStatus && length === 0) return errorCode.EINVAL;
-  if ((type === command.read || type === command.write) && length > largestPayload) return errorCode.EOVERFLOW;
+  if ((type === command.read || type === command.write) && length > largestPayload) return errorCode.EINVAL;
   if (!(offset + length <= device.sizeBytes)) {
     return type === command.write || type === command.writeZeroes ? errorCode.ENOSPC : errorCode.EINVAL;
   }

@@ -142,7 +142,7 @@ class Handshake {
     const name = Buffer.from(await this.#reader.read(length)).toString('utf8');
     const facts = await this.#directory.find(name, this.#stream.peer);
     if (facts === undefined) throw new AshlarError('not-found', `there is no export '${name}'`);
-    const writer = new ByteWriter(134).u64(facts.sizeBytes).u16(transmissionFlags(facts, this.#replies));
+    const writer = new ByteWriter(134).u64(facts.sizeBytes).u16(transmissionFlags(facts, this.#negotiated(name)));
     if (!this.#noZeroes) writer.bytes(new Uint8Array(124));
     this.#stream.send(writer.finish());
     this.#stream.flush();
@@ -190,7 +190,12 @@ class Handshake {
     if (facts === undefined) return undefined;
     const { minimum, preferred, maximum } = facts.blockSizes;
     const reply = (writer: ByteWriter): void => void this.#reply(type, optionReply.info, writer.finish());
-    reply(new ByteWriter().u16(info.export).u64(facts.sizeBytes).u16(transmissionFlags(facts, this.#replies)));
+    reply(
+      new ByteWriter()
+        .u16(info.export)
+        .u64(facts.sizeBytes)
+        .u16(transmissionFlags(facts, this.#negotiated(request.name))),
+    );
     if (request.wanted.includes(info.name)) reply(new ByteWriter().u16(info.name).utf8(facts.name));
     if (request.wanted.includes(info.description) && facts.description !== '') {
       reply(new ByteWriter().u16(info.description).utf8(facts.description));
@@ -238,9 +243,13 @@ class Handshake {
     }
   }
 
-  #ready(facts: ExportFacts, exportName: string): HandshakeResult {
+  #negotiated(exportName: string): Negotiated {
     const allocationContext = this.#context?.exportName === exportName && this.#context.allocation;
-    return { kind: 'ready', facts, negotiated: { exportName, replies: this.#replies, allocationContext } };
+    return { exportName, replies: this.#replies, allocationContext };
+  }
+
+  #ready(facts: ExportFacts, exportName: string): HandshakeResult {
+    return { kind: 'ready', facts, negotiated: this.#negotiated(exportName) };
   }
 
   #refuseData(type: number): undefined {
@@ -248,7 +257,7 @@ class Handshake {
   }
 
   #refuse(type: number, reply: number, sentence: string): undefined {
-    return this.#reply(type, reply, Buffer.from(sentence, 'utf8'));
+    return this.#reply(type, reply, encodeText(sentence));
   }
 
   #reply(type: number, reply: number, data: Uint8Array = new Uint8Array(0)): undefined {
@@ -256,6 +265,14 @@ class Handshake {
     this.#stream.flush();
     return undefined;
   }
+}
+
+/** A sentence for the client's user: it may quote what the client sent, and has the bound of every string. */
+function encodeText(sentence: string): Uint8Array {
+  const bytes = new Uint8Array(longestString);
+  // It ends before the character that has no room.
+  const { written } = new TextEncoder().encodeInto(sentence.replaceAll(/\p{Cc}/gu, '?'), bytes);
+  return bytes.subarray(0, written);
 }
 
 function attempt<T>(decode: () => T): T | undefined {

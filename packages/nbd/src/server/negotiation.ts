@@ -26,15 +26,18 @@ export type Negotiated = {
   readonly allocationContext: boolean;
 };
 
-/** proto.md, "Transmission flags". */
-export function transmissionFlags({ readOnly, capabilities }: ExportFacts, replies: Negotiated['replies']): number {
+/** proto.md, "Transmission flags". A payload of BLOCK_STATUS chooses among the contexts that were negotiated, if any. */
+export function transmissionFlags(
+  { readOnly, capabilities }: ExportFacts,
+  { replies, allocationContext }: Negotiated,
+): number {
   const flag = transmissionFlag;
   let flags: number = flag.hasFlags;
   if (capabilities.flush !== 'none') flags |= flag.sendFlush;
   if (capabilities.prefetch !== 'none') flags |= flag.sendCache;
   if (capabilities.multiConnection === 'native' || readOnly) flags |= flag.canMultiConn;
   if (replies !== 'simple') flags |= flag.sendDf;
-  if (replies === 'extended') flags |= flag.blockStatusPayload;
+  if (replies === 'extended' && allocationContext) flags |= flag.blockStatusPayload;
   if (readOnly) return flags | flag.readOnly;
   if (capabilities.durable !== 'none') flags |= flag.sendFua;
   if (capabilities.trim !== 'none') flags |= flag.sendTrim;

@@ -15,7 +15,7 @@ const mostBytes = 64 * MiB;
 const mostQueuedBytes = 32 * MiB;
 
 /** Payloads of refused writes above this are not waited for: the connection ends. */
-const mostSkippedBytes = 128 * MiB;
+const mostSkippedBytes = 64 * MiB;
 
 /** Extents in one reply. */
 const mostExtents = 2048;
