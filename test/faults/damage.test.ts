@@ -101,7 +101,7 @@ test('a flipped byte in the journal is told: the block it belongs to is an error
   await reader.close();
 });
 
-test('a journal that was cut off is recovered up to the cut, and nothing false is read', async (t) => {
+test('a journal that was cut off is recovered up to the cut, the status says so, and nothing false is read', async (t) => {
   const data = join(directory(t), 'data');
   const segments = await journaled(t, data);
   const segment = segments.find((path) => placeOf(path, 0x64) >= 0)!;
@@ -118,6 +118,9 @@ test('a journal that was cut off is recovered up to the cut, and nothing false i
     t.true(found === 'error' || found === 0 || found === 0x60 + block, `block ${block} reads as ${found}`);
     if (block < 4) t.is(found, 0x60 + block);
   }
+  const { pool } = await statusOf(data);
+  t.is(pool.state, 'degraded');
+  t.regex(pool.reason ?? '', /journal/);
   await reader.close();
 });
 

@@ -213,6 +213,9 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
   if (found.damagedFrames > 0) {
     parts.state = 'degraded';
     parts.reason = `${found.damagedFrames} journal frames that had been promised are damaged; run: ashlar check`;
+  } else if (found.cutSegments > 0) {
+    parts.state = 'degraded';
+    parts.reason = 'the journal was cut short: the last writes that were acknowledged may be missing';
   }
   const lost = record !== undefined && !record.clean && record.bootId !== parts.host.bootId();
   if (lost && parts.broken !== 'no-loss-generation') parts.lossGeneration += 1;

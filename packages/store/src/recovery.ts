@@ -1,4 +1,4 @@
-import { assert, type StoreId } from '@ashlar/core';
+import { assert, MiB, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, checksumOf } from './checksum.ts';
 import { Damage } from './damage.ts';
@@ -19,6 +19,8 @@ export type Recovered = {
   /** Frames at or below the last durable mark that were damaged: their writes are lost and said to be. */
   readonly damagedFrames: number;
   readonly damagedBlocks: number;
+  /** Segments that are shorter than they were made: what was acknowledged may be missing, and nothing knows how much. */
+  readonly cutSegments: number;
 };
 
 /** Where a frame is: a journal may hold more than memory should. */
@@ -32,6 +34,7 @@ export async function recover(pool: PoolParts, directory: string, position: Jour
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
     const found = new Scan(files, pool.poolId, position).read();
+    const cutSegments = countCut(files, found);
     const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
     const { frames, missing } = await longestPrefix(pool, found, position.number, durable);
     for (const { item, damaged } of frames) await applyFrame(pool, item, damaged);
@@ -41,10 +44,20 @@ export async function recover(pool: PoolParts, directory: string, position: Jour
     if (frames.length > 0) await syncAll(pool.host, directory);
     const last = found.at(-1)?.frame.number ?? position.number;
     const nextNumber = Math.max(position.number, last + 1);
-    return { nextNumber, frames: frames.length, damagedFrames: missing, damagedBlocks };
+    return { nextNumber, frames: frames.length, damagedFrames: missing, damagedBlocks, cutSegments };
   } finally {
     for (const file of files) file.close();
   }
+}
+
+/**
+ * A segment is made whole and durable, all of one size, before a frame comes into it: one that holds frames and is shorter
+ * was cut behind our back.
+ */
+function countCut(files: readonly HostFile[], found: readonly Found[]): number {
+  const whole = files.reduce((most, file) => Math.max(most, file.size()), 0);
+  const used = new Set(found.map(({ file }) => file));
+  return [...used].filter((file) => file.size() < whole || file.size() % MiB !== 0).length;
 }
 
 type Verified = { readonly item: Found; readonly damaged: ReadonlySet<string> };
