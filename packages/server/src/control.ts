@@ -90,6 +90,7 @@ export class Control {
       await plane.describe(grants.grant(item));
     } catch (error) {
       await catalogue.removeExport(item.name);
+      grants.forgetUnused();
       throw error;
     }
     return this.#exportView(item, new Map());

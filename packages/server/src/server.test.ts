@@ -35,6 +35,7 @@ test('an export of a raw file is tried before it is offered', async (t) => {
   const missing = await bySocket(up, 'POST', '/v1/exports', { name: 'raw', source: `file://${path}`, readOnly: true });
   t.is(missing.status, 404);
   t.deepEqual(json<ExportView[]>(await bySocket(up, 'GET', '/v1/exports')), []);
+  t.like(json<{ devices: unknown[] }>(await bySocket(up, 'GET', '/v1/statistics')), { devices: [] });
   writeFileSync(path, Buffer.alloc(MiB));
   const made = await bySocket(up, 'POST', '/v1/exports', { name: 'raw', source: `file://${path}`, readOnly: true });
   t.like(json<ExportView>(made), { name: 'raw', uri: `file://${path}`, readOnly: true });
@@ -54,6 +55,7 @@ test('errors come with their kind, a sentence and a fitting status', async (t) =
     ['POST', '/v1/volumes', { name: 'a', size: MiB, colour: 'red' }, 400, 'invalid'],
     ['PATCH', '/v1/volumes/demo', { size: 512 }, 400, 'invalid'],
     ['DELETE', '/v1/connections/7', undefined, 404, 'not-found'],
+    ['GET', '/v1/volumes/%ff', undefined, 400, 'invalid'],
   ];
   for (const [method, path, body, status, kind] of cases) {
     const answer = await bySocket(up, method, path, body);

@@ -135,6 +135,8 @@ export class Server {
       for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
       server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue));
       await server.#open(options.passed);
+      const { state, reason } = await plane.status();
+      if (state !== 'ok') options.logger.warn({ state }, reason);
       return server;
     } catch (error) {
       if (server !== undefined) await server.#shutDoors();

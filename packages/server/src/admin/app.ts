@@ -30,7 +30,13 @@ const openPaths = new Set(['/health/live', '/health/ready', '/openapi.json']);
 
 /** The admin API as an application without a socket: the caller routes requests of its servers to it. */
 export async function createAdminApp(options: AdminOptions): Promise<FastifyInstance> {
-  const app = fastify({ logger: false, bodyLimit: longestBody, forceCloseConnections: true });
+  const app = fastify({
+    logger: false,
+    bodyLimit: longestBody,
+    forceCloseConnections: true,
+    // A path that is no URL comes here before it comes to a route.
+    frameworkErrors: (error, _request, reply) => void fail(options, error, reply),
+  });
   app.addHook('onRequest', (request, _reply, done) => {
     authorize(options, request);
     done();
