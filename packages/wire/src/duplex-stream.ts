@@ -5,6 +5,9 @@ function ignore(): void {
   // The session did not ask to be told.
 }
 
+/** How long a peer that got everything may take to end its side too. */
+const lingerMs = 2000;
+
 /**
  * A Node stream (socket, TLS socket) as a Stream: for handshakes, TLS and clients. Sockets that carry much data are
  * served by the event loop of the host instead.
@@ -92,7 +95,12 @@ export class DuplexStream implements Stream {
   }
 
   end(): void {
-    this.#duplex.end();
+    // What still comes is read and forgotten: unread bytes would hide the peer's end, and the socket would stay.
+    this.#duplex.off('readable', this.#readable);
+    this.#duplex.end(() => {
+      const linger = setTimeout(() => this.#duplex.destroy(), lingerMs).unref();
+      this.#duplex.once('close', () => clearTimeout(linger));
+    });
     this.#duplex.resume();
   }
 
