@@ -1,0 +1,82 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { fromHex } from './by-hand.ts';
+import { blocksOf, entriesEach, isReserved, piecesEach, readEntry, slotOf, writeEntry } from './map-leaf.ts';
+
+/** Slot 0 (1.0), birth 2.0, blocks 0 and 33; slot 7 (8.0), birth 3.0, block 31; two pieces of zeros; block 1 and 63 reserved. */
+const written = `
+  000000000000f03f 0000000000000040 01000000 02000000
+  0000000000002040 0000000000000840 00000080 00000000
+  000000000000000000000000000000000000000000000000
+  000000000000000000000000000000000000000000000000
+  02000000 00000080`;
+const entry = {
+  pieces: [
+    { slot: 0, birth: 2, low: 1, high: 2 },
+    { slot: 7, birth: 3, low: 0x80000000, high: 0 },
+  ],
+  zeroLow: 2,
+  zeroHigh: 0x80000000,
+};
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+test('an entry is 128 bytes of a leaf, and a leaf holds 32', (t) => {
+  const bytes = new Uint8Array(4096);
+  writeEntry(viewOf(bytes), 31, entry);
+  t.deepEqual(Buffer.from(bytes), Buffer.concat([Buffer.alloc(31 * 128), fromHex(written, 128)]));
+  t.is(entriesEach, 32);
+});
+
+test('an entry written by hand is read', (t) => {
+  const view = viewOf(Uint8Array.from(fromHex(written, 4096)));
+  t.deepEqual(readEntry(view, 0), entry);
+  t.deepEqual(readEntry(view, 1), { pieces: [], zeroLow: 0, zeroHigh: 0 });
+  t.is(blocksOf(entry), 5);
+});
+
+test('a block is found in its slot, in none, or in kept room', (t) => {
+  const view = viewOf(Uint8Array.from(fromHex(written, 4096)));
+  t.deepEqual(
+    [0, 1, 31, 32, 33, 63].map((block) => slotOf(view, 0, block)),
+    [0, -1, 7, -1, 0, -1],
+  );
+  t.deepEqual(
+    [0, 1, 31, 33, 62, 63].map((block) => isReserved(view, 0, block)),
+    [false, true, false, false, false, true],
+  );
+});
+
+test('a shorter entry leaves nothing of a longer one behind', (t) => {
+  const bytes = Uint8Array.from(fromHex(written, 4096));
+  writeEntry(viewOf(bytes), 0, { pieces: [], zeroLow: 0, zeroHigh: 0 });
+  t.deepEqual(bytes, new Uint8Array(4096));
+});
+
+test('a fifth piece is refused', (t) => {
+  const pieces = Array.from({ length: piecesEach + 1 }, (_, slot) => ({ slot, birth: 1, low: 1 << slot, high: 0 }));
+  t.throws(() => writeEntry(viewOf(new Uint8Array(4096)), 0, { pieces, zeroLow: 0, zeroHigh: 0 }), { any: true });
+});
+
+test('every entry comes back as it was written, and lookups agree with it', (t) => {
+  const word = fc.nat({ max: 0xffffffff });
+  const piece = fc.record({ slot: fc.nat(), birth: fc.nat(), low: word, high: word });
+  const entries = fc.record({
+    pieces: fc.array(piece, { maxLength: piecesEach }),
+    zeroLow: word,
+    zeroHigh: word,
+  });
+  const view = viewOf(new Uint8Array(4096));
+  fc.assert(
+    fc.property(entries, fc.nat({ max: 31 }), fc.nat({ max: 63 }), (given, index, block) => {
+      writeEntry(view, index, given);
+      t.deepEqual(readEntry(view, index), given);
+      const has = ({ low, high }: { low: number; high: number }): boolean =>
+        (((block < 32 ? low : high) >>> (block & 31)) & 1) === 1;
+      t.is(slotOf(view, index, block), given.pieces.find(has)?.slot ?? -1);
+      t.is(isReserved(view, index, block), has({ low: given.zeroLow, high: given.zeroHigh }));
+    }),
+  );
+});
