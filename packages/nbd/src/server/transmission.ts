@@ -169,6 +169,7 @@ export class TransmissionSession implements OperationOwner {
         break;
       }
       at = this.#request(inbox, at + this.#headSize, end);
+      this.#bound();
     }
     this.#memory.inboxes.release(inbox);
   }
@@ -196,7 +197,7 @@ export class TransmissionSession implements OperationOwner {
       return at;
     }
     operation.weight = payload;
-    this.#count(operation);
+    this.#bytes += payload;
     this.#expectLarge = payload >= 64 * 1024;
     if (end - at >= payload) {
       operation.inbox = inbox;
@@ -284,7 +285,7 @@ export class TransmissionSession implements OperationOwner {
           return;
         }
         operation.weight = length;
-        this.#count(operation);
+        this.#bytes += length;
         operation.buffer = this.#memory.buffers.take(length);
         settle(() => device.read(offset, operation.buffer?.payload(length) ?? new Uint8Array(0)), done, fail);
         return;
@@ -360,8 +361,8 @@ export class TransmissionSession implements OperationOwner {
     operation.inbox = undefined;
   }
 
-  #count(operation: Operation): void {
-    this.#bytes += operation.weight;
+  /** After each request, whatever it is: one without data, or refused, has a place in memory and a reply too. */
+  #bound(): void {
     this.#stalled =
       this.#bytes >= mostBytes || this.#requests >= mostRequests || this.#stream.queuedBytes >= mostQueuedBytes;
     if (this.#stalled) this.#stream.pause();
