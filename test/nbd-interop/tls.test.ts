@@ -57,7 +57,8 @@ async function background(t: ExecutionContext, pidFile: string, command: string,
   const child = spawn(command, options, { stdio: 'ignore' });
   const [status] = (await once(child, 'exit')) as [number | null];
   t.is(status, 0, `${command} ${options.join(' ')}`);
-  t.teardown(() => process.kill(Number(readFileSync(pidFile, 'utf8'))));
+  // Killed, it removes nothing by itself while its directory is removed.
+  t.teardown(() => process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL'));
 }
 
 async function readsBack(t: ExecutionContext, uri: string, tls: TlsClientSettings): Promise<void> {
