@@ -83,6 +83,21 @@ test('an option that is typed wrong is told with the one that is meant', async (
   t.regex(err, /--data/);
 });
 
+test('output that nobody reads is no failure', async (t) => {
+  const { status, err } = await run('bash', [
+    '-o',
+    'pipefail',
+    '-c',
+    '"$0" "$@" | true',
+    process.execPath,
+    bin,
+    'config',
+    'show',
+  ]);
+  t.is(err, '');
+  t.is(status, 0);
+});
+
 const testHere = testAsRoot(test);
 
 testHere('a read-only file system is refused', async (t) => {

@@ -2,6 +2,14 @@ import { CommanderError } from 'commander';
 import { exitStatus, sentenceOf, UsageError } from './failure.ts';
 import { createProgram } from './program.ts';
 
+/** Who reads the output has gone (`ashlar volume ls | head -1`): that is no failure, and nothing for a server to end by. */
+function ignoreGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+process.stdout.on('error', ignoreGone);
+process.stderr.on('error', ignoreGone);
+
 let status: number = exitStatus.done;
 
 try {
