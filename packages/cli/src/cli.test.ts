@@ -86,17 +86,22 @@ test('serve prints how to attach with each client', async (t) => {
   }
 });
 
-test('a volume lives through the command: create, ls, show, resize, rename, limit, rm', async (t) => {
+test('a volume lives through the command: create, ls, show, resize, rename, accept, limit, rm', async (t) => {
   const { data } = await serve(t);
   const ashlar = (...parameters: string[]): Promise<Ended> => run([...parameters, '--data', data]);
   t.is((await ashlar('volume', 'ls')).out, "no volumes yet: make one with 'ashlar volume create NAME --size 10G'\n");
   t.is((await ashlar('volume', 'create', 'demo', '--size', '10G')).out, 'made the volume demo of 10 GiB\n');
-  t.regex((await ashlar('volume', 'ls')).out, /^NAME +SIZE +USED +CLIENTS +EXPORTS\ndemo +10 GiB +0 B +0 +demo\n$/);
+  t.regex(
+    (await ashlar('volume', 'ls')).out,
+    /^NAME +SIZE +USED +STATE +CLIENTS +EXPORTS\ndemo +10 GiB +0 B +ok +0 +demo\n$/,
+  );
   t.is((await ashlar('volume', 'resize', 'demo', '--size', '20G')).out, 'the volume demo has 20 GiB now\n');
   const small = await ashlar('volume', 'resize', 'demo', '--size', '1G');
   t.is(small.status, 1);
   t.regex(small.errors, /say --shrink if that is meant/);
   t.is((await ashlar('volume', 'rename', 'demo', 'data')).out, 'the volume demo is called data now\n');
+  const accepted = await ashlar('volume', 'accept', 'data', '--after-loss', 'serve');
+  t.is(accepted.out, 'the volume data is served; after a later loss: serve\n');
   t.is((await ashlar('volume', 'limit', 'data', '--iops', '100', '--read-bps', '1M')).status, 0);
   const shown = JSON.parse((await ashlar('volume', 'show', 'data', '--json')).out) as object;
   t.like(shown, {

@@ -90,7 +90,7 @@ export class Connections {
   async #adoptReady({ id, socket, negotiated, grant }: Adoption & { kind: 'ready' }): Promise<void> {
     let lease: Lease;
     try {
-      lease = await this.#lease(id, grant);
+      lease = await this.#lease(id, grant, socket.peer.address);
     } catch (error) {
       // Whoever owns the descriptor closes it.
       this.#parts.loop.adopt(socket).destroy();
@@ -114,7 +114,7 @@ export class Connections {
       }
       const grant = grants.get(result.negotiated.exportName);
       if (grant === undefined) throw new AshlarError('not-found', 'the export went away');
-      this.#attach(id, stream, true, result.negotiated, grant, await this.#lease(id, grant));
+      this.#attach(id, stream, true, result.negotiated, grant, await this.#lease(id, grant, socket.peer.address));
     } catch (error) {
       plain.destroy();
       throw error;
@@ -124,7 +124,9 @@ export class Connections {
     }
   }
 
-  #lease(id: number, grant: Grant): Promise<Lease> {
+  async #lease(id: number, grant: Grant, address: string): Promise<Lease> {
+    const { source, readOnly } = grant;
+    if (source.kind === 'volume' && !readOnly) await this.#parts.control.admitWriter(source.uuid, address);
     if (this.#closing) throw new AshlarError('closed', 'the server is stopping');
     return this.#parts.devices.acquire(grant, () => this.#attached.get(id)?.stream.destroy());
   }

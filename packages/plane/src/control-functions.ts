@@ -6,6 +6,8 @@ export type ControlFunctions = {
   readonly namesFor: (address: string) => readonly string[];
   /** Undefined where there is none; throws `denied`. */
   readonly find: (exportName: string, address: string) => Grant | undefined;
+  /** Asked before a client that may write to a volume is attached; throws where it must not be let in. */
+  readonly admitWriter: (volumeUuid: string, address: string) => void | Promise<void>;
   readonly log: (
     level: 'debug' | 'info' | 'warn' | 'error',
     fields: { readonly [name: string]: unknown },

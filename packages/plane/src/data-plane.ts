@@ -108,6 +108,15 @@ export class DataPlane {
     return this.#parts.connections.disconnect(selection);
   }
 
+  /** Ends all connections as `close` does, and makes durable what they wrote. */
+  async drain(timeoutMs: number): Promise<number> {
+    const { connections, records } = this.#parts;
+    const cut = await connections.drain(timeoutMs);
+    // The stores of a pool have one journal: a sync of any is one of all.
+    await records.sync();
+    return cut;
+  }
+
   /**
    * Ends all connections: each finishes what it has received, for at most `timeoutMs`, then everything is made durable
    * and closed. Gives how many had to be cut off. Rejects where something could not be made durable, all closed even so.
@@ -147,6 +156,7 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     adopt: (adoption) => plane.adopt(adoption),
     listConnections: () => plane.listConnections(),
     disconnect: (selection) => plane.disconnect(selection),
+    drain: (timeoutMs) => plane.drain(timeoutMs),
     close: (timeoutMs) => plane.close(timeoutMs),
   };
 }

@@ -63,6 +63,8 @@ export type WorkerSettings = {
     readonly overlaySize: number;
     readonly cacheSize: number;
   };
+  /** In place of the machine's own; one that differs from the last makes an unclean stop a loss of power. */
+  readonly bootId?: string;
 };
 
 /** A connection on its way to the worker, which owns its descriptor from then on. */

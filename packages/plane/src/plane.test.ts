@@ -16,7 +16,14 @@ function directory(t: ExecutionContext): string {
 
 function start(path: string, onDeath: (error: Error) => void = () => undefined): Promise<Plane> {
   const nothing = (): undefined => undefined;
-  const control = { namesFor: () => [], find: nothing, log: nothing, attached: nothing, ended: nothing };
+  const control = {
+    namesFor: () => [],
+    find: nothing,
+    admitWriter: nothing,
+    log: nothing,
+    attached: nothing,
+    ended: nothing,
+  };
   return Plane.start({ settings: { poolPath: join(path, 'pool'), store }, control, onDeath });
 }
 

@@ -107,6 +107,11 @@ export class Plane {
     return this.#remote.setLimits(storeId, limits);
   }
 
+  /** Lets connections finish as `close` does and makes durable what they wrote; nobody may attach from then on. */
+  drain(timeoutMs: number): Promise<number> {
+    return this.#remote.drain(timeoutMs);
+  }
+
   /**
    * Lets connections finish what they sent, for at most `timeoutMs`, makes everything durable, closes the pool and ends
    * the worker. Gives how many connections had to be cut off.

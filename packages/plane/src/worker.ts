@@ -17,8 +17,9 @@ const settings = workerData as WorkerSettings;
 
 /** Opens the pool, and with it everything that the control plane may ask for. */
 async function open(): Promise<DataPlaneFunctions> {
-  const host = createRealHost();
-  const { poolPath, store } = settings;
+  const { poolPath, store, bootId } = settings;
+  const machine = createRealHost();
+  const host = bootId === undefined ? machine : { ...machine, bootId: () => bootId };
   const pool = await openPool(host, poolPath, {
     chunkSizeBytes: store.chunkSize,
     journalBytes: store.journalSize,

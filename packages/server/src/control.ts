@@ -1,9 +1,18 @@
 import { AshlarError, type PoolStatus } from '@ashlar/core';
 import type { Plane } from '@ashlar/plane';
-import type { Catalogue, Export, NewExport, NewVolume, Volume } from '@ashlar/volume';
+import {
+  afterLossOf,
+  heldReason,
+  type Catalogue,
+  type Export,
+  type NewExport,
+  type NewVolume,
+  type Volume,
+} from '@ashlar/volume';
 import type * as z from 'zod';
 import {
   sizeOf,
+  type acceptSchema,
   type connectionSchema,
   type exportSchema,
   type newVolumeSchema,
@@ -36,9 +45,11 @@ export class Control {
     return this.#parts.plane.status();
   }
 
-  get counts(): { readonly volumes: number; readonly exports: number } {
+  get counts(): { readonly volumes: number; readonly held: string[]; readonly exports: number } {
     const { catalogue } = this.#parts;
-    return { volumes: catalogue.volumes().length, exports: catalogue.exports().length };
+    const volumes = catalogue.volumes();
+    const held = volumes.filter((volume) => catalogue.isHeld(volume)).map(({ name }) => name);
+    return { volumes: volumes.length, held, exports: catalogue.exports().length };
   }
 
   async volumes(): Promise<VolumeView[]> {
@@ -51,8 +62,8 @@ export class Control {
   }
 
   async createVolume(request: z.output<typeof newVolumeSchema>): Promise<VolumeView> {
-    const { size, ...others } = request;
-    const wanted: NewVolume = { ...others, sizeBytes: sizeOf(size) };
+    const { size, afterLoss, ...others } = request;
+    const wanted: NewVolume = { ...others, sizeBytes: sizeOf(size), ...(afterLoss === undefined ? {} : { afterLoss }) };
     return this.#view(await this.#parts.catalogue.createVolume(wanted), new Map());
   }
 
@@ -65,6 +76,12 @@ export class Control {
     }
     if (change.name !== undefined && change.name !== name) await catalogue.renameVolume(name, change.name);
     return this.volume(change.name ?? name);
+  }
+
+  /** Serves a volume again that was held. */
+  async acceptVolume(name: string, { afterLoss }: z.output<typeof acceptSchema>): Promise<VolumeView> {
+    await this.#parts.catalogue.acceptVolume(name, afterLoss);
+    return this.volume(name);
   }
 
   async removeVolume(name: string, force: boolean): Promise<void> {
@@ -143,6 +160,8 @@ export class Control {
       name,
       uuid,
       type,
+      ...(this.#parts.catalogue.isHeld(volume) ? { state: 'held', reason: heldReason(name) } : { state: 'ok' }),
+      afterLoss: afterLossOf(volume),
       sizeBytes,
       allocatedBytes,
       preallocation,

@@ -1,7 +1,7 @@
 import { deviceStats, deviceStatsBytes, type DeviceStats } from '@ashlar/block';
 import { AshlarError } from '@ashlar/core';
 import { sourceKey, type DeviceSource, type Grant } from '@ashlar/plane';
-import { AddressRanges, filePathOf, type Catalogue, type Export, type Volume } from '@ashlar/volume';
+import { AddressRanges, filePathOf, heldError, type Catalogue, type Export, type Volume } from '@ashlar/volume';
 
 /** A volume or file with its counters since the start of the process. */
 type Device = { readonly name: string; readonly kind: 'volume' | 'file'; readonly stats: DeviceStats };
@@ -31,7 +31,7 @@ export class Grants {
 
   /**
    * What an export's name stands for; undefined where there is none. The empty name is the only export that the client may
-   * attach to. Throws `denied`. `address`: `unix`, or an IP address.
+   * attach to. Throws `denied`, also for a volume that is held. `address`: `unix`, or an IP address.
    */
   find(exportName: string, address: string): Grant | undefined {
     const name = exportName === '' ? this.#onlyName(address) : exportName;
@@ -40,6 +40,8 @@ export class Grants {
     if (!mayAttach(item, address)) {
       throw new AshlarError('denied', `${address} may not attach to the export '${item.name}'`, { peer: address });
     }
+    const volume = this.#catalogue.volumeOf(item);
+    if (volume !== undefined && this.#catalogue.isHeld(volume)) throw heldError(volume.name);
     return this.grant(item);
   }
 

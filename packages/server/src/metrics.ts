@@ -164,6 +164,9 @@ export class Metrics {
     this.#gauge('ashlar_volume_size_bytes', 'Size of each volume', ['volume'], (gauge) => {
       for (const { name, sizeBytes } of catalogue.volumes()) gauge.set({ volume: name }, sizeBytes);
     });
+    this.#gauge('ashlar_volume_held', '1 while the volume is not served until it is accepted', ['volume'], (gauge) => {
+      for (const volume of catalogue.volumes()) gauge.set({ volume: volume.name }, catalogue.isHeld(volume) ? 1 : 0);
+    });
     this.#gauge('ashlar_volume_allocated_bytes', 'What each volume takes in the pool', ['volume'], async (gauge) => {
       for (const { name } of catalogue.volumes())
         gauge.set({ volume: name }, (await catalogue.space(name)).allocatedBytes);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { MiB } from '@ashlar/core';
 import { createLogger, loadConfig, Server } from './index.ts';
 
+type Machine = Parameters<typeof Server.start>[0]['machine'];
+
 /** What a test gives to be tidied up after. */
 type Test = { teardown(tidy: () => void | Promise<unknown>): void };
 
@@ -22,6 +24,7 @@ export async function start(
   data: string,
   text = '',
   volumes: { name: string; sizeBytes: number }[] = [],
+  machine: Machine = {},
 ): Promise<Running> {
   const file = join(data, '..', `${data.split('/').at(-1)}.toml`);
   writeFileSync(file, text);
@@ -42,6 +45,7 @@ export async function start(
     onDeath: (error) => {
       throw error;
     },
+    machine,
   });
   return { server, data, file };
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Server as SocketServer } from 'node:net';
-import { assert } from '@ashlar/core';
+import { AshlarError, assert } from '@ashlar/core';
 import { Plane } from '@ashlar/plane';
-import { Catalogue } from '@ashlar/volume';
+import { Catalogue, heldReason } from '@ashlar/volume';
 import type { Logger } from 'pino';
 import type * as z from 'zod';
+import { isAnotherMachine } from './another-machine.ts';
 import { createAdminApp } from './admin/app.ts';
 import type { statusSchema } from './admin/schemas.ts';
 import { openAdminServers, type AdminServers } from './admin/servers.ts';
@@ -32,6 +33,8 @@ type ServerOptions = {
   readonly passed: readonly { readonly descriptor: number; readonly name: string }[];
   /** The data plane died: the process must end now. */
   readonly onDeath: (error: Error) => void;
+  /** In place of what the system says: which boot of the machine this is, and which clients are on another one. */
+  readonly machine?: { readonly bootId?: string; readonly isAnother?: (address: string) => boolean };
 };
 
 /** Where a running server is found. */
@@ -114,11 +117,13 @@ export class Server {
       assert(server !== undefined, 'the data worker serves a server');
       return server;
     };
+    const { bootId, isAnother = isAnotherMachine } = options.machine ?? {};
     const plane = await Plane.start({
-      settings: { poolPath: directory.pool, store: config.store },
+      settings: { poolPath: directory.pool, store: config.store, ...(bootId === undefined ? {} : { bootId }) },
       control: {
         namesFor: (address) => started().#grants.namesFor(address),
         find: (name, address) => started().#grants.find(name, address),
+        admitWriter: (uuid, address) => (isAnother(address) ? started().#catalogue.admitRemoteWriter(uuid) : undefined),
         log: (level, fields, message) => options.logger[level](fields, message),
         attached: () => started().#metrics.count('attached'),
         ended: () => started().#front.ended(),
@@ -131,12 +136,16 @@ export class Server {
         stores: plane.stores,
         now: () => new Date().toISOString(),
         newUuid: randomUUID,
+        lossGeneration: (await plane.status()).lossGeneration,
       });
       for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
       server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue));
       await server.#open(options.passed);
       const { state, reason } = await plane.status();
       if (state !== 'ok') options.logger.warn({ state }, reason);
+      for (const name of server.#control.counts.held) {
+        options.logger.warn({ volume: name, state: 'held' }, heldReason(name));
+      }
       return server;
     } catch (error) {
       if (server !== undefined) await server.#shutDoors();
@@ -270,12 +279,27 @@ export class Server {
     await this.#admin?.close();
   }
 
+  /** A disk that is full does not keep the server from stopping: at worst a volume is held that nothing was lost of. */
+  async #forgetRemoteWriters(): Promise<void> {
+    try {
+      await this.#catalogue.forgetRemoteWriters();
+    } catch (error) {
+      if (!(error instanceof AshlarError)) throw error;
+      this.#logger.warn({ reason: error.message }, 'that no client is attached any more could not be recorded');
+    }
+  }
+
   async #stop(): Promise<void> {
     for (const listener of this.#listeners) stopListening(listener);
     this.#front.close();
     await this.#catalogue.close();
-    const cut = await this.#plane.close(this.#live.current.drainSeconds * 1000);
-    if (cut > 0) this.#logger.warn({ connections: cut }, 'connections were cut off: they did not end in time');
+    try {
+      const cut = await this.#plane.drain(this.#live.current.drainSeconds * 1000);
+      if (cut > 0) this.#logger.warn({ connections: cut }, 'connections were cut off: they did not end in time');
+      await this.#forgetRemoteWriters();
+    } finally {
+      await this.#plane.close(0);
+    }
     await this.#admin?.close();
     this.#logger.info('stopped');
   }

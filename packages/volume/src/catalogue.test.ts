@@ -65,11 +65,12 @@ class FakePool implements VolumeStores {
     return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
   }
 
-  open(): Promise<Catalogue> {
+  open(lossGeneration = 0): Promise<Catalogue> {
     let uuids = 0;
     return Catalogue.open({
       records: this,
       stores: this,
+      lossGeneration,
       now: () => '2026-01-02T03:04:05.000Z',
       newUuid: () => `00000000-0000-4000-8000-${String(this.records.size + uuids++).padStart(12, '0')}`,
     });
@@ -281,4 +282,77 @@ test('more records than one scan gives are all read', async (t) => {
     await catalogue.createVolume({ name: `v${index}`, sizeBytes: MiB });
   }
   t.is((await pool.open()).volumes().length, 700);
+});
+
+test('a volume that a client on another machine could write is held after a loss, until it is accepted', async (t) => {
+  const pool = new FakePool();
+  const { uuid } = await (await pool.open(3)).createVolume({ name: 'demo', sizeBytes: MiB });
+  const before = await pool.open(3);
+  await before.admitRemoteWriter(uuid);
+  t.false(before.isHeld(before.volume('demo')));
+  const after = await pool.open(4);
+  t.true(after.isHeld(after.volume('demo')));
+  await fails(t, 'denied', /ashlar volume accept demo/, () => after.admitRemoteWriter(uuid));
+  t.false(after.isHeld(await after.acceptVolume('demo')));
+  await after.admitRemoteWriter(uuid);
+  const again = await pool.open(4);
+  t.false(again.isHeld(again.volume('demo')));
+});
+
+test('a process that was killed, the generation being the same, holds nothing', async (t) => {
+  const pool = new FakePool();
+  const first = await pool.open(1);
+  await first.admitRemoteWriter((await first.createVolume({ name: 'demo', sizeBytes: MiB })).uuid);
+  const again = await pool.open(1);
+  t.false(again.isHeld(again.volume('demo')));
+});
+
+test('a loss holds no volume that only this machine wrote, nor one written from another after the loss', async (t) => {
+  const pool = new FakePool();
+  const first = await pool.open(0);
+  const { uuid } = await first.createVolume({ name: 'demo', sizeBytes: MiB });
+  const second = await pool.open(1);
+  t.false(second.isHeld(second.volume('demo')));
+  await second.admitRemoteWriter(uuid);
+  t.false(second.isHeld(second.volume('demo')));
+});
+
+test('after a clean stop no loss concerns the writers before it; what is held stays held', async (t) => {
+  const pool = new FakePool();
+  const first = await pool.open(0);
+  await first.admitRemoteWriter((await first.createVolume({ name: 'clean', sizeBytes: MiB })).uuid);
+  await first.close();
+  await first.forgetRemoteWriters();
+  const second = await pool.open(1);
+  t.false(second.isHeld(second.volume('clean')));
+  await second.admitRemoteWriter(second.volume('clean').uuid);
+  const third = await pool.open(2);
+  await third.close();
+  await third.forgetRemoteWriters();
+  const fourth = await pool.open(2);
+  t.true(fourth.isHeld(fourth.volume('clean')));
+});
+
+test('after-loss = serve holds nothing; said of a volume that is held it lifts that', async (t) => {
+  const pool = new FakePool();
+  const first = await pool.open(0);
+  await first.admitRemoteWriter(
+    (await first.createVolume({ name: 'scratch', sizeBytes: MiB, afterLoss: 'serve' })).uuid,
+  );
+  await first.admitRemoteWriter((await first.createVolume({ name: 'demo', sizeBytes: MiB })).uuid);
+  const second = await pool.open(1);
+  t.false(second.isHeld(second.volume('scratch')));
+  t.true(second.isHeld(second.volume('demo')));
+  t.like(await second.acceptVolume('demo', 'serve'), { afterLoss: 'serve', acceptedLoss: 1 });
+  const third = await pool.open(2);
+  t.false(third.isHeld(third.volume('demo')));
+});
+
+test('a writer from another machine is not let in when that cannot be put on record', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open(0);
+  const { uuid } = await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
+  pool.failing = 'commit';
+  await fails(t, 'no-space', /full/, () => catalogue.admitRemoteWriter(uuid));
+  t.is(catalogue.volume('demo').remoteWriter, undefined);
 });

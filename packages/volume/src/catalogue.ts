@@ -9,12 +9,13 @@ import {
   type Space,
 } from '@ashlar/core';
 import { checkCidr } from './addresses.ts';
+import { accepted, heldError, isHeld, withRemoteWriter } from './loss.ts';
 import { checkName } from './names.ts';
 import { readCatalogue } from './read.ts';
 import { dropExport, dropVolume, putCounts, putExport, putVolume, type Counts, type VolumeRecord } from './records.ts';
 import { Serial } from './serial.ts';
 import type { VolumeStores } from './stores.ts';
-import type { Export, ExportProtocol, Volume } from './types.ts';
+import type { AfterLoss, Export, ExportProtocol, Volume } from './types.ts';
 import { checkUri } from './uri.ts';
 
 type CatalogueOptions = {
@@ -24,6 +25,8 @@ type CatalogueOptions = {
   /** Now, as ISO 8601. */
   readonly now: () => string;
   readonly newUuid: () => string;
+  /** The pool's; it rises only when a pool is opened. */
+  readonly lossGeneration: number;
 };
 
 export type NewVolume = {
@@ -31,6 +34,7 @@ export type NewVolume = {
   readonly sizeBytes: number;
   readonly preallocation?: Preallocation;
   readonly limits?: ThrottleLimits;
+  readonly afterLoss?: AfterLoss;
   /** Offers it at once under its own name; default true. */
   readonly exported?: boolean;
 };
@@ -120,7 +124,7 @@ export class Catalogue {
 
   /** Room is made outside the line of changes: `full` preallocation may take minutes. */
   async createVolume(request: NewVolume): Promise<Volume> {
-    const { name, sizeBytes, preallocation = 'off', limits = {}, exported = true } = request;
+    const { name, sizeBytes, preallocation = 'off', limits = {}, afterLoss, exported = true } = request;
     checkName('volume', name);
     checkSize(sizeBytes);
     this.#refuseVolume(name);
@@ -137,6 +141,7 @@ export class Catalogue {
         preallocation,
         created,
         limits,
+        ...(afterLoss === undefined ? {} : { afterLoss }),
         ...place,
       };
       await this.#serial
@@ -216,10 +221,49 @@ export class Catalogue {
   setLimits(name: string, limits: ThrottleLimits): Promise<Volume> {
     return this.#serial.run(async () => {
       const volume = { ...this.volume(name), limits };
-      await this.#commit([putVolume(volume)]);
-      this.#volumes.set(volume.uuid, volume);
+      await this.#put(volume);
       return volume;
     });
+  }
+
+  /** Not served until `acceptVolume`, since writes of a client on another machine may be missing. */
+  isHeld(volume: Volume): boolean {
+    return isHeld(volume, this.#options.lossGeneration);
+  }
+
+  /** Lifts the hold, if there is one, and says what later losses do where `afterLoss` is named. */
+  acceptVolume(name: string, afterLoss?: AfterLoss): Promise<Volume> {
+    return this.#serial.run(async () => {
+      const before = accepted(this.volume(name), this.#options.lossGeneration);
+      const volume = afterLoss === undefined ? before : { ...before, afterLoss };
+      await this.#put(volume);
+      return volume;
+    });
+  }
+
+  /**
+   * Before a client on another machine is let in to write: on record, durably, when it settles. Throws `denied` for a
+   * volume that is held, `not-found` for one that is gone.
+   */
+  admitRemoteWriter(uuid: string): Promise<void> {
+    return this.#serial.run(async () => {
+      const volume = this.#volumes.get(uuid);
+      if (volume === undefined) throw new AshlarError('not-found', 'the volume was removed');
+      if (this.isHeld(volume)) throw heldError(volume.name);
+      const marked = withRemoteWriter(volume, this.#options.lossGeneration);
+      if (marked !== volume) await this.#put(marked);
+    });
+  }
+
+  /**
+   * At the end of a clean stop, after `close`: no client is attached any more and everything they wrote is durable, so no
+   * later loss concerns them. What is held stays held.
+   */
+  async forgetRemoteWriters(): Promise<void> {
+    const changes = [...this.#volumes.values()]
+      .filter((volume) => volume.remoteWriter === true && !this.isHeld(volume))
+      .map((volume) => putVolume({ ...volume, remoteWriter: false }));
+    if (changes.length > 0) await this.#commit(changes);
   }
 
   addExport(request: NewExport): Promise<Export> {
@@ -312,6 +356,11 @@ export class Catalogue {
       exports: this.#exports.size + (more.exports ?? 0),
     };
     await this.#options.records.commit([...changes, putCounts(counts)], true);
+  }
+
+  async #put(volume: VolumeRecord): Promise<void> {
+    await this.#commit([putVolume(volume)]);
+    this.#volumes.set(volume.uuid, volume);
   }
 
   async #carryResize(intent: VolumeRecord & { readonly resizingTo: number }): Promise<Volume> {

@@ -26,6 +26,11 @@ function duration(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${rest} s` : `${rest} s`;
 }
 
+function volumesText({ volumes, held }: StatusView): string {
+  if (held.length === 0) return String(volumes);
+  return `${volumes}, held: ${held.join(', ')} (see: ashlar volume show ${held[0]})`;
+}
+
 function describe(status: StatusView): string {
   const { pool, nbd, admin, memory } = status;
   return facts([
@@ -44,7 +49,7 @@ function describe(status: StatusView): string {
     ],
     ['damage', pool.corruptBlocks === 0 ? 'none found' : `${pool.corruptBlocks} corrupt blocks: run 'ashlar check'`],
     ['memory', `${formatSize(memory.residentBytes)} resident`],
-    ['volumes', String(status.volumes)],
+    ['volumes', volumesText(status)],
     ['exports', String(status.exports)],
     ['clients', String(status.connections)],
   ]);

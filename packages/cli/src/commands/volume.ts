@@ -18,16 +18,20 @@ const columns: readonly Column<VolumeView>[] = [
   { title: 'NAME', text: ({ name }) => name },
   { title: 'SIZE', text: ({ sizeBytes }) => formatSize(sizeBytes), right: true },
   { title: 'USED', text: ({ allocatedBytes }) => formatSize(allocatedBytes), right: true },
+  { title: 'STATE', text: ({ state }) => state },
   { title: 'CLIENTS', text: ({ connections }) => String(connections), right: true },
   { title: 'EXPORTS', text: ({ exports }) => exports.join(',') },
 ];
 
 function describe(volume: VolumeView): string {
   const { name, uuid, type, sizeBytes, allocatedBytes, preallocation, created, limits, exports, connections } = volume;
+  const { state, reason, afterLoss } = volume;
   return facts([
     ['name', name],
     ['uuid', uuid],
     ['type', type],
+    ['state', reason === undefined ? state : `${state}: ${reason}`],
+    ['after a loss', afterLoss],
     ['size', `${formatSize(sizeBytes)} (${sizeBytes} bytes)`],
     ['used', `${formatSize(allocatedBytes)} (${allocatedBytes} bytes)`],
     ['preallocation', preallocation],
@@ -71,6 +75,8 @@ function withLimits(command: Command): Command {
     .option('--write-bps <SIZE>', 'most bytes written a second', sizeArgument);
 }
 
+const afterLossOption = (help: string): Option => new Option('--after-loss <WHAT>', help).choices(['hold', 'serve']);
+
 const required = (flags: string, help: string): Option =>
   new Option(flags, help).argParser(sizeArgument).makeOptionMandatory();
 
@@ -82,6 +88,7 @@ function addCreate(volume: Command): void {
       new Option('--preallocation <MODE>', 'as qemu-img means it').choices(['off', 'falloc', 'full']).default('off'),
     )
     .addOption(new Option('--type <TYPE>', 'what the volume holds').choices(['block']).default('block'))
+    .addOption(afterLossOption('when writes of a client on another machine may be lost (default: hold)'))
     .option('--no-export', 'offer it later, with: ashlar export add')
     .addHelpText(
       'after',
@@ -90,9 +97,9 @@ function addCreate(volume: Command): void {
     .action(
       async (
         name: string,
-        options: ServerOptions & Limits & { size: number; preallocation: string; export: boolean },
+        options: ServerOptions & Limits & { size: number; preallocation: string; export: boolean; afterLoss?: string },
       ) => {
-        const { size, preallocation, export: exported } = options;
+        const { size, preallocation, export: exported, afterLoss } = options;
         const limits = limitsOf(options) ?? {};
         const made = await AdminClient.find(options).post<VolumeView>('/v1/volumes', {
           name,
@@ -100,6 +107,7 @@ function addCreate(volume: Command): void {
           preallocation,
           exported,
           limits,
+          ...(afterLoss === undefined ? {} : { afterLoss }),
         });
         show(options.json, made, () => `made the volume ${name} of ${formatSize(made.sizeBytes)}`);
       },
@@ -148,6 +156,16 @@ function addChanging(volume: Command): void {
       const changed = await AdminClient.find(options).patch<VolumeView>(one(name), { limits: limitsOf(options) ?? {} });
       show(options.json, changed, describe);
     });
+  withServer(volume.command('accept <NAME>'))
+    .summary('serve a volume again that is held after a loss; see whether what it holds is whole')
+    .addOption(afterLossOption('what later losses do to it'))
+    .addHelpText('after', '\nExamples:\n  ashlar volume accept demo\n  ashlar volume accept scratch --after-loss serve')
+    .action(async (name: string, options: ServerOptions & { afterLoss?: string }) => {
+      const { afterLoss } = options;
+      const body = afterLoss === undefined ? {} : { afterLoss };
+      const taken = await AdminClient.find(options).post<VolumeView>(`${one(name)}/accept`, body);
+      show(options.json, taken, () => `the volume ${name} is served; after a later loss: ${taken.afterLoss}`);
+    });
   withServer(volume.command('rm <NAME...>').alias('remove'))
     .summary('remove volumes, their contents and their exports')
     .option('--force', 'also while clients are attached: their connections end')
@@ -159,7 +177,9 @@ function addChanging(volume: Command): void {
 }
 
 export function addVolumeCommands(program: Command): void {
-  const volume = program.command('volume').summary('make, list, show, resize, rename, limit and remove volumes');
+  const volume = program
+    .command('volume')
+    .summary('make, list, show, resize, rename, limit, accept and remove volumes');
   addCreate(volume);
   addLooking(volume);
   addChanging(volume);

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Control } from '../control.ts';
 import {
+  acceptSchema,
   connectionSchema,
   exportSchema,
   forceQuery,
@@ -144,6 +145,14 @@ export const routes: readonly Route[] = [
     parts: { params: nameParameters, query: forceQuery },
     response: undefined,
     handle: ({ control }, { params, query }) => control.removeVolume(params.name, query.force),
+  }),
+  route({
+    method: 'POST',
+    path: `${oneVolume}/accept`,
+    summary: 'Serves a volume again that is held after a loss',
+    parts: { params: nameParameters, body: acceptSchema },
+    response: volumeSchema,
+    handle: ({ control }, { params, body }) => control.acceptVolume(params.name, body),
   }),
   route({
     method: 'GET',

@@ -1,5 +1,5 @@
 import { errorKinds, parseSize } from '@ashlar/core';
-import { exportProtocols } from '@ashlar/volume';
+import { afterLossChoices, exportProtocols } from '@ashlar/volume';
 import * as z from 'zod';
 
 /** Bytes; in a request a number or a text such as "10G". */
@@ -29,6 +29,9 @@ export const volumeSchema = z.object({
   name: z.string(),
   uuid: z.string(),
   type: z.literal('block'),
+  state: z.enum(['ok', 'held']).describe('held: not served until it is accepted'),
+  reason: z.string().optional().describe('why it is held, and the command that mends it'),
+  afterLoss: z.enum(afterLossChoices),
   sizeBytes: z.int(),
   allocatedBytes: z.int().describe('what it takes in the pool'),
   preallocation: z.enum(['off', 'falloc', 'full']),
@@ -43,6 +46,10 @@ export const newVolumeSchema = z.strictObject({
   size,
   preallocation: z.enum(['off', 'falloc', 'full']).default('off'),
   limits: limitsSchema.default({}),
+  afterLoss: z
+    .enum(afterLossChoices)
+    .optional()
+    .describe('when writes of a client on another machine may be lost; hold unless it is named'),
   exported: z.boolean().default(true).describe('offer it at once under its own name'),
 });
 
@@ -51,6 +58,10 @@ export const volumeChangeSchema = z.strictObject({
   shrink: z.boolean().default(false).describe('a smaller size may cut contents off'),
   name: z.string().optional().describe('the new name'),
   limits: limitsSchema.optional(),
+});
+
+export const acceptSchema = z.strictObject({
+  afterLoss: z.enum(afterLossChoices).optional().describe('for later losses'),
 });
 
 export const exportSchema = z.object({
@@ -116,6 +127,7 @@ export const statusSchema = z.object({
   admin: z.object({ address: z.string(), socket: z.string() }),
   workers: z.int(),
   volumes: z.int(),
+  held: z.array(z.string()).describe('names of volumes that are not served until they are accepted'),
   exports: z.int(),
   connections: z.int(),
   memory: z.object({ residentBytes: z.int(), heapBytes: z.int(), externalBytes: z.int() }),
