@@ -101,6 +101,18 @@ test('a flipped byte in the journal is told: the block it belongs to is an error
   await reader.close();
 });
 
+test('a damaged head in the journal, the first one too, is told: the pool is degraded', async (t) => {
+  const data = join(directory(t), 'data');
+  const segments = await journaled(t, data);
+  flipByte(segments.toSorted()[0]!, 100);
+
+  const server = await serve(t, data, '64M');
+  const { pool } = await statusOf(data);
+  t.is(pool.state, 'degraded');
+  t.regex(pool.reason ?? '', /promised are damaged/);
+  await server.stop();
+});
+
 test('a journal that was cut off is recovered up to the cut, the status says so, and nothing false is read', async (t) => {
   const data = join(directory(t), 'data');
   const segments = await journaled(t, data);

@@ -218,7 +218,8 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
     parts.reason = 'the journal was cut short: the last writes that were acknowledged may be missing';
   }
   const lost = record !== undefined && !record.clean && record.bootId !== parts.host.bootId();
-  if (lost && parts.broken !== 'no-loss-generation') parts.lossGeneration += 1;
+  const broken = parts.broken === 'no-loss-generation';
+  if ((lost || found.damagedFrames > 0) && !broken) parts.lossGeneration += 1;
   const next: JournalPosition = {
     generation: position.generation + 1,
     number: found.nextNumber,

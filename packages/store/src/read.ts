@@ -1,5 +1,5 @@
 import { AshlarError, andThen, isPromise, type Settled } from '@ashlar/core';
-import { blockSize, checksumOf } from './checksum.ts';
+import { blockSize, firstDamaged } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { corrupt, firstArena, nothing, type ChunkOverlay, type SlotRef } from './overlay.ts';
 import type { Page } from './page-file.ts';
@@ -188,10 +188,8 @@ export function wordsOf(page: Page): Uint32Array {
 }
 
 function verify(bytes: Uint8Array, checksums: Uint32Array, at: number, where: Where): void {
-  for (let index = 0; index * blockSize < bytes.length; index += 1) {
-    if (checksumOf(bytes.subarray(index * blockSize, (index + 1) * blockSize)) === checksums[at + index]) continue;
-    throw corruptBlock(where.offset + index * blockSize, where.volume);
-  }
+  const damaged = firstDamaged(bytes, checksums, at);
+  if (damaged >= 0) throw corruptBlock(where.offset + damaged * blockSize, where.volume);
 }
 
 function corruptBlock(offset: number, volume: string): AshlarError {

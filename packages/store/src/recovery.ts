@@ -121,6 +121,10 @@ async function syncAll(host: Host, directory: string): Promise<void> {
   }
 }
 
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
 /** Finds the frames behind a position, in the order of their numbers. */
 class Scan {
   readonly #files: readonly HostFile[];
@@ -141,7 +145,7 @@ class Scan {
       for (let offset = 0; offset < size;) {
         const item = this.#frameAt(file, offset);
         if (item === undefined) {
-          if (offset === 0 || this.#isOver(file, offset, size)) break;
+          if (this.#isOver(file, offset, size)) break;
           offset += blockSize;
           continue;
         }
@@ -155,9 +159,12 @@ class Scan {
 
   /** Nothing but zeros for a while: the end of what was written since the segment was made. */
   #isOver(file: HostFile, offset: number, size: number): boolean {
-    const block = new Uint8Array(Math.min(size - offset, 16 * blockSize));
-    file.readSync(offset, block);
-    return block.every((byte) => byte === 0);
+    const first = new Uint8Array(Math.min(size - offset, blockSize));
+    file.readSync(offset, first);
+    if (!isZero(first)) return false;
+    const blocks = new Uint8Array(Math.min(size - offset, 16 * blockSize));
+    file.readSync(offset, blocks);
+    return isZero(blocks);
   }
 
   /** Frames whose predecessor is there must name its checksum. */

@@ -2,12 +2,15 @@ import { AshlarError, assert, AssertionError, type Stream, type StreamPeer } fro
 import { closeDescriptor } from '../ffi/descriptor.ts';
 import { epollEvent } from '../ffi/epoll.ts';
 import { errno } from '../ffi/errno.ts';
-import { disableNagle, receiveInto, shutDownSending } from '../ffi/socket.ts';
+import { disableNagle, enlargeSendBuffer, receiveInto, shutDownSending } from '../ffi/socket.ts';
 import { systemError } from '../real/errors.ts';
 import { SendQueue, type BlockPool } from './send-queue.ts';
 
 /** What a connection takes in one round before the others have their turn. */
 const roundBytes = 1 << 20;
+
+/** So much leaves at once and not at the end of the round: the peer takes it in while the rest is made. */
+const eagerBytes = 256 * 1024;
 
 /** How long a connection that ended well may take to say that it got everything. */
 const lingerMs = 2000;
@@ -87,7 +90,8 @@ export class PlainStream implements Stream {
     this.#queue = new SendQueue(loop.blocks);
     this.#received = received.byteLength > 0 ? received : undefined;
     this.#recall = this.#received !== undefined;
-    if (peer.address !== 'unix') disableNagle(descriptor);
+    if (peer.address === 'unix') enlargeSendBuffer(descriptor);
+    else disableNagle(descriptor);
   }
 
   get queuedBytes(): number {
@@ -136,7 +140,10 @@ export class PlainStream implements Stream {
     if (this.#queue.bytes > this.#loop.queueLimitBytes) {
       const message = `${this.peer.address} does not read: ${this.#queue.bytes} bytes wait for it`;
       this.#fail(new AshlarError('closed', message));
-    } else this.#loop.attend(this);
+    } else {
+      this.#loop.attend(this);
+      if (this.#queue.bytes >= eagerBytes) this.flush();
+    }
   }
 
   flush(): void {

@@ -20,6 +20,9 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_SNDBUFFORCE = 32;
 const SHUT_WR = 1;
 
 /** Receives what is there into `into` at `offset`, without waiting: the count, 0 at the orderly end, or minus errno. */
@@ -55,6 +58,19 @@ const on = new Int32Array([1]);
 /** Small replies leave at once. Fails quietly on what is no TCP socket. */
 export function disableNagle(descriptor: number): void {
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, on, on.byteLength);
+}
+
+const sendBufferBytes = new Int32Array([2 * 1024 * 1024]);
+
+/**
+ * Makes room for whole replies in a Unix socket, which unlike TCP never grows its own: beyond the system's limit where the
+ * process may, else up to it.
+ */
+export function enlargeSendBuffer(descriptor: number): void {
+  const { byteLength } = sendBufferBytes;
+  if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, sendBufferBytes, byteLength) < 0) {
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, sendBufferBytes, byteLength);
+  }
 }
 
 /** Tells the peer that nothing more comes. */
