@@ -1,26 +1,29 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import type { StatusView, VolumeView } from './index.ts';
+import { isAnotherMachine } from './another-machine.ts';
 import { bySocket, directory, json, start, type Running } from './running.ts';
 
 const bytes = Buffer.alloc(MiB, 'from another machine');
 
 const attach = (uri: string): Promise<BlockDevice> => openNbd(uri, { reconnectMs: 0 });
 
-/** What is done to a server in its own process, which takes this one for another machine; then it gets the signal. */
+/** What is done to a server in its own process; then it gets the signal. `clients`: where it takes them to be. */
 async function usedThenEnded(
   t: ExecutionContext,
   data: string,
   signal: 'SIGKILL' | 'SIGTERM',
   use: (uri: string) => Promise<void>,
+  clients: 'elsewhere' | 'here' = 'elsewhere',
 ): Promise<void> {
   const script = fileURLToPath(new URL('./killable.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, data], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [script, data, clients], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   const exited = once(child, 'exit');
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
@@ -29,12 +32,18 @@ async function usedThenEnded(
   await exited;
 }
 
-function writtenThenEnded(t: ExecutionContext, data: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-  return usedThenEnded(t, data, signal, async (uri) => {
+function writtenThenEnded(
+  t: ExecutionContext,
+  data: string,
+  signal: 'SIGKILL' | 'SIGTERM',
+  clients: 'elsewhere' | 'here' = 'elsewhere',
+): Promise<void> {
+  const write = async (uri: string): Promise<void> => {
     const device = await attach(uri);
     await device.write(0, bytes, false);
     await device.close();
-  });
+  };
+  return usedThenEnded(t, data, signal, write, clients);
 }
 
 /** A server in this process, on the same data, after another boot of the machine where one is named. */
@@ -116,4 +125,20 @@ test('a volume of after-loss = serve is served after a loss', async (t) => {
   t.like(json<StatusView>(await bySocket(up, 'GET', '/v1/status')), { held: [] });
   t.is(json<StatusView>(await bySocket(up, 'GET', '/v1/status')).pool.lossGeneration, 1);
   await (await attach(uriOf(up))).close();
+});
+
+test('after a loss of power a volume that only this machine wrote is served', async (t) => {
+  const data = join(directory(t), 'data');
+  await writtenThenEnded(t, data, 'SIGKILL', 'here');
+  const up = await again(t, data, 'the next boot');
+  t.is(json<StatusView>(await bySocket(up, 'GET', '/v1/status')).pool.lossGeneration, 1);
+  t.is((await volumeOf(up)).state, 'ok');
+});
+
+test("the Unix socket, loopback and this machine's own addresses are no other machine", (t) => {
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const here = ['unix', '127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1', ...own.map(({ address }) => address)];
+  for (const address of here) t.false(isAnotherMachine(address), address);
+  for (const { address, family } of own) if (family === 'IPv4') t.false(isAnotherMachine(`::ffff:${address}`), address);
+  for (const address of ['192.0.2.7', '::ffff:192.0.2.7', '2001:db8::7']) t.true(isAnotherMachine(address), address);
 });
