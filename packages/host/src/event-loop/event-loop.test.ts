@@ -176,7 +176,8 @@ test('a client that does not read keeps its replies waiting, then is ended, and 
       let released = 0;
       const large = pattern(1 << 20);
       let sent = 0;
-      while (sent < 40 && (sent === 0 || slow.stream.queuedBytes > 0)) {
+      // The socket itself takes the first few; the queue is empty again when the connection was ended.
+      while (sent < 40 && (sent < 8 || slow.stream.queuedBytes > 0)) {
         slow.stream.send(large, () => (released += 1));
         sent += 1;
       }
