@@ -33,6 +33,8 @@ export interface HostFile {
   readSync(offset: number, into: Uint8Array): number;
   /** Writes all of it. Buffered: at once, into the page cache. Direct: a promise. */
   write(offset: number, from: Uint8Array): Settled<void>;
+  /** Writes all of it off the thread: for much that nobody waits for. */
+  writeOffThread(offset: number, from: Uint8Array): Promise<void>;
   /** Writes the parts one behind the other, in one system call where the system takes as many (IOV_MAX). */
   writeMany(offset: number, parts: readonly Uint8Array[]): Settled<void>;
   /** fdatasync, off the thread. After it failed nothing may be assumed of what was written since the last good one. */

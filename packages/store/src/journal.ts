@@ -191,9 +191,7 @@ export class Journal {
     try {
       const zeros = new Uint8Array(MiB);
       for (let offset = 0; offset < this.#segmentBytes; offset += zeros.length) {
-        await file.write(offset, zeros);
-        // Written a little at a time, so that the thread's other work is not held up.
-        if (offset % (4 * MiB) === 0) await new Promise<void>((resolve) => this.#host.scheduler.soon(resolve));
+        await file.writeOffThread(offset, zeros);
       }
       await file.sync();
       await this.#host.syncDirectory(this.#directory);

@@ -69,6 +69,14 @@ function dataTests(check: Check): void {
     file.close();
   });
 
+  check('what is written off the thread is read once it has settled', async (t, { host, directory }) => {
+    const file = host.open(`${directory}/a`, { create: true });
+    const bytes = pattern(3 * block + 5, 7);
+    await file.writeOffThread(block, bytes);
+    sameBytes(t, bytes, await readBack(file, block, bytes.length), 'whole');
+    file.close();
+  });
+
   check('what was never written reads as zeros', async (t, { host, directory }) => {
     const file = host.open(`${directory}/a`, { create: true });
     await file.write(3 * block, pattern(10, 1));

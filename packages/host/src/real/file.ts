@@ -113,6 +113,12 @@ export class RealFile implements HostFile {
     while (done < from.byteLength) done += this.#taken(writeAt(number, from, done, offset + done), offset, from);
   }
 
+  writeOffThread(offset: number, from: Uint8Array): Promise<void> {
+    this.#checkWritable('write', offset, from.byteLength);
+    this.#checkMemory('write', offset, from);
+    return this.#descriptor.hold((held) => this.#writeDirect(held, offset, from));
+  }
+
   async #writeDirect(number: number, offset: number, from: Uint8Array): Promise<void> {
     let done = 0;
     while (done < from.byteLength) {

@@ -59,6 +59,11 @@ export class SimulatedFile implements HostFile {
     return this.writeMany(offset, [from]);
   }
 
+  writeOffThread(offset: number, from: Uint8Array): Promise<void> {
+    this.#checkChange('write', offset, from.length);
+    return this.#seams.later(() => this.#write(offset, [from]));
+  }
+
   writeMany(offset: number, parts: readonly Uint8Array[]): Settled<void> {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     this.#checkChange('write', offset, length);
