@@ -109,6 +109,8 @@ test('a volume lives through the command: create, ls, show, resize, rename, acce
     sizeBytes: 20 * 2 ** 30,
     limits: { total: { operationsPerSecond: 100 }, read: { bytesPerSecond: 2 ** 20 } },
   });
+  t.is((await ashlar('volume', 'rm', 'data', 'dta')).status, 1);
+  t.is((await ashlar('volume', 'show', 'data')).status, 0, 'a name that is typed wrong costs none of the others');
   t.is((await ashlar('volume', 'rm', 'data')).status, 0);
   const gone = await ashlar('volume', 'show', 'data');
   t.is(gone.status, 1);

@@ -17,6 +17,9 @@ type Door = { readonly socketPath: string } | { readonly host: string; readonly 
 /** The most that an answer may have. */
 const longestAnswer = 64 * 1024 * 1024;
 
+/** How long a server may be silent when it is asked for something; changes may take longer. */
+const answerMs = 10_000;
+
 /** A running server's admin API. */
 export class AdminClient {
   readonly #door: Door;
@@ -90,6 +93,13 @@ export class AdminClient {
         });
       });
       call.on('error', (error: NodeJS.ErrnoException) => failed(this.#unreachable(error)));
+      if (method === 'GET') {
+        const sentence = `the server does not answer within ${answerMs / 1000} seconds`;
+        call.setTimeout(answerMs, () => {
+          failed(new AshlarError('timeout', sentence));
+          call.destroy();
+        });
+      }
       call.end(text);
     });
   }

@@ -17,6 +17,6 @@ export function checkName(what: 'volume' | 'export', name: string): void {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) return;
   throw new AshlarError(
     'invalid',
-    `'${name}' cannot be the name of a ${what}: use letters, digits, '.', '_' and '-', and begin with a letter or a digit`,
+    `'${name}' cannot be the name of ${what === 'export' ? 'an' : 'a'} ${what}: use letters, digits, '.', '_' and '-', and begin with a letter or a digit`,
   );
 }

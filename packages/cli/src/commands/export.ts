@@ -108,6 +108,8 @@ export function addExportCommands(program: Command): void {
     .option('--force', 'also while clients are attached: their connections end')
     .action(async (names: string[], options: ServerOptions & { force?: boolean }) => {
       const client = AdminClient.find(options);
+      // All are looked up first: a name that is typed wrong costs none of the others.
+      for (const name of names) await client.get<unknown>(one(name));
       for (const name of names) await client.delete(`${one(name)}?force=${options.force === true}`);
       if (options.json === true) print(JSON.stringify({ removed: names }));
     });

@@ -29,7 +29,7 @@ const turnMs = 1;
  * How long after an event the loop asks again and again before it sleeps. A client with one request in flight sends the
  * next some 20 µs after its reply; to sleep and to be woken would cost as much again.
  */
-const spinMs = 0.05;
+const spinMs = 0.1;
 
 /** How long the thread sleeps in its own wait at most: timers are late by no more. */
 const waitMs = 1;
