@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { directory, long, serve } from '../clients/served.ts';
 import { ashlar } from '../faults/ashlar.ts';
 import { fuzz } from './fuzz.ts';
+import { clientFlags, compact, option } from './recordings.ts';
 
 const MiB = 2 ** 20;
 const marked = new Uint8Array(4096).fill(0x5a);
@@ -49,22 +50,9 @@ async function left(status: () => Promise<Status>): Promise<number> {
   return found;
 }
 
-const handshakeTo = (name: string): Buffer => {
-  const option = Buffer.alloc(16);
-  option.writeBigUInt64BE(0x49484156454f5054n, 0);
-  option.writeUInt32BE(1, 8);
-  option.writeUInt32BE(name.length, 12);
-  return Buffer.concat([Buffer.from([0, 0, 0, 3]), option, Buffer.from(name)]);
-};
+const handshakeTo = (name: string): Buffer => Buffer.concat([clientFlags, option(1, Buffer.from(name))]);
 
-function request(type: number, offset: number, length: number): Buffer {
-  const head = Buffer.alloc(28);
-  head.writeUInt32BE(0x25609513, 0);
-  head.writeUInt16BE(type, 6);
-  head.writeBigUInt64BE(BigInt(offset), 16);
-  head.writeUInt32BE(length, 24);
-  return head;
-}
+const request = (type: number, offset: number, length: number): Buffer => compact({ type, offset, length });
 
 const idle = long ? 1000 : 250;
 

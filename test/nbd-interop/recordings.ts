@@ -1,6 +1,6 @@
 /** Sessions of an NBD client as the bytes that it sends (proto.md): what a fuzzer begins with. */
 
-function option(type: number, data: Uint8Array = new Uint8Array(0)): Buffer {
+export function option(type: number, data: Uint8Array = new Uint8Array(0)): Buffer {
   const head = Buffer.alloc(16);
   head.writeBigUInt64BE(0x49484156454f5054n, 0);
   head.writeUInt32BE(type, 8);
@@ -21,7 +21,7 @@ function u16(...values: readonly number[]): Buffer {
   return bytes;
 }
 
-const clientFlags = Buffer.from([0, 0, 0, 3]);
+export const clientFlags = Buffer.from([0, 0, 0, 3]);
 const go = (name: string): Buffer => option(7, Buffer.concat([text(name), u16(4, 0, 1, 2, 3)]));
 const info = (name: string): Buffer => option(6, Buffer.concat([text(name), u16(1, 3)]));
 const contexts = (type: number, name: string, ...queries: readonly string[]): Buffer => {
@@ -34,7 +34,7 @@ const extended = option(11);
 
 type Request = { readonly type: number; readonly flags?: number; readonly offset?: number; readonly length?: number };
 
-function compact({ type, flags = 0, offset = 0, length = 0 }: Request, payload?: Uint8Array): Buffer {
+export function compact({ type, flags = 0, offset = 0, length = 0 }: Request, payload?: Uint8Array): Buffer {
   const head = Buffer.alloc(28);
   head.writeUInt32BE(0x25609513, 0);
   head.writeUInt16BE(flags, 4);

@@ -1,4 +1,4 @@
-import { AshlarError } from '@ashlar/core';
+import { errorKindOf } from '@ashlar/core';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import { bringHome, type Freed } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
@@ -76,7 +76,7 @@ export async function checkpointAll(
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof AshlarError) || error.kind !== 'no-space' || pool.room.isShrunk) throw error;
+    if (errorKindOf(error) !== 'no-space' || pool.room.isShrunk) throw error;
     pool.room.shrink();
     return await run();
   }

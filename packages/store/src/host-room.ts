@@ -1,4 +1,4 @@
-import { AshlarError, MiB } from '@ashlar/core';
+import { errorKindOf, MiB } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import type { PoolParts } from './state.ts';
 
@@ -63,7 +63,7 @@ export async function reserveRoom(pool: Parts, runs: readonly BlockRun[]): Promi
       await pool.data.allocate(first.slot, first.block, to - from);
     } catch (error) {
       // A file system that cannot reserve keeps no promise but the count.
-      if (!(error instanceof AshlarError) || error.kind !== 'unsupported') throw error;
+      if (errorKindOf(error) !== 'unsupported') throw error;
     }
   }
 }

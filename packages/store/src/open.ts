@@ -1,4 +1,4 @@
-import { AshlarError, MiB, systemStore, type RecordStore, type StoreId } from '@ashlar/core';
+import { AshlarError, errorKindOf, MiB, systemStore, type RecordStore, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { BlockArena } from './block-arena.ts';
 import { blockSize } from './checksum.ts';
@@ -241,7 +241,7 @@ async function bringHomeAtStart(parts: PoolParts, next: JournalPosition): Promis
   try {
     await run();
   } catch (error) {
-    if (!(error instanceof AshlarError) || error.kind !== 'no-space') throw error;
+    if (errorKindOf(error) !== 'no-space') throw error;
     await reclaim(parts);
     await run();
   }

@@ -159,6 +159,6 @@ function interiorPage(first: PageRef): Page {
   return page;
 }
 
-function isZero(bytes: Uint8Array): boolean {
+export function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
 }

@@ -1,4 +1,4 @@
-import { AshlarError, andThen, isPromise, type Settled } from '@ashlar/core';
+import { AshlarError, andThen, errorKindOf, isPromise, type Settled } from '@ashlar/core';
 import { blockSize, firstDamaged } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { corrupt, firstArena, nothing, type ChunkOverlay, type SlotRef } from './overlay.ts';
@@ -65,7 +65,7 @@ function readChunk(
 }
 
 function failed(pool: PoolParts, error: unknown): never {
-  if (error instanceof AshlarError && error.kind === 'corrupt') pool.counters.corruptBlocks += 1;
+  if (errorKindOf(error) === 'corrupt') pool.counters.corruptBlocks += 1;
   throw error;
 }
 

@@ -1,3 +1,4 @@
+import { giveBackSlots } from './host-room.ts';
 import type { PoolParts } from './state.ts';
 
 /** Extents looked at between two turns of the thread. */
@@ -5,7 +6,7 @@ const extentsAtOnce = 1024;
 
 /** Gives the host the room of free slots that it keeps for the next writes, above `keep`. */
 export async function giveUpWarm(pool: PoolParts, keep: number): Promise<void> {
-  for (const slot of pool.slots.takeWarm(keep)) await giveUp(pool, slot);
+  await giveUp(pool, pool.slots.takeWarm(keep));
 }
 
 /**
@@ -17,19 +18,16 @@ export async function reclaim(pool: PoolParts): Promise<void> {
   for (const { first, slots } of pool.data.files()) {
     for (let slot = first; slot < first + slots;) {
       const held = pool.data.heldFrom(slot, extentsAtOnce);
-      for (; slot < held.end; slot += 1) if (held.slots.has(slot)) await giveUp(pool, slot);
+      await giveUp(pool, held.slots);
+      slot = held.end;
       await new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
     }
   }
 }
 
-async function giveUp(pool: PoolParts, slot: number): Promise<void> {
-  if (pool.slots.isLive(slot)) return;
-  // Nobody may write to it before its room is gone.
-  pool.slots.claim(slot);
-  try {
-    await pool.data.punch(slot, 0, pool.blocksEach);
-  } finally {
-    pool.slots.release(slot);
-  }
+async function giveUp(pool: PoolParts, slots: Iterable<number>): Promise<void> {
+  const free = [...slots].filter((slot) => !pool.slots.isLive(slot));
+  // Nobody may write to one before its room is gone.
+  for (const slot of free) pool.slots.claim(slot);
+  await giveBackSlots(pool, free);
 }

@@ -7,7 +7,7 @@ import { entriesEach } from './format/map-leaf.ts';
 import type { JournalPosition } from './journal.ts';
 import { newObject } from './object-store.ts';
 import { corrupt, firstArena, type SlotRef } from './overlay.ts';
-import { emptyTree } from './page-tree.ts';
+import { emptyTree, isZero } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { applyClear } from './write.ts';
 
@@ -15,10 +15,8 @@ import { applyClear } from './write.ts';
 export type Recovered = {
   /** The number of the first frame that was not taken over. */
   readonly nextNumber: number;
-  readonly frames: number;
   /** Frames at or below the last durable mark that were damaged: their writes are lost and said to be. */
   readonly damagedFrames: number;
-  readonly damagedBlocks: number;
   /** Segments that are shorter than they were made: what was acknowledged may be missing, and nothing knows how much. */
   readonly cutSegments: number;
 };
@@ -38,13 +36,12 @@ export async function recover(pool: PoolParts, directory: string, position: Jour
     const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
     const { frames, missing } = await longestPrefix(pool, found, position.number, durable);
     for (const { item, damaged } of frames) await applyFrame(pool, item, damaged);
-    const damagedBlocks = countCorrupt(pool);
-    pool.counters.corruptBlocks += damagedBlocks;
+    pool.counters.corruptBlocks += countCorrupt(pool);
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
     if (frames.length > 0) await syncAll(pool.host, directory);
     const last = found.at(-1)?.frame.number ?? position.number;
     const nextNumber = Math.max(position.number, last + 1);
-    return { nextNumber, frames: frames.length, damagedFrames: missing, damagedBlocks, cutSegments };
+    return { nextNumber, damagedFrames: missing, cutSegments };
   } finally {
     for (const file of files) file.close();
   }
@@ -119,10 +116,6 @@ async function syncAll(host: Host, directory: string): Promise<void> {
       file.close();
     }
   }
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
 }
 
 /** Finds the frames behind a position, in the order of their numbers. */

@@ -1,4 +1,4 @@
-import { AshlarError, andThen, isPromise, KiB, type Settled } from '@ashlar/core';
+import { AshlarError, andThen, errorKindOf, isPromise, KiB, type Settled } from '@ashlar/core';
 import { blockSize, checksumBlocks } from './checksum.ts';
 import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
 import { thenSync } from './group-commit.ts';
@@ -109,7 +109,7 @@ function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<v
   const failed = (error: unknown): Settled<void> =>
     andThen(giveSlotBack(pool, object, chunk, ref), () => {
       // An overwrite has its room where its blocks are: by the journal it gets there without taking more (promise 6).
-      if (!(error instanceof AshlarError) || error.kind !== 'no-space') throw error;
+      if (errorKindOf(error) !== 'no-space') throw error;
       return writeSmall(target, offset, from);
     });
   let written: Settled<void>;
@@ -271,9 +271,7 @@ async function clearBlocks(target: Target, from: number, to: number, keep: boole
   const step = chunksAtOnce * pool.chunkSizeBytes;
   for (let at = from; at < to;) {
     const end = Math.min(to, at - (at % step) + step);
-    if (keep && pool.room.isTight(end - at)) {
-      await promiseNew(target, at, end - at);
-    } else if (keep) pool.room.promise(end - at);
+    if (keep) await promiseRoom(target, at, end - at);
     const chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep));
     if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
     if (chunks.size > 0 || object.tree.root.ref === undefined) at = end;

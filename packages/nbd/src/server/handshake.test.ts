@@ -1,24 +1,11 @@
-import { AshlarError, type BlockCapabilities, type Stream } from '@ashlar/core';
+import { AshlarError, type Stream } from '@ashlar/core';
 import { ByteReader, ByteWriter, streamPair, StreamReader } from '@ashlar/wire';
 import test, { type ExecutionContext } from 'ava';
 import { option, optionReply } from '../codec/constants.ts';
 import { encodeContextRequest, encodeInfoRequest, encodeOption } from '../codec/option.ts';
 import { handshake, type HandshakeOptions, type HandshakeResult } from './handshake.ts';
+import { nativeCapabilities } from './native-capabilities.ts';
 import type { ExportDirectory } from './negotiation.ts';
-
-const native: BlockCapabilities = {
-  flush: 'native',
-  durable: 'native',
-  trim: 'native',
-  zero: 'native',
-  fastZero: 'native',
-  extents: 'native',
-  prefetch: 'native',
-  compareAndWrite: 'none',
-  copyFrom: 'none',
-  resize: 'none',
-  multiConnection: 'native',
-};
 
 const directory: ExportDirectory = {
   list: () => [{ name: 'disk', description: 'a disk' }],
@@ -26,7 +13,14 @@ const directory: ExportDirectory = {
     if (name === 'secret') throw new AshlarError('denied', 'not for you');
     if (name !== 'disk') return undefined;
     const blockSizes = { minimum: 1, preferred: 4096, maximum: 2 ** 25, atomic: 4096 };
-    return { name, description: 'a disk', sizeBytes: 5 * 2 ** 40, readOnly: false, blockSizes, capabilities: native };
+    return {
+      name,
+      description: 'a disk',
+      sizeBytes: 5 * 2 ** 40,
+      readOnly: false,
+      blockSizes,
+      capabilities: nativeCapabilities,
+    };
   },
 };
 

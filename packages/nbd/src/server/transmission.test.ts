@@ -1,27 +1,14 @@
-import { AshlarError, type BlockCapabilities, type BlockDevice, type Extent, type Settled } from '@ashlar/core';
+import { AshlarError, type BlockDevice, type Extent, type Settled } from '@ashlar/core';
 import { streamPair, StreamReader } from '@ashlar/wire';
 import test from 'ava';
 import { command, commandFlag, errorCode, magic } from '../codec/constants.ts';
 import { RequestHead } from '../codec/request.ts';
 import { sessionMemory } from './buffer-pool.ts';
+import { nativeCapabilities } from './native-capabilities.ts';
 import type { Negotiated } from './negotiation.ts';
 import { TransmissionSession } from './transmission.ts';
 
 const MiB = 2 ** 20;
-
-const capabilities: BlockCapabilities = {
-  flush: 'native',
-  durable: 'native',
-  trim: 'native',
-  zero: 'native',
-  fastZero: 'native',
-  extents: 'native',
-  prefetch: 'native',
-  compareAndWrite: 'none',
-  copyFrom: 'none',
-  resize: 'none',
-  multiConnection: 'native',
-};
 
 const no = (): never => {
   throw new AshlarError('unsupported', 'no server asks for this');
@@ -30,7 +17,7 @@ const no = (): never => {
 /** Bytes in memory; `hold` keeps flushes waiting until `letGo`. */
 class HeldDevice implements BlockDevice {
   readonly blockSizes = { minimum: 1, preferred: 4096, maximum: 32 * MiB, atomic: 4096 };
-  readonly capabilities = capabilities;
+  readonly capabilities = nativeCapabilities;
   readonly readOnly = false;
   readonly bytes = new Uint8Array(MiB);
   readonly sizeBytes = this.bytes.length;
