@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { xxh64Low } from '@ashlar/host';
 import { testAsRoot } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { directory, serve } from '../clients/served.ts';
@@ -42,21 +43,11 @@ test('a pool that a newer version made is refused', async (t) => {
   const identity = join(data, 'pool/ashlar.pool');
   const bytes = readFileSync(identity);
   bytes.writeUInt32LE(bytes.readUInt32LE(8) + 1, 8);
-  bytes.writeUInt32LE(crc32c(bytes.subarray(0, -4)), bytes.length - 4);
+  bytes.writeUInt32LE(xxh64Low(bytes, 0, bytes.length - 4), bytes.length - 4);
   writeFileSync(identity, bytes);
   refuses(t, await ashlar('serve', '--data', data, ...shortly), /newer/);
   refuses(t, await ashlar('check', '--data', data), /newer/);
 });
-
-/** CRC-32C, bit by bit (RFC 3720, appendix B.4). */
-function crc32c(bytes: Uint8Array): number {
-  let value = 0xffffffff;
-  for (const byte of bytes) {
-    value ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) value = (value >>> 1) ^ (value & 1 ? 0x82f63b78 : 0);
-  }
-  return ~value >>> 0;
-}
 
 test('a port in use is refused', async (t) => {
   const server = createServer();

@@ -5,7 +5,7 @@ import { blockSize, checksumOf } from '../checksum.ts';
  * A frame is what one append writes: a header of whole blocks with all records that arrived together, then the blocks
  * that they carry. Little endian:
  *
- *   0 magic u32 · 4 CRC-32C of [8, header length) u32 · 8 generation u32 · 12 stream u32 · 16 number f64
+ *   0 magic u32 · 4 checksum of [8, header length) u32 · 8 generation u32 · 12 stream u32 · 16 number f64
  *   24 previous frame's checksum u32 · 28 header length u32 · 32 data blocks u32 · 36 records u32
  *   40 durable number f64 (frames up to it are known durable) · 48 first 8 bytes of the pool's id · 56 reserved 8
  *

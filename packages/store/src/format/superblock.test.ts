@@ -1,7 +1,7 @@
 import { AshlarError, KiB } from '@ashlar/core';
 import test from 'ava';
 import fc from 'fast-check';
-import { crcByHand, fromHex } from './by-hand.ts';
+import { xxhByHand, fromHex } from './by-hand.ts';
 import { chunkSizes, decodeSuperblock, encodeSuperblock } from './superblock.ts';
 
 const poolId = '00112233445566778899aabbccddeeff';
@@ -13,7 +13,7 @@ const written = `
 
 function block(digits: string): Buffer {
   const bytes = fromHex(digits, 4096);
-  bytes.writeUInt32LE(crcByHand(bytes.subarray(0, 4092)), 4092);
+  bytes.writeUInt32LE(xxhByHand(bytes.subarray(0, 4092)), 4092);
   return bytes;
 }
 

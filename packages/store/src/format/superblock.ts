@@ -3,7 +3,7 @@ import { blockSize, checksumOf } from '../checksum.ts';
 
 const magic = 'ASHLAR01';
 const version = 1;
-const checksumCrc32c = 1;
+const checksumXxh64 = 1;
 
 /** What `ashlar.pool` says: the pool's identity and the shape of everything else in it. */
 export type Superblock = {
@@ -27,7 +27,7 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
   const bytes = Buffer.alloc(blockSize);
   bytes.write(magic, 0, 'latin1');
   bytes.writeUInt32LE(version, 8);
-  bytes.writeUInt32LE(checksumCrc32c, 12);
+  bytes.writeUInt32LE(checksumXxh64, 12);
   bytes.write(superblock.poolId, 16, 'hex');
   bytes.writeUInt32LE(superblock.chunkSizeBytes, 32);
   bytes.writeUInt32LE(superblock.compatible, 36);
@@ -55,7 +55,7 @@ export function decodeSuperblock(raw: Uint8Array, path: string): Superblock {
   };
   const unknown =
     (superblock.incompatible & ~knownIncompatible) | (superblock.readOnlyCompatible & ~knownReadOnlyCompatible);
-  if (bytes.readUInt32LE(8) !== version || bytes.readUInt32LE(12) !== checksumCrc32c || unknown !== 0) {
+  if (bytes.readUInt32LE(8) !== version || bytes.readUInt32LE(12) !== checksumXxh64 || unknown !== 0) {
     throw new AshlarError('unsupported', `the pool in '${path}' was made by a newer Ashlar; upgrade to open it`, {
       path,
     });
