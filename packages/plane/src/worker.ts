@@ -1,12 +1,14 @@
+import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, systemStore } from '@ashlar/core';
-import { createRealHost, EventLoop } from '@ashlar/host';
+import { createRealHost, EventLoop, giveMemoryBack } from '@ashlar/host';
 import { sessionMemory } from '@ashlar/nbd';
 import { openPool } from '@ashlar/store';
 import { Connections } from './connections.ts';
 import type { ControlFunctions } from './control-functions.ts';
 import { DataPlane, functionsOf, type DataPlaneFunctions } from './data-plane.ts';
 import { Devices } from './devices.ts';
+import { IdleMemory } from './idle-memory.ts';
 import type { WorkerSettings } from './messages.ts';
 import { Calls } from './rpc.ts';
 import { Stores } from './stores.ts';
@@ -33,6 +35,15 @@ async function open(): Promise<DataPlaneFunctions> {
   const loop = new EventLoop({ isBusy: () => memory.inFlight > 0 });
   // What arrived together is one append, made before the replies of the round leave.
   loop.onRound(() => pool.endRound());
+  let before: EventLoopUtilization | undefined;
+  const utilization = (): number => {
+    const now = performance.eventLoopUtilization();
+    const since = performance.eventLoopUtilization(now, before);
+    before = now;
+    return since.utilization;
+  };
+  const { scheduler } = host;
+  new IdleMemory({ scheduler, utilization, residentBytes: process.memoryUsage.rss, giveBack: giveMemoryBack }).watch();
   const { remote: control } = calls;
   const connections = new Connections({ loop, devices, control, memory, now: () => host.clock.wallMs() });
   return functionsOf(new DataPlane({ pool, records, stores, devices, connections }));
