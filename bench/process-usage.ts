@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { KiB } from '@ashlar/core';
+import { KiB, MiB } from '@ashlar/core';
 
 /** Linux counts processor time in this many ticks a second on every architecture that Ashlar runs on. */
 const ticksPerSecond = 100;
@@ -63,6 +63,20 @@ export async function untilIdle(pid: number): Promise<void> {
     await delay(quietMs);
     const now = processorSeconds(pid);
     if (now - before <= (quietShare * quietMs) / 1000) return;
+    before = now;
+  }
+}
+
+const settledMs = 5000;
+
+/** Settles when a process has not given memory back for a while: what it holds at rest. */
+export async function untilAtRest(pid: number): Promise<void> {
+  const endMs = performance.now() + mostMs;
+  await untilIdle(pid);
+  for (let before = residentBytes(pid); performance.now() < endMs;) {
+    await delay(settledMs);
+    const now = residentBytes(pid);
+    if (now >= before - MiB) return;
     before = now;
   }
 }

@@ -11,7 +11,7 @@ function thread(): { time: ManualTime; state: { utilization: number; residentByt
     scheduler: time,
     utilization: () => state.utilization,
     residentBytes: () => state.residentBytes,
-    giveBack: () => {
+    giveBack: async () => {
       state.given += 1;
       state.residentBytes = 120 * MiB;
     },

@@ -13,7 +13,7 @@ export type IdleMemoryParts = {
   /** The share of the time since the last call that the thread worked, 0 to 1. */
   readonly utilization: () => number;
   readonly residentBytes: () => number;
-  readonly giveBack: () => void;
+  readonly giveBack: () => Promise<void>;
 };
 
 /**
@@ -36,13 +36,18 @@ export class IdleMemory {
   }
 
   readonly #look = (): void => {
-    const { scheduler, utilization, residentBytes, giveBack } = this.#parts;
+    const { scheduler, utilization, residentBytes } = this.#parts;
     this.#looks = utilization() < idleShare ? this.#looks + 1 : 0;
-    if (this.#looks >= idleLooks && residentBytes() > this.#floorBytes + worthBytes) {
-      giveBack();
-      this.#looks = 0;
-      this.#floorBytes = residentBytes();
-    }
-    scheduler.after(lookMs, this.#look);
+    if (this.#looks >= idleLooks && residentBytes() > this.#floorBytes + worthBytes) void this.#giveBack();
+    else scheduler.after(lookMs, this.#look);
   };
+
+  async #giveBack(): Promise<void> {
+    const { scheduler, residentBytes, giveBack } = this.#parts;
+    // What cannot be given back is told elsewhere, and is there at the next try.
+    await giveBack().catch(() => undefined);
+    this.#looks = 0;
+    this.#floorBytes = residentBytes();
+    scheduler.after(lookMs, this.#look);
+  }
 }

@@ -42,8 +42,12 @@ async function open(): Promise<DataPlaneFunctions> {
     before = now;
     return since.utilization;
   };
+  const giveBack = async (): Promise<void> => {
+    await pool.giveBack();
+    giveMemoryBack();
+  };
   const { scheduler } = host;
-  new IdleMemory({ scheduler, utilization, residentBytes: process.memoryUsage.rss, giveBack: giveMemoryBack }).watch();
+  new IdleMemory({ scheduler, utilization, residentBytes: process.memoryUsage.rss, giveBack }).watch();
   const { remote: control } = calls;
   const connections = new Connections({ loop, devices, control, memory, now: () => host.clock.wallMs() });
   return functionsOf(new DataPlane({ pool, records, stores, devices, connections }));

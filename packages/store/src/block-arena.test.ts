@@ -9,7 +9,7 @@ test('a batch of blocks is one run of memory', (t) => {
   t.is(arena.bytes(1).byteOffset - arena.bytes(0).byteOffset, 4096);
 });
 
-test('memory comes in regions of 4 MiB, and goes back but for one that is empty', (t) => {
+test('memory comes in regions of 4 MiB, stays for the next blocks, and goes back when it is told to', (t) => {
   const arena = new BlockArena();
   t.is(arena.heldBytes, 0);
   const blocks = Array.from({ length: 3 * 1024 }, () => arena.allocate());
@@ -17,7 +17,16 @@ test('memory comes in regions of 4 MiB, and goes back but for one that is empty'
   t.is(arena.usedBytes, 12 * MiB);
   for (const block of blocks) arena.release(block);
   t.is(arena.usedBytes, 0);
+  t.is(arena.heldBytes, 12 * MiB);
+  const kept = arena.allocate();
+  arena.bytes(kept).fill(7);
+  arena.giveBack();
   t.is(arena.heldBytes, 4 * MiB);
+  t.true(arena.bytes(kept).every((byte) => byte === 7));
+  arena.release(kept);
+  arena.giveBack();
+  t.is(arena.heldBytes, 0);
+  t.is(arena.allocate(), 0);
 });
 
 test('a block that is not of a region in use is refused', (t) => {

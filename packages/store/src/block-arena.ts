@@ -3,7 +3,10 @@ import { blockSize } from './checksum.ts';
 
 const blocksEach = 1024;
 
-/** Numbered blocks of memory in regions of 4 MiB, and a checksum a block. Regions that are empty are given back. */
+/**
+ * Numbered blocks of memory in regions of 4 MiB, and a checksum a block. Regions that are empty stay for the blocks to
+ * come, as new memory costs the kernel as much as the copy into it, until `giveBack`.
+ */
 export class BlockArena {
   readonly #regions: (Region | undefined)[] = [];
   readonly #withRoom: number[] = [];
@@ -40,16 +43,19 @@ export class BlockArena {
     if (region.free === 0) this.#withRoom.push(index);
     region.give(block % blocksEach);
     this.#used -= 1;
-    // One empty region is kept, so that the border is not crossed again and again.
-    if (region.free === blocksEach && this.#withRoom.length > 1) {
+  }
+
+  /** Lets go of the regions that are empty. */
+  giveBack(): void {
+    for (const [index, region] of this.#regions.entries()) {
+      if (region?.free !== blocksEach) continue;
       this.#regions[index] = undefined;
       this.#withRoom.splice(this.#withRoom.indexOf(index), 1);
     }
   }
 
   bytes(block: number): Uint8Array {
-    const start = (block % blocksEach) * blockSize;
-    return this.#at(Math.floor(block / blocksEach)).bytes.subarray(start, start + blockSize);
+    return this.#at(Math.floor(block / blocksEach)).block(block % blocksEach);
   }
 
   /** Copies a part of a block to `into` at `at`. */
@@ -75,6 +81,8 @@ export class BlockArena {
 
 class Region {
   readonly bytes = new Uint8Array(blocksEach * blockSize);
+  /** A view a block, made once: one for each write would be most of what the collector has to do. */
+  readonly #views: Uint8Array[] = [];
   readonly checksums = new Uint32Array(blocksEach);
   readonly #stack = new Uint16Array(blocksEach);
   free = blocksEach;
@@ -82,6 +90,10 @@ class Region {
   constructor() {
     // Taken from the top: low numbers first, so that one batch is one run of memory.
     for (let index = 0; index < blocksEach; index += 1) this.#stack[index] = blocksEach - 1 - index;
+  }
+
+  block(index: number): Uint8Array {
+    return (this.#views[index] ??= this.bytes.subarray(index * blockSize, (index + 1) * blockSize));
   }
 
   take(): number {

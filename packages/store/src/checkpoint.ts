@@ -1,4 +1,4 @@
-import { errorKindOf } from '@ashlar/core';
+import { errorKindOf, isPromise, type Settled } from '@ashlar/core';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import { bringHome, type Freed } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
@@ -119,16 +119,19 @@ async function checkpoint(pool: PoolParts, taken: Taken, clean: boolean, sync: (
 
 async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed): Promise<void> {
   let sliceStart = pool.host.clock.monotonicMs();
-  const pause = async (): Promise<void> => {
+  /** Nothing to wait for, or the others' turn. */
+  const pause = (): Settled<void> => {
     if (pool.host.clock.monotonicMs() - sliceStart < sliceMs) return;
-    await new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
-    sliceStart = pool.host.clock.monotonicMs();
+    return new Promise<void>((resolve) => pool.host.scheduler.soon(resolve)).then(() => {
+      sliceStart = pool.host.clock.monotonicMs();
+    });
   };
   for (const { object } of taken.objects) {
     const chunks = [...(object.overlay.frozen ?? [])].sort(([a], [b]) => a - b);
     for (const [chunk, overlay] of chunks) {
       await bringHome(pool, object, chunk, overlay, freed);
-      await pause();
+      const others = pause();
+      if (isPromise(others)) await others;
     }
   }
   await reserveRoom(pool, freed.reserved);
@@ -142,7 +145,7 @@ async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed): Promis
 }
 
 /** Deleted objects lose some leaves in each checkpoint, in the same commit as their frees: it can stop anywhere. */
-async function freeDeleted(pool: PoolParts, freed: Freed, pause: () => Promise<void>): Promise<void> {
+async function freeDeleted(pool: PoolParts, freed: Freed, pause: () => Settled<void>): Promise<void> {
   let leaves = 0;
   for (const tree of pool.deleting.values()) {
     for (let at = await tree.nextLeaf(0); at >= 0 && leaves < leavesAtOnce; at = await tree.nextLeaf(at + 1)) {

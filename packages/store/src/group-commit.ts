@@ -71,9 +71,13 @@ export class GroupCommit {
     return this.#open.builder;
   }
 
-  /** The blocks of the record just added, if it has any. Settles when they are appended. */
-  added(parts?: readonly Uint8Array[]): Promise<void> {
-    for (const part of parts ?? []) this.#open.parts.push(part);
+  /** One more block of the record that is being added. */
+  part(bytes: Uint8Array): void {
+    this.#open.parts.push(bytes);
+  }
+
+  /** The record is complete. Settles when it is appended. */
+  added(): Promise<void> {
     if (!this.#scheduled) {
       this.#scheduled = true;
       this.#scheduler.soon(() => this.endRound());

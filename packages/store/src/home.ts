@@ -1,4 +1,4 @@
-import { assert } from '@ashlar/core';
+import { andThen, assert, isPromise, type Settled } from '@ashlar/core';
 import { blockSize, checksumOf } from './checksum.ts';
 import {
   blocksOf,
@@ -40,12 +40,14 @@ export async function bringHome(
   overlay: ChunkOverlay,
   freed: Freed,
 ): Promise<void> {
-  const leaf = await object.tree.change(Math.floor(chunk / entriesEach));
+  const changed = object.tree.change(Math.floor(chunk / entriesEach));
+  const leaf = isPromise(changed) ? await changed : changed;
   const index = chunk % entriesEach;
   const entry = readEntry(leaf.view, index);
   const before = blocksOf(entry);
   const old = entry.pieces.map((piece) => ({ ...piece }));
-  await placeBlocks(pool, entry, overlay, freed);
+  const placing = placeBlocks(pool, entry, overlay, freed, 0);
+  if (isPromise(placing)) await placing;
   if (entry.pieces.length > piecesEach) await gather(pool, entry, freed);
   dropEmpty(pool, entry);
   keepRoom(pool, entry, overlay, freed);
@@ -54,23 +56,36 @@ export async function bringHome(
   object.mappedBlocks += blocksOf(entry) - before;
 }
 
-async function placeBlocks(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed): Promise<void> {
-  for (let block = 0; block < pool.blocksEach; block += 1) {
+/** Places the blocks from `first` on. Settles at once where checksums are cached and the host takes writes at once, as a rule. */
+function placeBlocks(
+  pool: PoolParts,
+  entry: ChunkEntry,
+  overlay: ChunkOverlay,
+  freed: Freed,
+  first: number,
+): Settled<void> {
+  for (let block = first; block < pool.blocksEach;) {
     const code = overlay.codes[block] ?? nothing;
-    if (code === nothing) continue;
+    if (code === nothing) {
+      block += 1;
+      continue;
+    }
     if (code === hole || code === reserved) {
       for (const piece of entry.pieces) setBit(piece, block, false);
       setZero(entry, block, code === reserved);
+      block += 1;
       continue;
     }
-    setZero(entry, block, false);
-    if (code < 0) block += (await placeSlotRun(pool, entry, overlay, block)) - 1;
-    else block += (await placeArenaRun(pool, entry, overlay, block, freed)) - 1;
+    const start = block;
+    const placed =
+      code < 0 ? placeSlotRun(pool, entry, overlay, start) : placeArenaRun(pool, entry, overlay, start, freed);
+    if (isPromise(placed)) return placed.then((count) => placeBlocks(pool, entry, overlay, freed, start + count));
+    block += placed;
   }
 }
 
 /** Takes neighbouring blocks of one fresh slot over; gives how many. */
-async function placeSlotRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, first: number): Promise<number> {
+function placeSlotRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, first: number): Settled<number> {
   const code = overlay.codes[first] ?? nothing;
   const ref = overlay.slots[-1 - code];
   assert(ref !== undefined, 'a code names a slot of its chunk');
@@ -80,45 +95,46 @@ async function placeSlotRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOv
     entry.pieces.push(piece);
     pool.slots.setDurable(ref.slot, true);
   }
-  const checksums = await checksumsFor(pool, ref.slot);
-  let block = first;
-  for (; block < pool.blocksEach && overlay.codes[block] === code; block += 1) {
-    setZero(entry, block, false);
-    for (const other of entry.pieces) setBit(other, block, other === piece);
-    checksums[block] = ref.checksums[block] ?? 0;
-  }
-  return block - first;
+  return andThen(checksumsFor(pool, ref.slot), (checksums) => {
+    let block = first;
+    for (; block < pool.blocksEach && overlay.codes[block] === code; block += 1) {
+      setZero(entry, block, false);
+      for (const other of entry.pieces) setBit(other, block, other === piece);
+      checksums[block] = ref.checksums[block] ?? 0;
+    }
+    return block - first;
+  });
 }
 
 /** Writes neighbouring blocks that go to one slot by one call; gives how many. */
-async function placeArenaRun(
+function placeArenaRun(
   pool: PoolParts,
   entry: ChunkEntry,
   overlay: ChunkOverlay,
   first: number,
   freed: Freed,
-): Promise<number> {
+): Settled<number> {
   const piece = pieceFor(pool, entry, first, freed);
-  const checksums = await checksumsFor(pool, piece.slot);
-  const parts: Uint8Array[] = [];
-  let block = first;
-  for (; block < pool.blocksEach; block += 1) {
-    const code = overlay.codes[block] ?? nothing;
-    if ((code < firstArena && code !== corrupt) || pieceFor(pool, entry, block, freed) !== piece) break;
-    setZero(entry, block, false);
-    for (const other of entry.pieces) setBit(other, block, other === piece);
-    if (code === corrupt) {
-      // What was lost stays lost: a block whose checksum can never match.
-      const zeros = new Uint8Array(blockSize);
-      parts.push(zeros);
-      checksums[block] = ~checksumOf(zeros) >>> 0;
-    } else {
-      parts.push(pool.arena.bytes(code - firstArena));
-      checksums[block] = pool.arena.checksum(code - firstArena);
+  return andThen(checksumsFor(pool, piece.slot), (checksums) => {
+    const parts: Uint8Array[] = [];
+    let block = first;
+    for (; block < pool.blocksEach; block += 1) {
+      const code = overlay.codes[block] ?? nothing;
+      if ((code < firstArena && code !== corrupt) || pieceFor(pool, entry, block, freed) !== piece) break;
+      setZero(entry, block, false);
+      for (const other of entry.pieces) setBit(other, block, other === piece);
+      if (code === corrupt) {
+        // What was lost stays lost: a block whose checksum can never match.
+        const zeros = new Uint8Array(blockSize);
+        parts.push(zeros);
+        checksums[block] = ~checksumOf(zeros) >>> 0;
+      } else {
+        parts.push(pool.arena.bytes(code - firstArena));
+        checksums[block] = pool.arena.checksum(code - firstArena);
+      }
     }
-  }
-  await pool.data.writeMany(piece.slot, first, parts);
-  return block - first;
+    return andThen(pool.data.writeMany(piece.slot, first, parts), () => block - first);
+  });
 }
 
 /** The piece that a block of bytes goes to: where it is, else the first, else a fresh slot. */
@@ -200,10 +216,11 @@ function noteFreed(
 }
 
 /** The checksums of a slot's blocks, for change. A slot's lie in one leaf. */
-async function checksumsFor(pool: PoolParts, slot: number): Promise<Uint32Array> {
+function checksumsFor(pool: PoolParts, slot: number): Settled<Uint32Array> {
   const first = slot * pool.blocksEach;
-  const page = await pool.checksums.change(Math.floor(first / checksumsEach));
-  return wordsOf(page).subarray(first % checksumsEach, (first % checksumsEach) + pool.blocksEach);
+  return andThen(pool.checksums.change(Math.floor(first / checksumsEach)), (page) =>
+    wordsOf(page).subarray(first % checksumsEach, (first % checksumsEach) + pool.blocksEach),
+  );
 }
 
 function hasBit(bits: Bits, block: number): boolean {

@@ -155,6 +155,13 @@ class LocalPool implements Pool {
     return this.#checkpointer.run(false);
   }
 
+  /** For a thread that has nothing to do: brings everything home and lets go of the memory that it took. */
+  async giveBack(): Promise<void> {
+    if (this.#closed || this.#parts.state === 'failed') return;
+    if (this.#parts.arena.usedBytes > 0) await this.#checkpointer.run(false);
+    this.#parts.arena.giveBack();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -186,7 +193,7 @@ class LocalPool implements Pool {
 }
 
 /** A pool with what its own data plane needs of it besides core's interface. */
-export type ChunkPool = Pool & { endRound(): void; checkpoint(): Promise<void> };
+export type ChunkPool = Pool & { endRound(): void; checkpoint(): Promise<void>; giveBack(): Promise<void> };
 
 /**
  * Opens the pool in a directory, made if there is none, and recovers what its journal holds. Fails with `busy` where

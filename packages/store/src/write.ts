@@ -75,21 +75,23 @@ function writeSmall(target: Target, offset: number, from: Uint8Array): Promise<v
   const firstBlock = (offset % pool.chunkSizeBytes) / blockSize;
   const builder = group.record(24 + blocks * 4, blocks);
   const overlay = object.overlay.chunk(chunk);
-  const checksums = new Uint32Array(blocks);
-  const parts: Uint8Array[] = [];
+  const checksums = blocks === 1 ? oneChecksum : new Uint32Array(blocks);
   checksumBlocks(from, checksums, 0);
   for (let index = 0; index < blocks; index += 1) {
     const block = arena.allocate();
     const bytes = arena.bytes(block);
-    bytes.set(from.subarray(index * blockSize, (index + 1) * blockSize));
+    bytes.set(blocks === 1 ? from : from.subarray(index * blockSize, (index + 1) * blockSize));
     arena.setChecksum(block, checksums[index] ?? 0);
-    parts.push(bytes);
+    group.part(bytes);
     const hidden = object.overlay.set(overlay, firstBlock + index, block + firstArena);
     if (hidden >= 0) group.retire(hidden);
   }
   builder.data({ store: store.id, sequence: nextSequence(store) }, object.id, offset, checksums);
-  return group.added(parts);
+  return group.added();
 }
+
+/** What a record of one block takes its checksum from: most writes are such, and allocate nothing. */
+const oneChecksum = new Uint32Array(1);
 
 /** Into a slot that nothing refers to yet, then a record that points there. The bytes are not copied. */
 function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<void> {
