@@ -22,7 +22,7 @@ import type { ObjectState, PoolParts, StoreState } from './state.ts';
 /** Leaves of deleted objects that one checkpoint frees. */
 const leavesAtOnce = 256;
 /** Milliseconds that bringing home may hold the thread before others get a turn. */
-const sliceMs = 1;
+const sliceMs = 0.2;
 
 /** Free slots that keep their room on the host, for the overwrites to come. */
 const warmSlots = 2048;

@@ -11,7 +11,7 @@ const beginShare = 0.5;
 const slowShare = 0.75;
 const latestMs = 5000;
 /** Bytes of large writes after which one begins: overwritten slots are free again only behind it. */
-const freshBytes = 64 * MiB;
+const freshBytes = 128 * MiB;
 /** How long after a checkpoint that met a full disk the next one is tried. */
 const retryMs = 500;
 

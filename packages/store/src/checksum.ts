@@ -1,17 +1,16 @@
-import { xxh64Low } from '@ashlar/host';
+import { firstOtherXxh64, xxh64Blocks, xxh64Low } from '@ashlar/host';
 
 /** Bytes that one checksum covers, and the unit of everything the store keeps. */
 export const blockSize = 4096;
 
 /** The low 32 bits of XXH64 (xxHash's specification, seed 0) of the bytes, as an unsigned number. */
 export function checksumOf(bytes: Uint8Array): number {
-  return xxh64Low(bytes, 0, bytes.length);
+  return xxh64Low(bytes);
 }
 
 /** One checksum for each whole block of `bytes`, written to `into` from index `at` on. */
 export function checksumBlocks(bytes: Uint8Array, into: Uint32Array, at: number): void {
-  const blocks = bytes.length / blockSize;
-  for (let index = 0; index < blocks; index += 1) into[at + index] = xxh64Low(bytes, index * blockSize, blockSize);
+  xxh64Blocks(bytes, blockSize, into, at);
 }
 
 /**
@@ -19,9 +18,5 @@ export function checksumBlocks(bytes: Uint8Array, into: Uint32Array, at: number)
  * does not match, -1 when all do.
  */
 export function firstDamaged(bytes: Uint8Array, checksums: Uint32Array, at: number): number {
-  const blocks = bytes.length / blockSize;
-  for (let index = 0; index < blocks; index += 1) {
-    if (xxh64Low(bytes, index * blockSize, blockSize) !== checksums[at + index]) return index;
-  }
-  return -1;
+  return firstOtherXxh64(bytes, blockSize, checksums, at);
 }

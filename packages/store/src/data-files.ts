@@ -15,9 +15,13 @@ export class DataFiles {
   readonly #broken: BrokenRule | undefined;
   readonly #files: (HostFile | undefined)[] = [];
   readonly #unsynced = new Set<HostFile>();
+  /** Of these the ones with slots that a frame of the journal points to: what a flush needs. */
+  readonly #named = new Set<HostFile>();
   #newFile = false;
   #failure: { readonly error: unknown } | undefined;
-  #syncing: Promise<void> = Promise.resolve();
+  readonly #running = new Set<Promise<void>>();
+  /** The sync that took named slots along last. */
+  #namedSync: Promise<void> = Promise.resolve();
 
   constructor(host: Host, directory: string, slotBytes: number, broken: BrokenRule | undefined) {
     this.#broken = broken;
@@ -35,6 +39,14 @@ export class DataFiles {
   write(slot: number, block: number, from: Uint8Array): Settled<void> {
     const file = this.#file(slot);
     return this.#noted(file, file.write(this.#offset(slot, block), from));
+  }
+
+  /** Writes what a frame of the journal will point to: a flush makes it durable first (rule 2). */
+  writeNamed(slot: number, block: number, from: Uint8Array): Settled<void> {
+    const file = this.#file(slot);
+    return andThen(this.#noted(file, file.write(this.#offset(slot, block), from)), () => {
+      this.#named.add(file);
+    });
   }
 
   writeMany(slot: number, block: number, parts: readonly Uint8Array[]): Settled<void> {
@@ -58,33 +70,55 @@ export class DataFiles {
     }
   }
 
-  /**
-   * Makes durable what was written before the call (rule 1c, and rule 2 for slots named by the journal). What a sync that
-   * still runs took along is waited for too, and fails with it.
-   */
+  /** Makes durable what was written before the call (rule 1c). */
   sync(): Promise<void> {
     const files = [...this.#unsynced];
     this.#unsynced.clear();
-    const newFile = this.#newFile;
-    this.#newFile = false;
-    this.#syncing = this.#syncThese(this.#syncing, files, newFile);
-    return this.#syncing;
+    const synced = this.#sync(files);
+    if (this.#named.size > 0) this.#namedSync = synced;
+    this.#named.clear();
+    return synced;
   }
 
-  async #syncThese(before: Promise<void>, files: readonly HostFile[], newFile: boolean): Promise<void> {
-    try {
-      await Promise.all([before, syncFiles(files, this.#broken === 'sync-retried')]);
-    } catch (error) {
+  /**
+   * Makes durable what the journal points to and was written before the call (rule 2). What was brought home is in the journal
+   * as well: a flush does not wait for it.
+   */
+  syncNamed(): Promise<void> {
+    if (this.#named.size === 0) return this.#namedSync;
+    this.#namedSync = this.#sync([...this.#named]);
+    this.#named.clear();
+    return this.#namedSync;
+  }
+
+  #sync(files: readonly HostFile[]): Promise<void> {
+    const newFile = this.#newFile;
+    this.#newFile = false;
+    const own = this.#syncThese(files, newFile).catch((error: unknown) => {
       this.#failure ??= { error };
-    }
-    // Of two that run at once on one file the kernel tells only one that bytes of either were lost.
-    if (this.#failure !== undefined) throw this.#failure.error;
+    });
+    this.#running.add(own);
+    // What a sync that still runs took along is waited for too, and of two that run at once on one file the kernel tells
+    // only one that bytes of either were lost.
+    const synced = own.then(async () => {
+      this.#running.delete(own);
+      await Promise.all(this.#running);
+      if (this.#failure !== undefined) throw this.#failure.error;
+    });
+    // Who waits hears of a failure; the next flush does, too.
+    synced.catch(() => undefined);
+    return synced;
+  }
+
+  async #syncThese(files: readonly HostFile[], newFile: boolean): Promise<void> {
+    await syncFiles(files, this.#broken === 'sync-retried');
     if (newFile) await this.#host.syncDirectory(this.#directory);
   }
 
-  /** A process before this one wrote to the slot, and may have ended before it synced: the next sync does. */
+  /** A process before this one wrote to the slot, which the journal names, and may have ended before it synced: the next sync does. */
   suspect(slot: number): void {
     this.#unsynced.add(this.#file(slot));
+    this.#named.add(this.#file(slot));
   }
 
   /** A sync that began while the write was on its way may have missed it: only what is written counts as to be synced. */

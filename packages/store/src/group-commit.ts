@@ -132,7 +132,7 @@ export class GroupCommit {
     try {
       // A frame that comes while the data files are synced may point to a slot that they missed.
       const number = this.#journal.lastNumber;
-      if (this.#broken !== 'flush-skips-data') await this.#data.sync();
+      if (this.#broken !== 'flush-skips-data') await this.#data.syncNamed();
       await this.#journal.sync(number);
     } catch (error) {
       // Rule 5: what a failed sync was to write may be gone from the page cache; it is never tried again in place.

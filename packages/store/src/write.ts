@@ -116,7 +116,7 @@ function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<v
     });
   let written: Settled<void>;
   try {
-    written = pool.data.write(ref.slot, block, from);
+    written = pool.data.writeNamed(ref.slot, block, from);
   } catch (error) {
     return failed(error);
   }

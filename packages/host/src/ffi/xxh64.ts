@@ -18,7 +18,24 @@ function find(): Xxh64 {
 
 const call = find();
 
-/** The low 32 bits of XXH64 (xxHash's specification, seed 0) of `length` bytes from `start` on: some 0.2 µs and 4 KiB in 50 ns. */
-export function xxh64Low(bytes: Uint8Array, start: number, length: number): number {
-  return call(addressOf(bytes) + start, length, 0);
+/** The low 32 bits of XXH64 (xxHash's specification, seed 0) of the bytes: some 0.2 µs and 4 KiB in 50 ns. */
+export function xxh64Low(bytes: Uint8Array): number {
+  return call(addressOf(bytes), bytes.byteLength, 0);
+}
+
+/** The same of each whole block of `bytes`, written to `into` from index `at` on. */
+export function xxh64Blocks(bytes: Uint8Array, blockBytes: number, into: Uint32Array, at: number): void {
+  const start = addressOf(bytes);
+  const count = Math.floor(bytes.byteLength / blockBytes);
+  for (let index = 0; index < count; index += 1) into[at + index] = call(start + index * blockBytes, blockBytes, 0);
+}
+
+/** The index of the first block whose hash is not the one in `hashes`, `hashes[at]` being the first block's; -1 when all are. */
+export function firstOtherXxh64(bytes: Uint8Array, blockBytes: number, hashes: Uint32Array, at: number): number {
+  const start = addressOf(bytes);
+  const count = Math.floor(bytes.byteLength / blockBytes);
+  for (let index = 0; index < count; index += 1) {
+    if (call(start + index * blockBytes, blockBytes, 0) !== hashes[at + index]) return index;
+  }
+  return -1;
 }
