@@ -1,4 +1,4 @@
-import { errorKindOf, isPromise, type Settled } from '@ashlar/core';
+import { errorKindOf } from '@ashlar/core';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import { bringHome, type Freed } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
@@ -16,14 +16,13 @@ import {
   type PoolRecord,
 } from './records/keys.ts';
 import { giveUpWarm } from './reclaim.ts';
+import type { Overlay } from './overlay.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import { Turns } from './turns.ts';
 
 /** Leaves of deleted objects that one checkpoint frees. */
 const leavesAtOnce = 256;
-/** Milliseconds that bringing home may hold the thread before others get a turn. */
-const sliceMs = 0.2;
-
 /** Free slots that keep their room on the host, for the overwrites to come. */
 const warmSlots = 2048;
 
@@ -48,6 +47,7 @@ export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
     if (!store.changed) continue;
     store.changed = false;
     stores.push({ store, sequence: store.sequence, deleted: [...store.deleted] });
+    for (const object of store.deleted) object.overlay.freeze();
     store.deleted.clear();
     store.records.freeze();
     for (const object of store.objects.values()) {
@@ -89,11 +89,13 @@ export async function checkpointAll(
 async function checkpoint(pool: PoolParts, taken: Taken, clean: boolean, sync: () => Promise<void>): Promise<void> {
   const freed: Freed = { slots: [], moved: [], blocks: [], taken: [], reserved: [] };
   const trees: { tree: PageTree; root: TreeRoot }[] = [];
+  const turns = new Turns(pool.host);
   pool.birth += 1;
   try {
     if (pool.broken !== 'home-before-journal') await sync();
-    await bringAllHome(pool, taken, freed);
-    const changes = await commitChanges(pool, taken, clean, trees);
+    turns.begin();
+    await bringAllHome(pool, taken, freed, turns);
+    const changes = await commitChanges(pool, taken, clean, trees, turns);
     await pool.data.sync();
     await pool.pages.sync();
     if (pool.broken === 'home-before-journal') await sync();
@@ -106,32 +108,35 @@ async function checkpoint(pool: PoolParts, taken: Taken, clean: boolean, sync: (
   }
   for (const { tree, root } of trees) tree.adopt(root);
   pool.slots.committed();
-  for (const { object } of taken.objects) {
-    object.overlay.thaw();
-    object.committedBlocks = object.mappedBlocks;
-  }
+  const home = overlaysOf(taken).map((overlay) => ({ overlay, layer: overlay.thaw() }));
+  for (const { object } of taken.objects) object.committedBlocks = object.mappedBlocks;
   for (const { store } of taken.stores) store.records.thaw();
   pool.pages.releaseFreed();
   for (const [id, tree] of pool.deleting) if (tree.root.ref === undefined) pool.deleting.delete(id);
   pool.counters.checkpoints += 1;
+  turns.begin();
+  for (const { overlay, layer } of home) {
+    for (const chunk of layer.values()) {
+      overlay.release(chunk);
+      if (turns.isOver) await turns.next();
+    }
+  }
   if (pool.broken !== 'release-before-commit') await giveBack(pool, freed);
 }
 
-async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed): Promise<void> {
-  let sliceStart = pool.host.clock.monotonicMs();
-  /** Nothing to wait for, or the others' turn. */
-  const pause = (): Settled<void> => {
-    if (pool.host.clock.monotonicMs() - sliceStart < sliceMs) return;
-    return new Promise<void>((resolve) => pool.host.scheduler.soon(resolve)).then(() => {
-      sliceStart = pool.host.clock.monotonicMs();
-    });
-  };
+/** Of all objects that were frozen, those that are deleted as well. */
+function overlaysOf(taken: Taken): Overlay[] {
+  const deleted = taken.stores.flatMap((store) => store.deleted);
+  return [...taken.objects.map(({ object }) => object), ...deleted].map(({ overlay }) => overlay);
+}
+
+async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed, turns: Turns): Promise<void> {
   for (const { object } of taken.objects) {
-    const chunks = [...(object.overlay.frozen ?? [])].sort(([a], [b]) => a - b);
-    for (const [chunk, overlay] of chunks) {
-      await bringHome(pool, object, chunk, overlay, freed);
-      const others = pause();
-      if (isPromise(others)) await others;
+    const { frozen } = object.overlay;
+    if (frozen === undefined) continue;
+    for (const chunk of Float64Array.from(frozen.keys()).sort()) {
+      await bringHome(pool, object, chunk, frozen.get(chunk)!, freed);
+      if (turns.isOver) await turns.next();
     }
   }
   await reserveRoom(pool, freed.reserved);
@@ -141,11 +146,11 @@ async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed): Promis
       for (const { slots } of object.overlay.frozen?.values() ?? []) freed.slots.push(...slots.map(({ slot }) => slot));
     }
   }
-  await freeDeleted(pool, freed, pause);
+  await freeDeleted(pool, freed, turns);
 }
 
 /** Deleted objects lose some leaves in each checkpoint, in the same commit as their frees: it can stop anywhere. */
-async function freeDeleted(pool: PoolParts, freed: Freed, pause: () => Settled<void>): Promise<void> {
+async function freeDeleted(pool: PoolParts, freed: Freed, turns: Turns): Promise<void> {
   let leaves = 0;
   for (const tree of pool.deleting.values()) {
     for (let at = await tree.nextLeaf(0); at >= 0 && leaves < leavesAtOnce; at = await tree.nextLeaf(at + 1)) {
@@ -158,7 +163,7 @@ async function freeDeleted(pool: PoolParts, freed: Freed, pause: () => Settled<v
       }
       page.bytes.fill(0);
       leaves += 1;
-      await pause();
+      if (turns.isOver) await turns.next();
     }
   }
 }
@@ -169,10 +174,11 @@ async function commitChanges(
   taken: Taken,
   clean: boolean,
   trees: { tree: PageTree; root: TreeRoot }[],
+  turns: Turns,
 ): Promise<Change[]> {
   const changes: Change[] = [];
   const write = async (tree: PageTree): Promise<TreeRoot> => {
-    const root = await tree.write(pool.birth);
+    const root = await tree.write(pool.birth, turns);
     trees.push({ tree, root });
     return root;
   };
@@ -226,10 +232,10 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
 }
 
 function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {
+  for (const overlay of overlaysOf(taken)) overlay.unfreeze();
   for (const { object } of taken.objects) {
     object.tree.abandon();
     object.mappedBlocks = object.committedBlocks;
-    for (const hidden of object.overlay.unfreeze()) pool.arena.release(hidden);
   }
   for (const { store, deleted } of taken.stores) {
     for (const object of deleted) {

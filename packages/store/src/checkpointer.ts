@@ -1,7 +1,6 @@
 import { AshlarError, MiB, type Timer } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
-import { chunkOverlayBytes } from './overlay.ts';
 import type { Journal } from './journal.ts';
 import { reclaim } from './reclaim.ts';
 import type { PoolParts } from './state.ts';
@@ -36,7 +35,7 @@ export class Checkpointer {
 
   /** Bytes of memory that what is not yet home takes. */
   get debtBytes(): number {
-    return this.#pool.arena.usedBytes + this.#pool.overlaid.chunks * chunkOverlayBytes;
+    return this.#pool.arena.usedBytes + this.#pool.overlayChunks.usedBytes;
   }
 
   /** What an operation must wait for before it adds to the debt. Throws where the pool takes no writes. */

@@ -249,7 +249,7 @@ export class LocalObjectStore implements ObjectStore {
 
 /** An object in memory, over the map that the last checkpoint committed. */
 export function newObject(
-  pool: Pick<PoolParts, 'blocksEach' | 'arena' | 'overlaid' | 'pages'>,
+  pool: Pick<PoolParts, 'arena' | 'overlayChunks' | 'pages'>,
   store: number,
   id: ObjectId,
   sizeBytes: number,
@@ -262,7 +262,7 @@ export function newObject(
     sizeBytes,
     journaledSize: sizeBytes,
     tree: new PageTree(pool.pages, root),
-    overlay: new Overlay(pool.blocksEach, pool.arena, pool.overlaid),
+    overlay: new Overlay(pool.arena, pool.overlayChunks),
     locks: new BlockLocks(),
     committedBlocks: mappedBlocks,
     mappedBlocks,

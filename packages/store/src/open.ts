@@ -8,6 +8,7 @@ import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from 
 import { GroupCommit } from './group-commit.ts';
 import { Journal, type JournalPosition } from './journal.ts';
 import { newObject } from './object-store.ts';
+import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
 import { emptyTree, PageTree } from './page-tree.ts';
 import { openLmdb } from './records/lmdb.ts';
@@ -133,7 +134,7 @@ async function assemble(
     deleting: new Map(),
     room: new Room(host, path, reserve, reserveBytes(settings)),
     counters: { corruptBlocks: 0, checkpoints: 0 },
-    overlaid: { chunks: 0 },
+    overlayChunks: new OverlayChunks(superblock.chunkSizeBytes / blockSize),
     freshSlots: 0,
     broken: settings.broken,
     group: undefined as unknown as GroupCommit,

@@ -1,4 +1,5 @@
 import type { BlockArena } from './block-arena.ts';
+import type { OverlayChunks } from './overlay-chunks.ts';
 
 /** What the overlay knows of a block. Above these: arena block + `firstArena`; below zero: -1 - index into `slots`. */
 export const nothing = 0;
@@ -12,14 +13,11 @@ export const firstArena = 16;
 /** A fresh slot that a large write went to: where, the blocks' checksums, and which of its blocks were ever written. */
 export type SlotRef = { readonly slot: number; readonly checksums: Uint32Array; readonly written: Uint8Array };
 
-/** The journaled state of one chunk. */
+/** The journaled state of one chunk: a code a block. */
 export type ChunkOverlay = { readonly codes: Int32Array; readonly slots: SlotRef[] };
 
 /** One object's blocks between two checkpoints. Keys are chunk indexes. */
 export type Layer = Map<number, ChunkOverlay>;
-
-/** Bytes of memory, roughly, that a chunk in the overlay takes besides its blocks. */
-export const chunkOverlayBytes = 512;
 
 /**
  * What is journaled and not yet home. `active` takes new operations; `frozen` is what the running checkpoint brings
@@ -28,15 +26,13 @@ export const chunkOverlayBytes = 512;
 export class Overlay {
   active: Layer = new Map();
   frozen: Layer | undefined;
-  readonly #blocksEach: number;
   readonly #arena: BlockArena;
-  readonly #count: { chunks: number };
+  readonly #chunks: OverlayChunks;
 
-  /** `count` is shared by all objects of a pool: how many chunks are in their overlays. */
-  constructor(blocksEach: number, arena: BlockArena, count: { chunks: number }) {
-    this.#blocksEach = blocksEach;
+  /** Both are shared by all objects of a pool. */
+  constructor(arena: BlockArena, chunks: OverlayChunks) {
     this.#arena = arena;
-    this.#count = count;
+    this.#chunks = chunks;
   }
 
   get isEmpty(): boolean {
@@ -55,9 +51,8 @@ export class Overlay {
   chunk(chunk: number): ChunkOverlay {
     let there = this.active.get(chunk);
     if (there === undefined) {
-      there = { codes: new Int32Array(this.#blocksEach), slots: [] };
+      there = this.#chunks.take();
       this.active.set(chunk, there);
-      this.#count.chunks += 1;
     }
     return there;
   }
@@ -74,36 +69,37 @@ export class Overlay {
     this.active = new Map();
   }
 
-  /** After the checkpoint's commit: its blocks are home. */
-  thaw(): void {
-    this.#count.chunks -= this.frozen?.size ?? 0;
-    for (const chunk of this.frozen?.values() ?? []) {
-      for (const code of chunk.codes) {
-        if (code >= firstArena) this.#arena.release(code - firstArena);
-      }
-    }
+  /** After the checkpoint's commit its blocks are home, and the map has them. Gives what was frozen, for `release`. */
+  thaw(): Layer {
+    const home = this.frozen ?? new Map();
     this.frozen = undefined;
+    return home;
   }
 
-  /** After a checkpoint that failed: what was frozen lies under what came since. Gives the arena blocks that are hidden. */
-  unfreeze(): number[] {
-    const hidden: number[] = [];
+  /** Gives back the memory of a chunk that no layer has any more. */
+  release(chunk: ChunkOverlay): void {
+    for (const code of chunk.codes) {
+      if (code >= firstArena) this.#arena.release(code - firstArena);
+    }
+    this.#chunks.give(chunk);
+  }
+
+  /** After a checkpoint that failed: what was frozen lies under what came since. */
+  unfreeze(): void {
     for (const [index, below] of this.frozen ?? []) {
       const above = this.active.get(index);
       if (above === undefined) {
         this.active.set(index, below);
         continue;
       }
-      for (let block = 0; block < this.#blocksEach; block += 1) {
-        const code = below.codes[block] ?? nothing;
+      for (const [block, code] of below.codes.entries()) {
         if (code === nothing) continue;
         if (above.codes[block] === nothing) above.codes[block] = code < 0 ? code - above.slots.length : code;
-        else if (code >= firstArena) hidden.push(code - firstArena);
+        else if (code >= firstArena) this.#arena.release(code - firstArena);
       }
       above.slots.push(...below.slots);
-      this.#count.chunks -= 1;
+      this.#chunks.give(below);
     }
     this.frozen = undefined;
-    return hidden;
   }
 }

@@ -2,6 +2,7 @@ import { andThen, assert, isPromise, type Settled } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { readRef, refsEach, writeRef, type PageRef } from './format/page-ref.ts';
 import { pageOf, type Page, type PageFile } from './page-file.ts';
+import type { Turns } from './turns.ts';
 
 /** The root of a copy-on-write tree: `levels` interior pages lie above each leaf. */
 export type TreeRoot = { readonly ref: PageRef | undefined; readonly levels: number };
@@ -85,7 +86,7 @@ export class PageTree {
    * Writes all changed leaves and gives the root for the commit; `adopt` it when the commit is durable. Pages that the
    * new root does not refer to are freed in the page file.
    */
-  async write(birth: number): Promise<TreeRoot> {
+  async write(birth: number, turns: Turns): Promise<TreeRoot> {
     const indexes = [...this.#changed.keys()].sort((a, b) => a - b);
     const last = indexes.at(-1);
     if (last === undefined) return this.#root;
@@ -94,7 +95,7 @@ export class PageTree {
       if (ref !== undefined) ref = await this.#pages.write(interiorPage(ref), birth);
       levels += 1;
     }
-    ref = await this.#rewrite(ref, levels, indexes, birth);
+    ref = await this.#rewrite(ref, levels, indexes, birth, turns);
     return ref === undefined ? emptyTree : { ref, levels };
   }
 
@@ -131,7 +132,9 @@ export class PageTree {
     level: number,
     indexes: readonly number[],
     birth: number,
+    turns: Turns,
   ): Promise<PageRef | undefined> {
+    if (turns.isOver) await turns.next();
     if (old !== undefined) this.#pages.free(old);
     if (level === 0) {
       const leaf = this.#changed.get(indexes[0] ?? -1);
@@ -145,7 +148,8 @@ export class PageTree {
       const child = Math.floor((indexes[start] ?? 0) / span) % refsEach;
       let end = start + 1;
       while (end < indexes.length && Math.floor((indexes[end] ?? 0) / span) % refsEach === child) end += 1;
-      const below = await this.#rewrite(readRef(page.view, child), level - 1, indexes.slice(start, end), birth);
+      const inside = indexes.slice(start, end);
+      const below = await this.#rewrite(readRef(page.view, child), level - 1, inside, birth, turns);
       writeRef(page.view, child, below);
       start = end;
     }

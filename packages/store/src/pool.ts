@@ -160,6 +160,7 @@ class LocalPool implements Pool {
     if (this.#closed || this.#parts.state === 'failed') return;
     if (this.#parts.arena.usedBytes > 0) await this.#checkpointer.run(false);
     this.#parts.arena.giveBack();
+    this.#parts.overlayChunks.giveBack();
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { BlockLocks } from './block-locks.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { DataFiles } from './data-files.ts';
 import type { GroupCommit } from './group-commit.ts';
+import type { OverlayChunks } from './overlay-chunks.ts';
 import type { Overlay } from './overlay.ts';
 import type { PageFile } from './page-file.ts';
 import type { PageTree } from './page-tree.ts';
@@ -57,8 +58,7 @@ export type PoolParts = {
   readonly deleting: Map<ObjectId, PageTree>;
   readonly room: Room;
   readonly counters: { corruptBlocks: number; checkpoints: number };
-  /** Chunks in all overlays. */
-  readonly overlaid: { chunks: number };
+  readonly overlayChunks: OverlayChunks;
   /** Slots that large writes took since the last checkpoint began. */
   freshSlots: number;
   readonly broken: BrokenRule | undefined;

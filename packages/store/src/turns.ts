@@ -1,0 +1,30 @@
+import type { Host } from '@ashlar/host';
+
+/** Milliseconds that work in the background may hold the thread before requests get their turn. */
+const sliceMs = 0.2;
+
+/** Cuts a long work into slices, between which everybody else has a turn. */
+export class Turns {
+  readonly #host: Pick<Host, 'clock' | 'scheduler'>;
+  #beganMs = 0;
+
+  constructor(host: Pick<Host, 'clock' | 'scheduler'>) {
+    this.#host = host;
+    this.begin();
+  }
+
+  /** A slice begins now: whoever waited for something else had no part of it. */
+  begin(): void {
+    this.#beganMs = this.#host.clock.monotonicMs();
+  }
+
+  get isOver(): boolean {
+    return this.#host.clock.monotonicMs() - this.#beganMs >= sliceMs;
+  }
+
+  /** Settles when the others had their turn, at the start of the next slice. */
+  async next(): Promise<void> {
+    await new Promise<void>((resolve) => this.#host.scheduler.soon(resolve));
+    this.begin();
+  }
+}
