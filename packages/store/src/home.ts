@@ -10,7 +10,8 @@ import {
   type Piece,
 } from './format/map-leaf.ts';
 import type { BlockRun } from './host-room.ts';
-import { corrupt, firstArena, hole, nothing, reserved, type ChunkOverlay } from './overlay.ts';
+import { corrupt, firstArena, hole, nothing, reserved } from './overlay.ts';
+import type { ChunkOverlay } from './overlay-chunks.ts';
 import { checksumsEach, wordsOf } from './read.ts';
 import type { ObjectState, PoolParts } from './state.ts';
 

@@ -1,5 +1,5 @@
 import type { BlockArena } from './block-arena.ts';
-import type { OverlayChunks } from './overlay-chunks.ts';
+import type { ChunkOverlay, OverlayChunks } from './overlay-chunks.ts';
 
 /** What the overlay knows of a block. Above these: arena block + `firstArena`; below zero: -1 - index into `slots`. */
 export const nothing = 0;
@@ -9,12 +9,6 @@ export const reserved = 2;
 /** Recovery found its bytes damaged below the durable mark: it answers `corrupt`. */
 export const corrupt = 3;
 export const firstArena = 16;
-
-/** A fresh slot that a large write went to: where, the blocks' checksums, and which of its blocks were ever written. */
-export type SlotRef = { readonly slot: number; readonly checksums: Uint32Array; readonly written: Uint8Array };
-
-/** The journaled state of one chunk: a code a block. */
-export type ChunkOverlay = { readonly codes: Int32Array; readonly slots: SlotRef[] };
 
 /** One object's blocks between two checkpoints. Keys are chunk indexes. */
 export type Layer = Map<number, ChunkOverlay>;

@@ -1,7 +1,8 @@
 import { AshlarError, andThen, errorKindOf, isPromise, type Settled } from '@ashlar/core';
 import { blockSize, firstDamaged } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
-import { corrupt, firstArena, nothing, type ChunkOverlay, type SlotRef } from './overlay.ts';
+import { corrupt, firstArena, nothing } from './overlay.ts';
+import type { ChunkOverlay, SlotRef } from './overlay-chunks.ts';
 import type { Page } from './page-file.ts';
 import type { ObjectState, PoolParts } from './state.ts';
 

@@ -6,7 +6,8 @@ import { decodeHead, decodeRecords, headerLengthAt, type Frame, type JournalReco
 import { entriesEach } from './format/map-leaf.ts';
 import type { JournalPosition } from './journal.ts';
 import { newObject } from './object-store.ts';
-import { corrupt, firstArena, type SlotRef } from './overlay.ts';
+import { corrupt, firstArena } from './overlay.ts';
+import type { SlotRef } from './overlay-chunks.ts';
 import { emptyTree, isZero } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { applyClear } from './write.ts';

@@ -2,7 +2,8 @@ import { AshlarError, andThen, errorKindOf, isPromise, KiB, type Settled } from 
 import { blockSize, checksumBlocks } from './checksum.ts';
 import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
 import { thenSync } from './group-commit.ts';
-import { firstArena, hole, nothing, reserved, type SlotRef } from './overlay.ts';
+import { firstArena, hole, nothing, reserved } from './overlay.ts';
+import type { SlotRef } from './overlay-chunks.ts';
 import { readObject } from './read.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
