@@ -22,6 +22,8 @@ export interface HostFile {
   readonly isDevice: boolean;
   /** What offsets, lengths and memory must be a multiple of: 1 unless `direct`. */
   readonly alignment: number;
+  /** Whether all of this memory may be read into, and written from, without a copy: always, unless `direct`. */
+  accepts(memory: Uint8Array): boolean;
   /** Bytes. */
   size(): number;
   /**
@@ -31,7 +33,7 @@ export interface HostFile {
   read(offset: number, into: Uint8Array): Settled<number>;
   /** Blocks the thread; for start-up, recovery and the simulator's twin of it. */
   readSync(offset: number, into: Uint8Array): number;
-  /** Writes all of it. Buffered: at once, into the page cache. Direct: a promise. */
+  /** Writes all of it. Buffered: at once, into the page cache. Direct: a promise; what is asked for in one turn goes to the device together. */
   write(offset: number, from: Uint8Array): Settled<void>;
   /** Writes all of it off the thread: for much that nobody waits for. */
   writeOffThread(offset: number, from: Uint8Array): Promise<void>;
@@ -77,7 +79,7 @@ export interface Host {
   freeBytes(path: string): number;
   /** Changes with each start of the machine: tells a killed process from a lost machine. */
   bootId(): string;
-  /** Memory aligned for `direct` files (4 KiB), zeroed, outside the JS heap. */
+  /** Memory aligned for `direct` files (4 KiB), zeroed, outside the JS heap; in the processor's large pages from 2 MiB on. */
   alignedBuffer(length: number): Uint8Array;
   readonly clock: Clock;
   readonly random: Random;

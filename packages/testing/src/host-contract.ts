@@ -25,6 +25,13 @@ async function readBack(file: HostFile, offset: number, length: number): Promise
   return into.subarray(0, count);
 }
 
+/** One block of a direct file. */
+async function direct(host: Host, file: HostFile, offset: number): Promise<Uint8Array> {
+  const into = host.alignedBuffer(block);
+  await file.read(offset, into);
+  return into;
+}
+
 function openDirect(host: Host, path: string): HostFile | undefined {
   try {
     return host.open(path, { create: true, direct: true });
@@ -159,6 +166,42 @@ function dataTests(check: Check): void {
     t.is(await file.read(block, into), 7 * block);
     sameBytes(t, from, into.subarray(0, 4 * block), 'write');
     sameBytes(t, from.subarray(2 * block), into.subarray(5 * block, 7 * block), 'writeMany');
+    file.close();
+  });
+
+  check(
+    'direct transfers in flight at once, more than a device takes, each get their own',
+    async (t, { host, directory }) => {
+      const file = openDirect(host, `${directory}/a`);
+      if (file === undefined) {
+        t.pass('this file system has no direct I/O, and says so');
+        return;
+      }
+      const numbers = Array.from({ length: 600 }, (_, index) => index);
+      const memory = host.alignedBuffer(600 * block);
+      const part = (index: number): Uint8Array => memory.subarray(index * block, (index + 1) * block);
+      for (const index of numbers) part(index).set(pattern(block, index));
+      await Promise.all(numbers.map((index) => file.write((599 - index) * block, part(index))));
+      memory.fill(0);
+      await Promise.all(numbers.map((index) => file.read((599 - index) * block, part(index))));
+      for (const index of numbers) sameBytes(t, pattern(block, index), part(index), `block ${index}`);
+      await file.writeMany(block, [part(7), part(9)]);
+      sameBytes(t, part(9), await direct(host, file, 2 * block), 'the second part');
+      file.close();
+    },
+  );
+
+  check('a file says which memory it takes without a copy', (t, { host, directory }) => {
+    const buffered = host.open(`${directory}/a`, { create: true });
+    const memory = host.alignedBuffer(3 * block);
+    t.true(buffered.accepts(memory.subarray(5, 17)));
+    buffered.close();
+    const file = openDirect(host, `${directory}/b`);
+    if (file === undefined) return;
+    t.true(file.accepts(memory));
+    t.true(file.accepts(memory.subarray(block, 2 * block)));
+    t.false(file.accepts(memory.subarray(1, block + 1)));
+    t.false(file.accepts(memory.subarray(0, block - 1)));
     file.close();
   });
 }

@@ -2,6 +2,7 @@ import { assert, type Stream } from '@ashlar/core';
 import { node } from 'koffi';
 import { closeDescriptor } from '../ffi/descriptor.ts';
 import { epollEvent, EpollSet } from '../ffi/epoll.ts';
+import { reapDirect } from '../real/direct-queue.ts';
 import { pendingSoon } from '../real/seams.ts';
 import { findLibuvBackend } from './libuv-backend.ts';
 import { PlainStream, type AcceptedSocket, type StreamLoop } from './plain-stream.ts';
@@ -226,7 +227,7 @@ export class EventLoop {
   /** Whether a connection had something. */
   #round(timeoutMs: number): boolean {
     const count = this.#set.wait(timeoutMs);
-    let worked = false;
+    let worked = reapDirect();
     this.#inRound = true;
     for (let index = 0; index < count; index++) {
       const stream = this.#streams[this.#set.tagAt(index)];

@@ -11,6 +11,7 @@ import { readCached, readOnPool, readWaiting } from '../ffi/pread.ts';
 import { writeAt, writeOnPool, writeVector, writeVectorOnPool } from '../ffi/pwrite.ts';
 import type { HostFile } from '../host.ts';
 import { Descriptor } from './descriptor.ts';
+import { hasDirectQueue, readDirect, writeDirect, writeVectorDirect } from './direct-queue.ts';
 import { fromNode, systemError } from './errors.ts';
 import { holeMap } from './hole-map.ts';
 import { PartWalk } from './parts.ts';
@@ -56,6 +57,10 @@ export class RealFile implements HostFile {
     this.#atOnce = direct ? 'none' : 'cached';
   }
 
+  accepts(memory: Uint8Array): boolean {
+    return this.alignment === 1 || ((memory.byteLength | addressOf(memory)) & (this.alignment - 1)) === 0;
+  }
+
   size(): number {
     const size = seekEnd(this.#descriptor.number);
     if (size < 0) throw this.#error(-size, 'measure');
@@ -80,9 +85,10 @@ export class RealFile implements HostFile {
   }
 
   async #readRest(number: number, offset: number, into: Uint8Array, from: number): Promise<number> {
+    const call = this.#isQueued ? readDirect : readOnPool;
     let done = from;
     while (done < into.byteLength) {
-      const count = await readOnPool(number, into, done, offset + done);
+      const count = await call(number, into, done, offset + done);
       if (count < 0 && count !== -errno.EINTR) throw this.#error(-count, 'read', offset, into.byteLength);
       // A direct read that stops inside a block met the end of the file.
       if (count === 0 || count % this.alignment !== 0) return done + Math.max(count, 0);
@@ -108,7 +114,7 @@ export class RealFile implements HostFile {
     const { number } = this.#descriptor;
     this.#checkWritable('write', offset, from.byteLength);
     this.#checkMemory('write', offset, from);
-    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeDirect(held, offset, from));
+    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeLater(held, offset, from));
     let done = 0;
     while (done < from.byteLength) done += this.#taken(writeAt(number, from, done, offset + done), offset, from);
   }
@@ -116,14 +122,13 @@ export class RealFile implements HostFile {
   writeOffThread(offset: number, from: Uint8Array): Promise<void> {
     this.#checkWritable('write', offset, from.byteLength);
     this.#checkMemory('write', offset, from);
-    return this.#descriptor.hold((held) => this.#writeDirect(held, offset, from));
+    return this.#descriptor.hold((held) => this.#writeLater(held, offset, from));
   }
 
-  async #writeDirect(number: number, offset: number, from: Uint8Array): Promise<void> {
+  async #writeLater(number: number, offset: number, from: Uint8Array): Promise<void> {
+    const call = this.#isQueued ? writeDirect : writeOnPool;
     let done = 0;
-    while (done < from.byteLength) {
-      done += this.#taken(await writeOnPool(number, from, done, offset + done), offset, from);
-    }
+    while (done < from.byteLength) done += this.#taken(await call(number, from, done, offset + done), offset, from);
   }
 
   /** The bytes that a call took; throws where it failed. */
@@ -139,7 +144,7 @@ export class RealFile implements HostFile {
     this.#checkWritable('write', offset, walk.left);
     for (const part of parts) this.#checkMemory('write', offset, part);
     const byteLength = walk.left;
-    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeManyDirect(held, offset, parts, walk));
+    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeManyLater(held, offset, parts, walk));
     while (walk.left > 0) {
       walk.fill(sharedVector);
       const count = writeVector(number, sharedVector, offset + byteLength - walk.left);
@@ -147,12 +152,13 @@ export class RealFile implements HostFile {
     }
   }
 
-  async #writeManyDirect(number: number, offset: number, parts: readonly Uint8Array[], walk: PartWalk): Promise<void> {
+  async #writeManyLater(number: number, offset: number, parts: readonly Uint8Array[], walk: PartWalk): Promise<void> {
+    const call = this.#isQueued ? writeVectorDirect : writeVectorOnPool;
     const byteLength = walk.left;
     const vector = walk.vectorForOne();
     while (walk.left > 0) {
       walk.fill(vector);
-      const count = await writeVectorOnPool(number, vector, parts, offset + byteLength - walk.left);
+      const count = await call(number, vector, parts, offset + byteLength - walk.left);
       walk.take(this.#taken(count, offset, { byteLength }));
     }
   }
@@ -213,7 +219,7 @@ export class RealFile implements HostFile {
     if (offset >= end) return;
     const zeros = allocateAligned(Math.min(zeroPieceBytes, end - offset), directAlignment);
     for (let at = offset; at < end; at += zeros.byteLength) {
-      await this.#writeDirect(number, at, zeros.subarray(0, Math.min(zeros.byteLength, end - at)));
+      await this.#writeLater(number, at, zeros.subarray(0, Math.min(zeros.byteLength, end - at)));
     }
   }
 
@@ -258,6 +264,11 @@ export class RealFile implements HostFile {
 
   close(): void {
     this.#descriptor.close();
+  }
+
+  /** Transfers wait at the device and not on a thread of the pool. */
+  get #isQueued(): boolean {
+    return this.alignment > 1 && hasDirectQueue();
   }
 
   #checkRange(operation: string, offset: number, length: number): void {

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { AshlarError } from '@ashlar/core';
+import { hugePageBytes, mapHuge } from '../ffi/huge-memory.ts';
 import { seekEnd } from '../ffi/lseek.ts';
 import { allocateAligned } from '../ffi/memory.ts';
 import type { Host, HostFile, HostStat, OpenOptions } from '../host.ts';
@@ -105,6 +106,11 @@ function statOf(path: string): HostStat | undefined {
   return { kind, sizeBytes, allocatedBytes: stats.blocks * bytesEachStatBlock };
 }
 
+function alignedBuffer(length: number): Uint8Array {
+  if (length < hugePageBytes) return allocateAligned(length, directAlignment);
+  return mapHuge(Math.ceil(length / hugePageBytes) * hugePageBytes).subarray(0, length);
+}
+
 /** The files of this machine. Each thread makes its own. */
 export function createRealHost(): Host {
   return {
@@ -120,7 +126,7 @@ export function createRealHost(): Host {
       return bavail * bsize;
     },
     bootId: () => (bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
-    alignedBuffer: (length) => allocateAligned(length, directAlignment),
+    alignedBuffer,
     clock: realClock,
     random: realRandom,
     scheduler: realScheduler,

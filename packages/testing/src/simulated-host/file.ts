@@ -39,6 +39,10 @@ export class SimulatedFile implements HostFile {
     inode.openers += 1;
   }
 
+  accepts(memory: Uint8Array): boolean {
+    return (memory.byteOffset | memory.byteLength) % this.alignment === 0;
+  }
+
   size(): number {
     this.#check('size', 0, 0);
     return this.#inode.sizeBytes;
