@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { AshlarError, errorKinds, type ErrorKind } from '@ashlar/core';
-import { adminSocketName, tokenFileName } from '@ashlar/server';
+import { adminSocketName, tokenFileName } from '@ashlar/server/client';
 import { UsageError } from './failure.ts';
 
 /** How a command names the server it means. */

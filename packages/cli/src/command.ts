@@ -18,13 +18,16 @@ export function directory(t: Test): string {
   return path;
 }
 
+/** Set for a command, or with `undefined` not set. */
+type Variables = { readonly [name: string]: string | undefined };
+
 /** The environment without what a developer's shell may have set for `ashlar`. */
-function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+function environment(more: Variables = {}): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('ASHLAR_'));
   return { ...Object.fromEntries(clean), ASHLAR_STORE_JOURNAL_SIZE: '32M', ASHLAR_STORE_OVERLAY_SIZE: '8M', ...more };
 }
 
-function launch(parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): ChildProcess {
+function launch(parameters: readonly string[], more: Variables = {}, cwd?: string): ChildProcess {
   return spawn(process.execPath, [bin, ...parameters], {
     env: environment(more),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -43,7 +46,7 @@ export function ended(child: ChildProcess): Promise<Ended> {
   });
 }
 
-export const run = (parameters: readonly string[], more: Record<string, string> = {}, cwd?: string): Promise<Ended> =>
+export const run = (parameters: readonly string[], more: Variables = {}, cwd?: string): Promise<Ended> =>
   ended(launch(parameters, more, cwd));
 
 type Served = { readonly child: ChildProcess; readonly gone: Promise<Ended>; readonly out: string };
@@ -63,11 +66,7 @@ async function listening(child: ChildProcess): Promise<Served> {
 }
 
 /** Starts a server on free ports. */
-export function serveIn(
-  data: string,
-  more: readonly string[] = [],
-  variables: Record<string, string> = {},
-): Promise<Served> {
+export function serveIn(data: string, more: readonly string[] = [], variables: Variables = {}): Promise<Served> {
   const parameters = ['serve', '--data', data, '--port', '0', '--admin-port', '0', '--log-level', 'warn', ...more];
   return listening(launch(parameters, variables));
 }

@@ -38,3 +38,9 @@ export const numberArgument = (minimum: number, maximum: number): ((text: string
 export const collect =
   <T>(parse: (text: string) => T) =>
   (text: string, before: readonly T[] = []): T[] => [...before, parse(text)];
+
+/** An action of a command whose code is loaded when it runs: no command pays for what another one needs. */
+export const later =
+  <M, A extends unknown[]>(load: () => Promise<M>, pick: (module: M) => (...given: A) => void | Promise<void>) =>
+  async (...given: A): Promise<void> =>
+    pick(await load())(...given);

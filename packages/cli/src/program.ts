@@ -1,4 +1,4 @@
-import { version } from '@ashlar/server';
+import { version } from '@ashlar/server/client';
 import { Command } from 'commander';
 import { addBenchCommand } from './commands/bench.ts';
 import { addCheckCommand } from './commands/check.ts';

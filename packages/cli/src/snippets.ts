@@ -1,9 +1,6 @@
 import { AshlarError } from '@ashlar/core';
 import type { ExportView } from '@ashlar/server';
-
-export const snippetFormats = ['qemu', 'libvirt', 'nbd-client', 'fstab'] as const;
-
-export type SnippetFormat = (typeof snippetFormats)[number];
+import type { SnippetFormat } from './snippet-formats.ts';
 
 /** An NBD URI taken apart. */
 type Place =

@@ -2,8 +2,11 @@
 // packages start here: on an older Node they hand over to that one, with arguments, streams, signals and exit status.
 // This file is JavaScript because an older Node must be able to read it.
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+// As a whole: an older Node has no enableCompileCache to name.
+import * as nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGWINCH'];
@@ -13,11 +16,39 @@ const FROM_TERMINAL = new Set(['SIGINT', 'SIGQUIT', 'SIGWINCH']);
 /** The bundled Node's path, or undefined where npm did not install it. */
 function bundledNode() {
   try {
-    const manifest = createRequire(import.meta.url).resolve(`node-linux-${process.arch}/package.json`);
+    const manifest = nodeModule.createRequire(import.meta.url).resolve(`node-linux-${process.arch}/package.json`);
     return join(dirname(manifest), 'bin', 'node');
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Where compiled code is kept between runs: in the user's own cache directory, and not in Node's default below /tmp. What
+ * lies there is run as it is, so nobody else may be able to write it. Undefined where this user has no such directory.
+ */
+function cacheDirectory() {
+  const { XDG_CACHE_HOME: named = '' } = process.env;
+  try {
+    const owned = isAbsolute(named) ? named : homedir();
+    if (statSync(owned).uid !== process.getuid()) return undefined;
+    const above = isAbsolute(named) ? named : join(owned, '.cache');
+    const directory = join(above, 'ashlar');
+    // Made here, one by one: where a system says of a new directory that it is not there, Node would ask for ever.
+    for (const path of [above, directory]) if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
+    return directory;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Lets Node keep what it compiled of the sources. Who sets NODE_COMPILE_CACHE has switched it on already, with a directory of
+ * theirs; NODE_DISABLE_COMPILE_CACHE=1 switches it off. Where the directory cannot be written, all is compiled anew.
+ */
+function keepCompiledCode() {
+  const directory = process.env.NODE_COMPILE_CACHE ? undefined : cacheDirectory();
+  if (directory !== undefined) nodeModule.enableCompileCache(directory);
 }
 
 function handOver(node, script) {
@@ -44,6 +75,7 @@ function handOver(node, script) {
  */
 export async function runOnNode24(script, main) {
   if (Number.parseInt(process.versions.node, 10) >= 24) {
+    keepCompiledCode();
     await import(new URL(main, script).href);
     return;
   }

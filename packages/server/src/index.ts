@@ -5,14 +5,10 @@ export { fileKey, loadConfig, type LoadedConfig } from './config/load.ts';
 export { toVariable } from './config/names.ts';
 export { configKeys } from './config/schema.ts';
 export type { ConnectionView, ExportView, VolumeView } from './control.ts';
-export { adminSocketName } from './data-directory.ts';
 export { runCaptive } from './process/captive.ts';
 export { createLogger } from './process/logger.ts';
 export { Notifier, passedDescriptors } from './process/notify.ts';
-export { tokenFileName } from './process/token.ts';
 export { Server } from './server.ts';
-export { version } from './version.ts';
-export { parseVolumeOption } from './volume-option.ts';
 
 export type StatusView = z.output<typeof statusSchema>;
 export type StatisticsView = z.output<typeof statisticsSchema>;

@@ -1,5 +1,6 @@
 import { AshlarError, formatSize, parseSize } from '@ashlar/core';
-import { checkName, type Catalogue } from '@ashlar/volume';
+import type { Catalogue } from '@ashlar/volume';
+import { checkName } from '@ashlar/volume/names';
 
 /** `--volume NAME:SIZE` taken apart. Throws `invalid`. */
 export function parseVolumeOption(text: string): { readonly name: string; readonly sizeBytes: number } {

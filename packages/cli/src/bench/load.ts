@@ -1,10 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { AshlarError, alignDown, MiB, type BlockDevice } from '@ashlar/core';
 import { build, type Histogram } from 'hdr-histogram-js';
-
-export const loadOperations = ['randread', 'randwrite', 'read', 'write', 'randrw'] as const;
-
-export type LoadOperation = (typeof loadOperations)[number];
+import type { LoadOperation } from './operations.ts';
 
 type LoadOptions = {
   readonly operation: LoadOperation;

@@ -1,49 +1,13 @@
-import { isAbsolute, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { formatSize } from '@ashlar/core';
-import type { ExportView } from '@ashlar/server';
 import { Option, type Command } from 'commander';
-import { AdminClient } from '../client.ts';
-import { collect, withServer, type ServerOptions } from '../options.ts';
-import { facts, print, show, table, type Column } from '../output.ts';
-import { snippet, snippetFormats, type SnippetFormat } from '../snippets.ts';
+import { collect, later, withServer } from '../options.ts';
+import { snippetFormats } from '../snippet-formats.ts';
 
-const columns: readonly Column<ExportView>[] = [
-  { title: 'NAME', text: ({ name }) => name },
-  { title: 'SOURCE', text: ({ volume, uri }) => volume ?? uri ?? '' },
-  { title: 'MODE', text: ({ readOnly }) => (readOnly ? 'ro' : 'rw') },
-  { title: 'ALLOW', text: ({ allow }) => (allow.length === 0 ? 'all' : allow.join(',')) },
-  { title: 'OVER', text: ({ over }) => over.join(',') },
-  { title: 'CLIENTS', text: ({ connections }) => String(connections), right: true },
-  { title: 'URI', text: ({ uris }) => uris[0] ?? '' },
-];
+const actions = () => import('../actions/export.ts');
 
-function describe(item: ExportView): string {
-  const { name, volume, uri, readOnly, allow, over, created, sizeBytes, connections, uris } = item;
-  return facts([
-    ['name', name],
-    ['volume', volume],
-    ['source', uri],
-    ['size', sizeBytes === undefined ? undefined : `${formatSize(sizeBytes)} (${sizeBytes} bytes)`],
-    ['mode', readOnly ? 'read-only' : 'read and write'],
-    ['allow', allow.length === 0 ? 'all that may connect' : allow.join(', ')],
-    ['over', over.join(', ')],
-    ['created', created],
-    ['clients', String(connections)],
-    ...uris.map((each): [string, string] => ['uri', each]),
-  ]);
-}
-
-const one = (name: string): string => `/v1/exports/${encodeURIComponent(name)}`;
-
-/** A path is taken as the file it names here; the server may run in another directory. */
-function sourceOf(text: string): string {
-  if (isAbsolute(text) || text.startsWith('./') || text.startsWith('../')) return pathToFileURL(resolve(text)).href;
-  const relative = /^file:(?!\/)(.+)$/.exec(text)?.[1];
-  return relative === undefined ? text : pathToFileURL(resolve(relative)).href;
-}
-
-function addAdd(exports: Command): void {
+export function addExportCommands(program: Command): void {
+  const exports = program
+    .command('export')
+    .summary('offer volumes and files under names, and print what attaches them');
   withServer(exports.command('add <NAME> <SOURCE>'))
     .summary('offer a volume, or a raw file by its file: URI, under a name')
     .option('--read-only', 'refuse every change')
@@ -57,21 +21,10 @@ function addAdd(exports: Command): void {
       'after',
       '\nExamples:\n  ashlar export add demo-ro demo --read-only\n  ashlar export add iso file:///srv/debian.iso --read-only --allow 10.0.0.0/8',
     )
-    .action(
-      async (
-        name: string,
-        source: string,
-        options: ServerOptions & { readOnly?: boolean; allow?: string[]; over: string },
-      ) => {
-        const { readOnly = false, allow = [], over } = options;
-        const request = { name, source: sourceOf(source), readOnly, allow, over: [over] };
-        const made = await AdminClient.find(options).post<ExportView>('/v1/exports', request);
-        show(options.json, made, () => `${name} is offered at ${made.uris[0] ?? 'no address'}`);
-      },
-    );
-}
-
-function addShow(exports: Command): void {
+    .action(later(actions, ({ add }) => add));
+  withServer(exports.command('ls').alias('list'))
+    .summary('list exports')
+    .action(later(actions, ({ list }) => list));
   withServer(exports.command('show <NAME>'))
     .summary('show one export, or the ready lines that attach it')
     .addOption(new Option('--format <FORMAT>', 'print what attaches it').choices(snippetFormats))
@@ -80,37 +33,9 @@ function addShow(exports: Command): void {
       'after',
       '\nExamples:\n  ashlar export show demo --format qemu\n  ashlar export show demo --format libvirt --unix',
     )
-    .action(async (name: string, options: ServerOptions & { format?: SnippetFormat; unix?: boolean }) => {
-      const item = await AdminClient.find(options).get<ExportView>(one(name));
-      if (options.format === undefined) show(options.json, item, describe);
-      else {
-        const text = snippet(item, options.format, options.unix === true);
-        show(options.json, { format: options.format, text }, () => text);
-      }
-    });
-}
-
-export function addExportCommands(program: Command): void {
-  const exports = program
-    .command('export')
-    .summary('offer volumes and files under names, and print what attaches them');
-  addAdd(exports);
-  withServer(exports.command('ls').alias('list'))
-    .summary('list exports')
-    .action(async (options: ServerOptions) => {
-      const items = await AdminClient.find(options).get<ExportView[]>('/v1/exports');
-      const empty = "no exports yet: make a volume with 'ashlar volume create NAME --size 10G'";
-      show(options.json, items, () => (items.length === 0 ? empty : table(columns, items)));
-    });
-  addShow(exports);
+    .action(later(actions, ({ showOne }) => showOne));
   withServer(exports.command('rm <NAME...>').alias('remove'))
     .summary('take exports back; what is behind them stays')
     .option('--force', 'also while clients are attached: their connections end')
-    .action(async (names: string[], options: ServerOptions & { force?: boolean }) => {
-      const client = AdminClient.find(options);
-      // All are looked up first: a name that is typed wrong costs none of the others.
-      for (const name of names) await client.get<unknown>(one(name));
-      for (const name of names) await client.delete(`${one(name)}?force=${options.force === true}`);
-      if (options.json === true) print(JSON.stringify({ removed: names }));
-    });
+    .action(later(actions, ({ remove }) => remove));
 }

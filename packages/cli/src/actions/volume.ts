@@ -1,0 +1,122 @@
+import { formatSize } from '@ashlar/core';
+import type { VolumeView } from '@ashlar/server';
+import { AdminClient } from '../client.ts';
+import type { ServerOptions } from '../options.ts';
+import { facts, print, show, table, type Column } from '../output.ts';
+
+type Limits = {
+  readonly iops?: number;
+  readonly readIops?: number;
+  readonly writeIops?: number;
+  readonly bps?: number;
+  readonly readBps?: number;
+  readonly writeBps?: number;
+};
+
+const columns: readonly Column<VolumeView>[] = [
+  { title: 'NAME', text: ({ name }) => name },
+  { title: 'SIZE', text: ({ sizeBytes }) => formatSize(sizeBytes), right: true },
+  { title: 'USED', text: ({ allocatedBytes }) => formatSize(allocatedBytes), right: true },
+  { title: 'STATE', text: ({ state }) => state },
+  { title: 'CLIENTS', text: ({ connections }) => String(connections), right: true },
+  { title: 'EXPORTS', text: ({ exports }) => exports.join(',') },
+];
+
+function describe(volume: VolumeView): string {
+  const { name, uuid, type, sizeBytes, allocatedBytes, preallocation, created, limits, exports, connections } = volume;
+  const { state, reason, afterLoss } = volume;
+  return facts([
+    ['name', name],
+    ['uuid', uuid],
+    ['type', type],
+    ['state', reason === undefined ? state : `${state}: ${reason}`],
+    ['after a loss', afterLoss],
+    ['size', `${formatSize(sizeBytes)} (${sizeBytes} bytes)`],
+    ['used', `${formatSize(allocatedBytes)} (${allocatedBytes} bytes)`],
+    ['preallocation', preallocation],
+    ['created', created],
+    ['limits', Object.keys(limits).length === 0 ? 'none' : JSON.stringify(limits)],
+    ['exports', exports.join(', ') || 'none'],
+    ['clients', String(connections)],
+  ]);
+}
+
+const one = (name: string): string => `/v1/volumes/${encodeURIComponent(name)}`;
+
+function direction(operationsPerSecond: number | undefined, bytesPerSecond: number | undefined): object | undefined {
+  if (operationsPerSecond === undefined && bytesPerSecond === undefined) return undefined;
+  return {
+    ...(operationsPerSecond === undefined ? {} : { operationsPerSecond }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+  };
+}
+
+/** The limits as the API takes them; undefined when none was named. */
+function limitsOf(options: Limits): object | undefined {
+  const { iops, readIops, writeIops, bps, readBps, writeBps } = options;
+  const parts = {
+    total: direction(iops, bps),
+    read: direction(readIops, readBps),
+    write: direction(writeIops, writeBps),
+  };
+  const named = Object.entries(parts).filter(([, limit]) => limit !== undefined);
+  return named.length === 0 ? undefined : Object.fromEntries(named);
+}
+
+export async function create(
+  name: string,
+  options: ServerOptions & Limits & { size: number; preallocation: string; export: boolean; afterLoss?: string },
+): Promise<void> {
+  const { size, preallocation, export: exported, afterLoss } = options;
+  const limits = limitsOf(options) ?? {};
+  const made = await AdminClient.find(options).post<VolumeView>('/v1/volumes', {
+    name,
+    size,
+    preallocation,
+    exported,
+    limits,
+    ...(afterLoss === undefined ? {} : { afterLoss }),
+  });
+  show(options.json, made, () => `made the volume ${name} of ${formatSize(made.sizeBytes)}`);
+}
+
+export async function list(options: ServerOptions): Promise<void> {
+  const volumes = await AdminClient.find(options).get<VolumeView[]>('/v1/volumes');
+  const empty = "no volumes yet: make one with 'ashlar volume create NAME --size 10G'";
+  show(options.json, volumes, () => (volumes.length === 0 ? empty : table(columns, volumes)));
+}
+
+export async function showOne(name: string, options: ServerOptions): Promise<void> {
+  show(options.json, await AdminClient.find(options).get<VolumeView>(one(name)), describe);
+}
+
+export async function resize(name: string, options: ServerOptions & { size: number; shrink?: boolean }): Promise<void> {
+  const { size, shrink = false } = options;
+  const changed = await AdminClient.find(options).patch<VolumeView>(one(name), { size, shrink });
+  show(options.json, changed, () => `the volume ${name} has ${formatSize(changed.sizeBytes)} now`);
+}
+
+export async function rename(name: string, to: string, options: ServerOptions): Promise<void> {
+  const changed = await AdminClient.find(options).patch<VolumeView>(one(name), { name: to });
+  show(options.json, changed, () => `the volume ${name} is called ${to} now`);
+}
+
+export async function limit(name: string, options: ServerOptions & Limits): Promise<void> {
+  const changed = await AdminClient.find(options).patch<VolumeView>(one(name), { limits: limitsOf(options) ?? {} });
+  show(options.json, changed, describe);
+}
+
+export async function accept(name: string, options: ServerOptions & { afterLoss?: string }): Promise<void> {
+  const { afterLoss } = options;
+  const body = afterLoss === undefined ? {} : { afterLoss };
+  const taken = await AdminClient.find(options).post<VolumeView>(`${one(name)}/accept`, body);
+  show(options.json, taken, () => `the volume ${name} is served; after a later loss: ${taken.afterLoss}`);
+}
+
+export async function remove(names: string[], options: ServerOptions & { force?: boolean }): Promise<void> {
+  const client = AdminClient.find(options);
+  // All are looked up first: a name that is typed wrong costs none of the others.
+  for (const name of names) await client.get<VolumeView>(one(name));
+  for (const name of names) await client.delete(`${one(name)}?force=${options.force === true}`);
+  if (options.json === true) print(JSON.stringify({ removed: names }));
+}
