@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { ThrottleLimits } from '@ashlar/block';
 // Loaded here before any worker: a native library that only a worker loaded is unmapped when that worker ends, while its
 // threads still run in it, and the process would crash.
@@ -9,8 +9,11 @@ import type { ControlFunctions } from './control-functions.ts';
 import type { DataPlaneFunctions } from './data-plane.ts';
 import type { Adoption, ConnectionInfo, DeviceFacts, Grant, Selection, WorkerSettings } from './messages.ts';
 import { Calls, type Remote } from './rpc.ts';
+import { startWorker } from './start-worker.ts';
 
 type PlaneOptions = {
+  /** One that was started ahead; without it one is started now. */
+  readonly worker?: Worker | undefined;
   readonly settings: WorkerSettings;
   /** What the worker asks of this thread. */
   readonly control: ControlFunctions;
@@ -19,7 +22,7 @@ type PlaneOptions = {
 };
 
 /** `open` opens the pool; the others are there when it settled. */
-type WorkerFunctions = DataPlaneFunctions & { readonly open: () => Promise<void> };
+type WorkerFunctions = DataPlaneFunctions & { readonly open: (settings: WorkerSettings) => Promise<void> };
 
 /**
  * The data plane as the control plane sees it: its worker, started and told what to do. A pool has one worker, so all
@@ -59,15 +62,13 @@ export class Plane {
     worker.on('exit', (code) => die(new Error(`it ended with status ${code}`)));
   }
 
-  /** Starts the worker and opens the pool in it. Throws what the pool throws: `busy` when another process has it. */
+  /** Opens the pool in the worker. Throws what the pool throws: `busy` when another process has it. */
   static async start(options: PlaneOptions): Promise<Plane> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: options.settings,
-      name: 'data-0',
-    });
+    const { worker = startWorker(), settings } = options;
+    worker.ref();
     const plane = new Plane(worker, options);
     try {
-      await plane.#remote.open();
+      await plane.#remote.open(settings);
       plane.#expectsEnd = false;
       return plane;
     } catch (error) {

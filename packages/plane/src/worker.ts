@@ -1,5 +1,5 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { assert, systemStore } from '@ashlar/core';
 import { createRealHost, EventLoop, giveMemoryBack } from '@ashlar/host';
 import { sessionMemory } from '@ashlar/nbd';
@@ -15,11 +15,8 @@ import { Stores } from './stores.ts';
 
 assert(parentPort !== null, 'the data plane runs in a worker');
 
-const settings = workerData as WorkerSettings;
-
 /** Opens the pool, and with it everything that the control plane may ask for. */
-async function open(): Promise<DataPlaneFunctions> {
-  const { poolPath, store, bootId } = settings;
+async function open({ poolPath, store, bootId }: WorkerSettings): Promise<DataPlaneFunctions> {
   const machine = createRealHost();
   const host = bootId === undefined ? machine : { ...machine, bootId: () => bootId };
   const pool = await openPool(host, poolPath, {
@@ -54,8 +51,8 @@ async function open(): Promise<DataPlaneFunctions> {
 }
 
 const functions: { [name: string]: (...parameters: never[]) => unknown } = {
-  open: async () => {
-    Object.assign(functions, await open());
+  open: async (settings: WorkerSettings) => {
+    Object.assign(functions, await open(settings));
   },
 };
 

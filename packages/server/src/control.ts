@@ -10,15 +10,15 @@ import {
   type Volume,
 } from '@ashlar/volume';
 import type * as z from 'zod';
-import {
-  sizeOf,
-  type acceptSchema,
-  type connectionSchema,
-  type exportSchema,
-  type newVolumeSchema,
-  type volumeChangeSchema,
-  type volumeSchema,
+import type {
+  acceptSchema,
+  connectionSchema,
+  exportSchema,
+  newVolumeSchema,
+  volumeChangeSchema,
+  volumeSchema,
 } from './admin/schemas.ts';
+import { sizeOf } from './admin/size.ts';
 import type { Grants } from './grants.ts';
 
 export type VolumeView = z.output<typeof volumeSchema>;

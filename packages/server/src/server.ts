@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Server as SocketServer } from 'node:net';
+import type { Worker } from 'node:worker_threads';
 import { AshlarError, assert } from '@ashlar/core';
 import { Plane } from '@ashlar/plane';
 import { Catalogue, heldReason } from '@ashlar/volume';
 import type { Logger } from 'pino';
 import type * as z from 'zod';
 import { isAnotherMachine } from './another-machine.ts';
-import { createAdminApp } from './admin/app.ts';
+import type { createAdminApp } from './admin/app.ts';
+import type { RouteContext } from './admin/routes.ts';
 import type { statusSchema } from './admin/schemas.ts';
 import { openAdminServers, type AdminServers } from './admin/servers.ts';
 import { LiveConfig, type Reloaded } from './config/live.ts';
@@ -14,7 +16,7 @@ import type { LoadedConfig } from './config/load.ts';
 import { Control } from './control.ts';
 import { inside, prepareDataDirectory, type DataDirectory } from './data-directory.ts';
 import { Grants } from './grants.ts';
-import { Metrics } from './metrics.ts';
+import type { Metrics } from './metrics.ts';
 import { NbdFront } from './nbd-front.ts';
 import { createSocketServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
 import { readOrMakeToken } from './process/token.ts';
@@ -31,6 +33,8 @@ type ServerOptions = {
   readonly logger: Logger;
   /** Listening sockets that were passed to this process, in place of its own. */
   readonly passed: readonly { readonly descriptor: number; readonly name: string }[];
+  /** The data plane's worker, where it was started ahead. */
+  readonly worker?: Worker;
   /** The data plane died: the process must end now. */
   readonly onDeath: (error: Error) => void;
   /** In place of what the system says: which boot of the machine this is, and which clients are on another one. */
@@ -46,6 +50,11 @@ type Addresses = {
   readonly admin: string;
   readonly adminSocket: string;
 };
+
+type AdminApp = Awaited<ReturnType<typeof createAdminApp>>;
+
+/** What takes long to load and is not needed before the pool is open. */
+type Loaded = { readonly app: AdminApp; readonly Metrics: typeof Metrics };
 
 /** An address as it stands in a URI. */
 function inUri(address: string): string {
@@ -63,6 +72,7 @@ export class Server {
   readonly #control: Control;
   readonly #metrics: Metrics;
   readonly #front: NbdFront;
+  readonly #app: AdminApp;
   readonly #listeners: SocketServer[] = [];
   readonly #startedAt = new Date();
   readonly token: string;
@@ -78,6 +88,7 @@ export class Server {
     plane: Plane,
     catalogue: Catalogue,
     grants: Grants,
+    { app, Metrics }: Loaded,
   ) {
     this.#live = live;
     this.#logger = options.logger;
@@ -85,6 +96,8 @@ export class Server {
     this.#plane = plane;
     this.#catalogue = catalogue;
     this.#grants = grants;
+    this.#app = app;
+    this.token = readOrMakeToken(directory.path);
     this.#control = new Control({ catalogue, grants, plane, urisOf: (name) => this.urisOf(name) });
     this.#metrics = new Metrics({
       version,
@@ -93,7 +106,6 @@ export class Server {
       poolStatus: () => plane.status(),
       connections: () => this.#control.connectionsByExport(),
     });
-    this.token = readOrMakeToken(directory.path);
     this.#front = new NbdFront({
       config: () => live.current,
       grants,
@@ -112,11 +124,13 @@ export class Server {
     const config = live.current;
     const directory = prepareDataDirectory(config.data);
     let server: Server | undefined;
-    /** The worker asks only for connections that were handed to it, which a server did. */
+    /** The worker asks only for connections that were handed to it, and clients come by doors: a server did both. */
     const started = (): Server => {
-      assert(server !== undefined, 'the data worker serves a server');
+      assert(server !== undefined, 'nobody asks before there is a server');
       return server;
     };
+    // Meanwhile the data worker loads its own code and opens the pool.
+    const loading = Server.#load(options, live, started);
     const { bootId, isAnother = isAnotherMachine } = options.machine ?? {};
     const plane = await Plane.start({
       settings: { poolPath: directory.pool, store: config.store, ...(bootId === undefined ? {} : { bootId }) },
@@ -129,6 +143,7 @@ export class Server {
         ended: () => started().#front.ended(),
       },
       onDeath: options.onDeath,
+      worker: options.worker,
     });
     try {
       const catalogue = await Catalogue.open({
@@ -139,7 +154,7 @@ export class Server {
         lossGeneration: (await plane.status()).lossGeneration,
       });
       for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
-      server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue));
+      server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue), await loading);
       await server.#open(options.passed);
       const { state, reason } = await plane.status();
       if (state !== 'ok') options.logger.warn({ state }, reason);
@@ -152,6 +167,21 @@ export class Server {
       await plane.close(0);
       throw error;
     }
+  }
+
+  static async #load({ logger }: ServerOptions, live: LiveConfig, started: () => Server): Promise<Loaded> {
+    const [{ createAdminApp }, { Metrics }] = await Promise.all([import('./admin/app.ts'), import('./metrics.ts')]);
+    const app = await createAdminApp({
+      version,
+      token: () => started().token,
+      context: () => started().#context,
+      allow: () => live.current.admin.allow,
+      openMetrics: () => live.current.admin.openMetrics,
+      metrics: () => started().#metrics.text(),
+      unready: () => started().#unready(),
+      onBug: (error) => logger.error({ error }, 'a request of the admin API failed'),
+    });
+    return { app, Metrics };
   }
 
   get addresses(): Addresses {
@@ -210,23 +240,17 @@ export class Server {
       await listenUnix(this.#listener(), path);
       this.#nbdSocket = path;
     }
-    const app = await createAdminApp({
-      version,
-      token: this.token,
-      context: {
-        control: this.#control,
-        status: () => this.#status(),
-        statistics: () => takeStatistics(this.#grants),
-        configuration: () => this.#live.list(),
-        reload: async () => this.reload(),
-      },
-      allow: () => this.#live.current.admin.allow,
-      openMetrics: () => this.#live.current.admin.openMetrics,
-      metrics: () => this.#metrics.text(),
-      unready: () => this.#unready(),
-      onBug: (error) => this.#logger.error({ error }, 'a request of the admin API failed'),
-    });
-    this.#admin = await openAdminServers(app, admin.listen, admin.port, this.#directory.adminSocket);
+    this.#admin = await openAdminServers(this.#app, admin.listen, admin.port, this.#directory.adminSocket);
+  }
+
+  get #context(): RouteContext {
+    return {
+      control: this.#control,
+      status: () => this.#status(),
+      statistics: () => takeStatistics(this.#grants),
+      configuration: () => this.#live.list(),
+      reload: async () => this.reload(),
+    };
   }
 
   async #openPassed(descriptor: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads';
 import {
   createLogger,
   loadConfig,
@@ -61,8 +62,8 @@ function load(options: ServeOptions): LoadedConfig {
   return read();
 }
 
-/** Runs until a signal or the command's end; gives the process's status. */
-export async function serve(options: ServeOptions): Promise<number> {
+/** Runs until a signal or the command's end; gives the process's status. `worker` is the data plane's. */
+export async function serve(options: ServeOptions, worker: Worker): Promise<number> {
   const loaded = load(options);
   const logger = createLogger(loaded.config.log.level);
   const notifier = new Notifier(process.env);
@@ -72,6 +73,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     volumes: options.volume ?? [],
     logger,
     passed: passedDescriptors(process.env),
+    worker,
     onDeath: (error) => {
       logger.fatal({ error }, 'the data worker died: the process ends, and the next start recovers');
       process.exit(exitStatus.failed);

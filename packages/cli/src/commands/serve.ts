@@ -1,9 +1,7 @@
 import { parseVolumeOption } from '@ashlar/server/client';
 import type { Command } from 'commander';
 import type { ServeOptions } from '../actions/serve.ts';
-import { argument, collect, later, numberArgument } from '../options.ts';
-
-const actions = () => import('../actions/serve.ts');
+import { argument, collect, numberArgument } from '../options.ts';
 
 const examples = `
 Examples:
@@ -39,5 +37,11 @@ export function addServeCommand(program: Command, setStatus: (status: number) =>
     .option('--run <COMMAND>', 'serve, run the command, stop, end with its status')
     .option('--log-level <LEVEL>', 'fatal, error, warn, info, debug, trace or silent')
     .addHelpText('after', examples)
-    .action(later(actions, ({ serve }) => async (options: ServeOptions) => setStatus(await serve(options))));
+    .action(async (options: ServeOptions) => {
+      // The worker loads its code while this thread loads the server.
+      const { startWorker } = await import('@ashlar/plane/start-worker');
+      const worker = startWorker();
+      const { serve } = await import('../actions/serve.ts');
+      setStatus(await serve(options, worker));
+    });
 }

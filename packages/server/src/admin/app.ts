@@ -1,16 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { AshlarError } from '@ashlar/core';
+import { AshlarError, AssertionError } from '@ashlar/core';
 import { AddressRanges, isLoopback } from '@ashlar/volume';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type * as z from 'zod';
 import { httpStatus } from './http-status.ts';
-import { openApiDocument } from './openapi.ts';
 import { routes, type Route, type RouteContext } from './routes.ts';
 
 type AdminOptions = {
   readonly version: string;
-  readonly token: string;
-  readonly context: RouteContext;
+  readonly token: () => string;
+  readonly context: () => RouteContext;
   /** Addresses that may use it besides loopback. */
   readonly allow: () => readonly string[];
   readonly openMetrics: () => boolean;
@@ -28,12 +27,21 @@ const longestBody = 64 * 1024;
 /** Without a token: who is on the Unix socket has passed its mode already. */
 const openPaths = new Set(['/health/live', '/health/ready', '/openapi.json']);
 
-/** The admin API as an application without a socket: the caller routes requests of its servers to it. */
+/** The routes check their requests by zod: fastify's own compilers of schemas are neither loaded nor used. */
+const noCompiler = () => () => {
+  throw new AssertionError('no route has a schema of fastify');
+};
+
+/**
+ * The admin API as an application without a socket: the caller routes requests of its servers to it. What the options' functions
+ * give is asked for at each request, so that the application can be made before there is a server.
+ */
 export async function createAdminApp(options: AdminOptions): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: longestBody,
     forceCloseConnections: true,
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     // A path that is no URL comes here before it comes to a route.
     frameworkErrors: (error, _request, reply) => void fail(options, error, reply),
   });
@@ -46,8 +54,8 @@ export async function createAdminApp(options: AdminOptions): Promise<FastifyInst
     fail(options, new AshlarError('not-found', `there is no ${method} ${url}: see /openapi.json`), reply),
   );
   for (const route of routes) add(app, options.context, route);
-  const document = openApiDocument(options.version);
-  app.get('/openapi.json', () => document);
+  let document: Promise<object> | undefined;
+  app.get('/openapi.json', () => (document ??= describeApi(options.version)));
   app.get('/metrics', async (_request, reply) => {
     const { type, text } = await options.metrics();
     return reply.type(type).send(text);
@@ -61,7 +69,13 @@ export async function createAdminApp(options: AdminOptions): Promise<FastifyInst
   return app;
 }
 
-function add(app: FastifyInstance, context: RouteContext, route: Route): void {
+/** Few servers are ever asked for it: it is made for who asks first. */
+async function describeApi(version: string): Promise<object> {
+  const { openApiDocument } = await import('./openapi.ts');
+  return openApiDocument(version);
+}
+
+function add(app: FastifyInstance, context: () => RouteContext, route: Route): void {
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -71,7 +85,7 @@ function add(app: FastifyInstance, context: RouteContext, route: Route): void {
         query: parse(route.parts.query, request.query, 'query'),
         body: parse(route.parts.body, request.body ?? {}, 'body'),
       };
-      const result = await route.handle(context, input);
+      const result = await route.handle(context(), input);
       return reply.status(route.status).send(route.response === undefined ? undefined : result);
     },
   });
@@ -98,7 +112,7 @@ function authorize(options: AdminOptions, request: FastifyRequest): void {
   const path = request.url.split('?')[0] ?? '';
   if (openPaths.has(path) || (path === '/metrics' && options.openMetrics())) return;
   const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (given !== undefined && isSame(given.trim(), options.token)) return;
+  if (given !== undefined && isSame(given.trim(), options.token())) return;
   const what = given === undefined ? 'a token is needed' : 'the token is not the right one';
   throw new Unauthorized(
     'denied',

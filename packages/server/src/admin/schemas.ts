@@ -1,4 +1,4 @@
-import { errorKinds, parseSize } from '@ashlar/core';
+import { errorKinds } from '@ashlar/core';
 import { afterLossChoices, exportProtocols } from '@ashlar/volume';
 import * as z from 'zod';
 
@@ -9,8 +9,6 @@ const size = z
     z.string().regex(/^\s*\d+(\.\d+)?\s*[bkmgtp]?(ib|b)?\s*$/i, 'not a size: write one such as 10G'),
   ])
   .describe('bytes, or a text such as "10G"');
-
-export const sizeOf = (value: number | string): number => (typeof value === 'number' ? value : parseSize(value));
 
 const rate = z.exactOptional(z.number().positive());
 
