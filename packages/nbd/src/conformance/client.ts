@@ -139,6 +139,11 @@ export class Client {
     });
   }
 
+  /** Grows as long as anything comes or goes on any of its connections. */
+  get steps(): number {
+    return this.#connections.reduce((sum, { steps }) => sum + steps, 0);
+  }
+
   /** What the check was waiting for when it was stopped. */
   get waitingFor(): string {
     const waits = this.#connections.map(({ waitingFor }) => waitingFor).filter((what) => what !== 'nothing');

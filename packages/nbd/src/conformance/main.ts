@@ -17,7 +17,7 @@ Checks an NBD server against the protocol document. It WRITES to the export, all
   --after ID           run only the checks after that one: to go on where the server died
   --list               print the checks and where the document says so, and run nothing
   --level LEVEL        the lowest level (must, should, may) whose failure counts for the exit status; should
-  --timeout MS         the longest that one check may take; 10000
+  --timeout MS         how long the server may be silent while it is waited for; 10000
   --json               print one JSON document
   --tls-ca FILE        upgrade to TLS; the certificate must be signed by an authority in FILE (PEM)
   --tls-cert FILE      show this certificate, with --tls-key FILE

@@ -7,6 +7,9 @@ import type { Address, TlsMaterial } from './target.ts';
 /** Above what is waited for, this many bytes are taken from the socket before it is paused. */
 const readAhead = 2 ** 18;
 
+/** What is longer is written in pieces, each a step forward. */
+const pieceBytes = 2 ** 18;
+
 function tlsOptions(material: TlsMaterial): ConnectionOptions {
   const { preSharedKey } = material;
   if (preSharedKey !== undefined) {
@@ -49,8 +52,10 @@ export class RawConnection {
   #ended = false;
   #reason = 'the server closed the connection';
   #wake: (() => void) | undefined;
-  /** What is being waited for; the runner tells it when the check runs out of time. */
+  /** What is being waited for; the runner tells it when nothing comes. */
   waitingFor = 'nothing';
+  /** Grows with all that the server and the system take and give. */
+  steps = 1;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -72,9 +77,11 @@ export class RawConnection {
     const end = (reason?: string): void => {
       if (!this.#ended && reason !== undefined) this.#reason = reason;
       this.#ended = true;
+      this.steps += 1;
       this.#wake?.();
     };
     socket.on('data', (bytes: Buffer) => {
+      this.steps += 1;
       this.#pieces.push(bytes);
       this.#held += bytes.length;
       if (this.#held > this.#wanted + readAhead) socket.pause();
@@ -86,10 +93,19 @@ export class RawConnection {
   }
 
   /** Resolves when the bytes are on their way to the system, or dropped as the connection has ended. */
-  write(bytes: Buffer): Promise<void> {
+  async write(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; at += pieceBytes) await this.#writePiece(bytes.subarray(at, at + pieceBytes));
+  }
+
+  #writePiece(bytes: Buffer): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket.destroyed || !this.#socket.writable) resolve();
-      else this.#socket.write(bytes, () => resolve());
+      else {
+        this.#socket.write(bytes, () => {
+          this.steps += 1;
+          resolve();
+        });
+      }
     });
   }
 
@@ -177,6 +193,7 @@ export class RawConnection {
       });
     });
     this.#socket = socket;
+    this.steps += 1;
     this.#attach(socket);
     this.waitingFor = 'nothing';
   }

@@ -19,25 +19,44 @@ export type Result = {
 export type RunOptions = {
   /** Run only what writes nothing. */
   readonly readOnly: boolean;
-  /** The longest that one check may take. */
+  /** How long the server may be silent, in all directions, while a check waits for it. */
   readonly timeoutMs: number;
   readonly onResult?: (result: Result) => void;
 };
 
-/** Rejects with Failed when `work` takes longer than `timeoutMs`. The client's connections are closed in any case. */
+/**
+ * A silence is so many looks without a step. They are counted, and not the time: where this process gets no processor, the
+ * looks are late as well, and whatever came meanwhile is seen before the next one.
+ */
+const looks = 20;
+
+/** So many times the longest silence is the most that a check may take of which each step comes in time. */
+const patience = 20;
+
+/**
+ * Rejects with Failed when nothing comes or goes for `timeoutMs`, however long `work` takes as a whole, up to a limit for
+ * servers that never end. The client's connections are closed in any case.
+ */
 async function bounded<Value>(client: Client, timeoutMs: number, work: () => Promise<Value>): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Failed(`nothing came in ${timeoutMs} ms while waiting for ${client.waitingFor}`)),
-      timeoutMs,
-    );
+    let steps = 0;
+    let silent = 0;
+    let looked = 0;
+    timer = setInterval(() => {
+      silent = client.steps === steps ? silent + 1 : 0;
+      steps = client.steps;
+      looked += 1;
+      const { waitingFor } = client;
+      if (silent >= looks) reject(new Failed(`nothing came in ${timeoutMs} ms while waiting for ${waitingFor}`));
+      if (looked >= looks * patience) reject(new Failed(`there was no end while waiting for ${waitingFor}`));
+    }, timeoutMs / looks);
   });
   const working = work();
   try {
     return await Promise.race([working, late]);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
     client.closeAll();
     // Closing its connections ends what was late; what it then says of them is of no interest.
     working.catch(() => undefined);
