@@ -1,5 +1,5 @@
 import test from 'ava';
-import { andThen, settle } from './index.ts';
+import { allDone, andThen, settle } from './index.ts';
 
 test('an operation that answers at once is told at once', (t) => {
   let seen: number | undefined;
@@ -56,4 +56,22 @@ test('andThen stays synchronous behind a value and follows a promise', async (t)
     3,
   );
   t.is(await andThen(Promise.resolve(2), (value) => value + 1), 3);
+});
+
+test('a first failure is told when all have ended', async (t) => {
+  let ended = false;
+  const slow = new Promise<void>((resolve) => {
+    setImmediate(() => {
+      ended = true;
+      resolve();
+    });
+  });
+  await t.throwsAsync(
+    allDone([undefined, Promise.reject(new Error('first')), slow, Promise.reject(new Error('second'))]),
+    {
+      message: 'first',
+    },
+  );
+  t.true(ended);
+  await allDone([undefined, Promise.resolve()]);
 });

@@ -32,3 +32,10 @@ export function settle<T>(
 export function andThen<T, U>(value: Settled<T>, next: (value: T) => Settled<U>): Settled<U> {
   return isPromise(value) ? value.then(next) : next(value);
 }
+
+/** Settles when all have, and only then rejects with the first failure in their order: none of them still uses what its caller owns. */
+export async function allDone(operations: readonly Settled<void>[]): Promise<void> {
+  const results = await Promise.allSettled(operations);
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+}
