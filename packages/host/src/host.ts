@@ -81,6 +81,8 @@ export interface Host {
   bootId(): string;
   /** Memory aligned for `direct` files (4 KiB), zeroed, outside the JS heap; in the processor's large pages from 2 MiB on. */
   alignedBuffer(length: number): Uint8Array;
+  /** The same, from 2 MiB on, brought to be by another thread: the first touch of it then costs nothing. */
+  populatedBuffer(length: number): Promise<Uint8Array>;
   readonly clock: Clock;
   readonly random: Random;
   readonly scheduler: Scheduler;

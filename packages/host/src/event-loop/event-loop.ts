@@ -2,7 +2,7 @@ import { assert, type Stream } from '@ashlar/core';
 import { node } from 'koffi';
 import { closeDescriptor } from '../ffi/descriptor.ts';
 import { epollEvent, EpollSet } from '../ffi/epoll.ts';
-import { reapDirect } from '../real/direct-queue.ts';
+import { isDirectBusy, reapDirect } from '../real/direct-queue.ts';
 import { pendingSoon } from '../real/seams.ts';
 import { findLibuvBackend } from './libuv-backend.ts';
 import { PlainStream, type AcceptedSocket, type StreamLoop } from './plain-stream.ts';
@@ -12,10 +12,10 @@ export type EventLoopOptions = {
   /** Bytes that may wait for a peer that does not read; above, its connection is ended. */
   readonly queueLimitBytes?: number;
   /**
-   * Whether an operation waits for a promise: then each round is followed by a turn of libuv, which runs what promises
-   * lead to. Where all was answered at once the thread goes from round to round.
+   * How many operations wait for a promise: what it leads to runs only in a turn of libuv, which follows the round that began one.
+   * Where it stays (all was answered at once, or only bytes came in) the thread goes from round to round.
    */
-  readonly isBusy?: () => boolean;
+  readonly activity?: () => number;
 };
 
 const defaultQueueLimitBytes = 256 * 1024 * 1024;
@@ -31,6 +31,9 @@ const turnMs = 1;
  * next some 20 µs after its reply; to sleep and to be woken would cost as much again.
  */
 const spinMs = 0.1;
+
+/** The same while the disk has a direct transfer, of which a good one ends within this time. */
+const diskSpinMs = 0.25;
 
 /** How long the thread sleeps in its own wait at most: timers are late by no more. */
 const waitMs = 1;
@@ -57,9 +60,11 @@ export class EventLoop {
   readonly #watched: (number | undefined)[] = [undefined];
   #attended: PlainStream[] = [];
   readonly #hooks = new Set<() => void>();
-  readonly #isBusy: () => boolean;
+  readonly #activity: (() => number) | undefined;
   /** Sessions are being called: what they send leaves at the end of the round. */
   #inRound = false;
+  /** Something waits for a turn of libuv: its own events, or what promises lead to. */
+  #needsTurn = false;
   #flushQueued = false;
   readonly #poll: node.PollHandle;
   readonly #streamLoop: StreamLoop;
@@ -71,8 +76,8 @@ export class EventLoop {
   #lastEventMs = 0;
   #discardMemory: Uint8Array | undefined;
 
-  constructor({ queueLimitBytes = defaultQueueLimitBytes, isBusy = () => true }: EventLoopOptions = {}) {
-    this.#isBusy = isBusy;
+  constructor({ queueLimitBytes = defaultQueueLimitBytes, activity }: EventLoopOptions = {}) {
+    this.#activity = activity;
     this.#streamLoop = {
       blocks: new BlockPool(),
       queueLimitBytes,
@@ -102,6 +107,14 @@ export class EventLoop {
     this.#watch(stream, epollEvent.readable);
     this.#attend(stream);
     return stream;
+  }
+
+  /**
+   * What the session of this stream does has been done when its callbacks return, or is counted by `activity`: no turn of libuv
+   * is needed for it.
+   */
+  count(stream: Stream): void {
+    if (stream instanceof PlainStream) stream.isCounted = true;
   }
 
   /** Calls `hook` at the end of each round before its replies leave; gives what ends that. */
@@ -198,15 +211,15 @@ export class EventLoop {
     this.#poll.start({ readable: true }, this.#wakeUp);
   }
 
-  /** One turn: rounds until there is nothing, something waits for libuv, or the time is over. */
+  /** One turn: rounds until something waits for libuv, nothing comes, or the time is over. */
   readonly #turn = (): void => {
     if (this.#state !== 'active') return;
     let worked = this.#round(0);
-    for (const endMs = performance.now() + turnMs; !this.#isBusy() && this.#mayWait(); worked = true) {
+    for (const endMs = performance.now() + turnMs; this.#mayGoOn();) {
       if (!this.#spin() && !this.#round(waitMs)) break;
+      worked = true;
       if (performance.now() > endMs) break;
     }
-    if (!worked && this.#isBusy() && this.#mayWait()) worked = this.#round(waitMs);
     if (worked || this.#attended.length > 0 || performance.now() - this.#lastEventMs < activeMs) {
       setImmediate(this.#turn);
     } else this.#rest();
@@ -214,30 +227,38 @@ export class EventLoop {
 
   /** Rounds that do not wait, until one found something. */
   #spin(): boolean {
-    while (performance.now() - this.#lastEventMs < spinMs) {
+    while (performance.now() - this.#lastEventMs < (isDirectBusy() ? diskSpinMs : spinMs)) {
       if (this.#round(0)) return true;
+      if (this.#needsTurn) return false;
     }
     return false;
   }
 
-  #mayWait(): boolean {
-    return this.#attended.length === 0 && pendingSoon() === 0 && (this.#libuv !== undefined || this.#held === 0);
+  #mayGoOn(): boolean {
+    if (this.#needsTurn || this.#attended.length > 0 || pendingSoon() > 0) return false;
+    return this.#libuv !== undefined || this.#held === 0;
   }
 
-  /** Whether a connection had something. */
+  /** Whether a connection had something, or a direct transfer ended. */
   #round(timeoutMs: number): boolean {
+    const before = this.#activity?.();
     const count = this.#set.wait(timeoutMs);
     let worked = reapDirect();
+    this.#needsTurn = worked;
     this.#inRound = true;
     for (let index = 0; index < count; index++) {
-      const stream = this.#streams[this.#set.tagAt(index)];
-      if (stream === undefined) continue;
-      worked = true;
-      stream.handle(this.#set.eventsAt(index));
+      const tag = this.#set.tagAt(index);
+      const stream = this.#streams[tag];
+      if (stream !== undefined) {
+        worked = true;
+        stream.handle(this.#set.eventsAt(index));
+        if (!stream.isCounted) this.#needsTurn = true;
+      } else if (tag === libuvTag) this.#needsTurn = true;
     }
     for (const hook of this.#hooks) hook();
     if (this.#attended.length > 0) this.#finishStreams();
     this.#inRound = false;
+    if (before === undefined || this.#activity?.() !== before) this.#needsTurn = true;
     if (worked) this.#lastEventMs = performance.now();
     return worked;
   }

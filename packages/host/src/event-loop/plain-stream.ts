@@ -61,6 +61,8 @@ export class PlainStream implements Stream {
   readonly tag: number;
   /** It stands in the loop's list of this round. */
   attended = false;
+  /** Its session needs no turn of libuv but those that the loop is told of. */
+  isCounted = false;
   onReadable: () => void = ignore;
   onDrain: () => void = ignore;
   onClose: (error?: Error) => void = ignore;

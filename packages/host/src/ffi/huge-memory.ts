@@ -1,17 +1,21 @@
 import { assert, MiB } from '@ashlar/core';
 import { view } from 'koffi';
+import type { KoffiFunc } from 'koffi';
 import { lastErrno, libc } from './libc.ts';
+import { addressOf } from './memory.ts';
+import { onPool } from './pool-calls.ts';
 
 const map: (address: number, length: number, protection: number, flags: number, fd: number, offset: number) => number =
   libc.func('intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)');
 const unmap: (address: number, length: number) => number = libc.func('int munmap(uintptr_t address, size_t length)');
-const advise: (address: number, length: number, advice: number) => number = libc.func(
+const advise: KoffiFunc<(address: number, length: number, advice: number) => number> = libc.func(
   'int madvise(uintptr_t address, size_t length, int advice)',
 );
 
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MADV_HUGEPAGE = 14;
+const MADV_POPULATE_WRITE = 23;
 
 /** The processor's large page on x86-64 and, with pages of 4 KiB, on arm64. */
 export const hugePageBytes = 2 * MiB;
@@ -40,4 +44,13 @@ export function mapHuge(length: number): Uint8Array {
   const buffer = view(BigInt(aligned), length);
   mapped.register(buffer, { start: aligned, length });
   return new Uint8Array(buffer);
+}
+
+/**
+ * Has the kernel bring memory of `mapHuge` to be at once, on the thread pool: to do so at the first touch would hold the thread
+ * for as long as zeroing takes. A kernel that cannot (before 5.14) does it at the first touch.
+ */
+export async function populate(memory: Uint8Array): Promise<void> {
+  const start = addressOf(memory);
+  await onPool(memory, (done) => advise.async(start, memory.byteLength, MADV_POPULATE_WRITE, done));
 }

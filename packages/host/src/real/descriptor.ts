@@ -23,16 +23,18 @@ export class Descriptor {
   }
 
   /** Runs `operation` and keeps the descriptor open meanwhile. */
-  async hold<T>(operation: (number: number) => Promise<T>): Promise<T> {
+  hold<T>(operation: (number: number) => Promise<T>): Promise<T> {
     const { number } = this;
     this.#users += 1;
-    try {
-      return await operation(number);
-    } finally {
-      this.#users -= 1;
-      if (this.#closed && this.#users === 0) closeSync(number);
-    }
+    const result = operation(number);
+    result.then(this.#release, this.#release);
+    return result;
   }
+
+  readonly #release = (): void => {
+    this.#users -= 1;
+    if (this.#closed && this.#users === 0) closeSync(this.#number);
+  };
 
   close(): void {
     if (this.#closed) return;

@@ -2,7 +2,7 @@ import { assert } from '@ashlar/core';
 import { node } from 'koffi';
 import { AioContext, aioOperation } from '../ffi/aio.ts';
 import { errno } from '../ffi/errno.ts';
-import type { IoVector } from '../ffi/iovec.ts';
+import { IoVector } from '../ffi/iovec.ts';
 import { addressOf } from '../ffi/memory.ts';
 
 /** Operations of one thread at the device at once; more wait here for their turn. */
@@ -11,14 +11,16 @@ const capacity = 256;
 /** So many go to the kernel by one call at the latest, so that the device begins while the thread finds more. */
 const mostTogether = 64;
 
+/** Parts for which a vector is kept ready; one of more is made for its operation. */
+const readyParts = 64;
+
 type Operation = {
   readonly code: number;
   readonly file: number;
-  readonly start: number;
-  readonly length: number;
   readonly offset: number;
-  /** Memory that the device reads or writes: it lives until the operation has ended. */
-  readonly memory: unknown;
+  /** Memory that the device reads or writes, which lives until the operation has ended: one buffer from `from` on, or several whole ones. */
+  readonly memory: Uint8Array | readonly Uint8Array[];
+  readonly from: number;
   readonly resolve: (result: number) => void;
 };
 
@@ -29,6 +31,7 @@ type Operation = {
 class DirectQueue {
   readonly #context: AioContext;
   readonly #operations: (Operation | undefined)[] = [];
+  readonly #vectors: (IoVector | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #waiting: Operation[] = [];
   #prepared: number[] = [];
@@ -41,6 +44,10 @@ class DirectQueue {
     for (let index = capacity - 1; index >= 0; index -= 1) this.#free.push(index);
     this.#poll = node.poll(context.descriptor, { readable: true }, () => this.reap());
     this.#poll.unref();
+  }
+
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
   }
 
   run(operation: Omit<Operation, 'resolve'>): Promise<number> {
@@ -64,15 +71,29 @@ class DirectQueue {
   #prepare(operation: Operation): void {
     const index = this.#free.pop();
     assert(index !== undefined, 'a place is free when it is taken');
-    const { code, file, start, length, offset } = operation;
+    const { code, file, offset, memory, from } = operation;
     this.#operations[index] = operation;
-    this.#context.prepare(index, code, file, start, length, offset);
+    if (memory instanceof Uint8Array) {
+      this.#context.prepare(index, code, file, addressOf(memory) + from, memory.byteLength - from, offset);
+    } else {
+      const { start, count } = this.#vectorOf(index, memory);
+      this.#context.prepare(index, code, file, start, count, offset);
+    }
     this.#prepared.push(index);
     if (this.#prepared.length >= mostTogether) this.#flush();
     else if (!this.#flushQueued) {
       this.#flushQueued = true;
       queueMicrotask(this.#flushSoon);
     }
+  }
+
+  /** The parts as the kernel reads them: it takes a copy when the operation is submitted. */
+  #vectorOf(index: number, parts: readonly Uint8Array[]): IoVector {
+    if (parts.length > readyParts) this.#vectors[index] = new IoVector(parts.length);
+    const vector = (this.#vectors[index] ??= new IoVector(readyParts));
+    vector.clear();
+    for (const part of parts) vector.add(addressOf(part), part.byteLength);
+    return vector;
   }
 
   readonly #flushSoon = (): void => {
@@ -135,28 +156,26 @@ export const hasDirectQueue = (): boolean => queueOfThread() !== null;
 /** Takes the direct transfers of this thread that have ended; true when there were some. Costs nothing where there are none. */
 export const reapDirect = (): boolean => queue?.reap() ?? false;
 
-function run(code: number, file: number, start: number, length: number, offset: number, memory: unknown) {
+/** Whether this thread has direct transfers at the device. */
+export const isDirectBusy = (): boolean => queue?.isBusy ?? false;
+
+function run(code: number, file: number, offset: number, memory: Operation['memory'], from: number): Promise<number> {
   const there = queueOfThread();
   assert(there !== null, 'the kernel gave a context');
-  return there.run({ code, file, start, length, offset, memory });
+  return there.run({ code, file, offset, memory, from });
 }
 
 /** Reads into `into` from `start` to its end: the count, or minus errno. */
 export function readDirect(file: number, into: Uint8Array, start: number, offset: number): Promise<number> {
-  return run(aioOperation.read, file, addressOf(into) + start, into.byteLength - start, offset, into);
+  return run(aioOperation.read, file, offset, into, start);
 }
 
 /** Writes `from` from `start` to its end: the count, or minus errno. */
 export function writeDirect(file: number, from: Uint8Array, start: number, offset: number): Promise<number> {
-  return run(aioOperation.write, file, addressOf(from) + start, from.byteLength - start, offset, from);
+  return run(aioOperation.write, file, offset, from, start);
 }
 
-/** Writes the parts of a vector, which belongs to this operation alone; `parts` is the memory that it points to. */
-export function writeVectorDirect(
-  file: number,
-  vector: IoVector,
-  parts: readonly Uint8Array[],
-  offset: number,
-): Promise<number> {
-  return run(aioOperation.writeVector, file, vector.start, vector.count, offset, [vector, parts]);
+/** Writes the parts one behind the other, at most `maximumParts` of them: the count, or minus errno. */
+export function writePartsDirect(file: number, parts: readonly Uint8Array[], offset: number): Promise<number> {
+  return run(aioOperation.writeVector, file, offset, parts, 0);
 }

@@ -11,7 +11,7 @@ import { readCached, readOnPool, readWaiting } from '../ffi/pread.ts';
 import { writeAt, writeOnPool, writeVector, writeVectorOnPool } from '../ffi/pwrite.ts';
 import type { HostFile } from '../host.ts';
 import { Descriptor } from './descriptor.ts';
-import { hasDirectQueue, readDirect, writeDirect, writeVectorDirect } from './direct-queue.ts';
+import { hasDirectQueue, readDirect, writeDirect, writePartsDirect } from './direct-queue.ts';
 import { fromNode, systemError } from './errors.ts';
 import { holeMap } from './hole-map.ts';
 import { PartWalk } from './parts.ts';
@@ -139,6 +139,8 @@ export class RealFile implements HostFile {
   }
 
   writeMany(offset: number, parts: readonly Uint8Array[]): Settled<void> {
+    const [only] = parts;
+    if (parts.length === 1 && only !== undefined) return this.write(offset, only);
     const { number } = this.#descriptor;
     const walk = new PartWalk(parts);
     this.#checkWritable('write', offset, walk.left);
@@ -153,12 +155,16 @@ export class RealFile implements HostFile {
   }
 
   async #writeManyLater(number: number, offset: number, parts: readonly Uint8Array[], walk: PartWalk): Promise<void> {
-    const call = this.#isQueued ? writeVectorDirect : writeVectorOnPool;
     const byteLength = walk.left;
+    if (this.#isQueued && parts.length <= maximumParts) {
+      const count = this.#taken(await writePartsDirect(number, parts, offset), offset, { byteLength });
+      walk.take(count);
+    }
+    if (walk.left === 0) return;
     const vector = walk.vectorForOne();
     while (walk.left > 0) {
       walk.fill(vector);
-      const count = await call(number, vector, parts, offset + byteLength - walk.left);
+      const count = await writeVectorOnPool(number, vector, parts, offset + byteLength - walk.left);
       walk.take(this.#taken(count, offset, { byteLength }));
     }
   }

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { AshlarError } from '@ashlar/core';
-import { hugePageBytes, mapHuge } from '../ffi/huge-memory.ts';
+import { hugePageBytes, mapHuge, populate } from '../ffi/huge-memory.ts';
 import { seekEnd } from '../ffi/lseek.ts';
 import { allocateAligned } from '../ffi/memory.ts';
 import type { Host, HostFile, HostStat, OpenOptions } from '../host.ts';
@@ -127,6 +127,11 @@ export function createRealHost(): Host {
     },
     bootId: () => (bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
     alignedBuffer,
+    populatedBuffer: async (length) => {
+      const memory = alignedBuffer(length);
+      if (length >= hugePageBytes) await populate(memory);
+      return memory;
+    },
     clock: realClock,
     random: realRandom,
     scheduler: realScheduler,

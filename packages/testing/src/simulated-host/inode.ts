@@ -108,7 +108,8 @@ export class Inode {
   }
 
   truncate(sizeBytes: number): void {
-    if (sizeBytes < this.sizeBytes) this.clear(sizeBytes, Infinity, false);
+    // Room that was reserved behind the end goes as well, also where the end stays.
+    if (sizeBytes <= this.sizeBytes) this.clear(sizeBytes, Infinity, false);
     this.sizeBytes = sizeBytes;
   }
 

@@ -161,6 +161,7 @@ export class SimulatedMachine implements Machine {
       },
       bootId: () => `boot-${this.#boot}`,
       alignedBuffer: (length) => new Uint8Array(new ArrayBuffer(length)),
+      populatedBuffer: (length) => this.#seamsOf(life).later(() => new Uint8Array(new ArrayBuffer(length))),
       clock: this.#time,
       random: this.#random,
       scheduler: this.#time,
