@@ -23,7 +23,8 @@ export async function runSeed({ seed, operations, broken }: SeedOptions): Promis
       openPool(host, '/pool', {
         // A large write is a whole chunk, or one of the pieces of one.
         chunkSizeBytes: [256 * KiB, 64 * KiB, 128 * KiB][seed % 3] ?? 64 * KiB,
-        cacheBytes: 256 * KiB,
+        cacheBytes: 512 * KiB,
+        mapCacheBytes: 256 * KiB,
         overlayBytes: MiB,
         journalBytes: 10 * MiB,
         openRecords: () => records,

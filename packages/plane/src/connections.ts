@@ -144,6 +144,7 @@ export class Connections {
     const sinceMs = this.#parts.now();
     const info = { id, exportName: grant.exportName, peer: peerText(peer), identity: peer.identity, tls, sinceMs };
     this.#attached.set(id, { info, stream, session });
+    this.#parts.loop.count(stream);
     void this.#parts.control.attached(id);
     void this.#parts.control.log(
       'info',

@@ -62,6 +62,7 @@ export type WorkerSettings = {
     readonly journalSize: number;
     readonly overlaySize: number;
     readonly cacheSize: number;
+    readonly mapCacheSize: number;
   };
   /** In place of the machine's own; one that differs from the last makes an unclean stop a loss of power. */
   readonly bootId?: string;

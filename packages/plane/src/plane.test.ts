@@ -6,7 +6,13 @@ import { deviceStatsBytes } from '@ashlar/block';
 import { AshlarError, KiB, MiB } from '@ashlar/core';
 import { Plane, type Grant } from './index.ts';
 
-const store = { chunkSize: 256 * KiB, journalSize: 32 * MiB, overlaySize: 8 * MiB, cacheSize: 8 * MiB };
+const store = {
+  chunkSize: 256 * KiB,
+  journalSize: 32 * MiB,
+  overlaySize: 8 * MiB,
+  cacheSize: 8 * MiB,
+  mapCacheSize: 4 * MiB,
+};
 
 function directory(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'ashlar-plane-'));

@@ -24,12 +24,13 @@ async function open({ poolPath, store, bootId }: WorkerSettings): Promise<DataPl
     journalBytes: store.journalSize,
     overlayBytes: store.overlaySize,
     cacheBytes: store.cacheSize,
+    mapCacheBytes: store.mapCacheSize,
   });
   const records = await pool.openStore(systemStore);
   const stores = new Stores(pool);
   const devices = new Devices(stores, host);
-  const memory = sessionMemory();
-  const loop = new EventLoop({ isBusy: () => memory.inFlight > 0 });
+  const memory = sessionMemory((length) => host.alignedBuffer(length));
+  const loop = new EventLoop({ activity: () => memory.inFlight });
   // What arrived together is one append, made before the replies of the round leave.
   loop.onRound(() => pool.endRound());
   let before: EventLoopUtilization | undefined;
@@ -41,6 +42,7 @@ async function open({ poolPath, store, bootId }: WorkerSettings): Promise<DataPl
   };
   const giveBack = async (): Promise<void> => {
     await pool.giveBack();
+    memory.buffers.giveBack();
     giveMemoryBack();
   };
   const { scheduler } = host;

@@ -13,6 +13,7 @@ import type { statusSchema } from './admin/schemas.ts';
 import { openAdminServers, type AdminServers } from './admin/servers.ts';
 import { LiveConfig, type Reloaded } from './config/live.ts';
 import type { LoadedConfig } from './config/load.ts';
+import { storeSettings } from './config/store-settings.ts';
 import { Control } from './control.ts';
 import { inside, prepareDataDirectory, type DataDirectory } from './data-directory.ts';
 import { Grants } from './grants.ts';
@@ -133,7 +134,11 @@ export class Server {
     const loading = Server.#load(options, live, started);
     const { bootId, isAnother = isAnotherMachine } = options.machine ?? {};
     const plane = await Plane.start({
-      settings: { poolPath: directory.pool, store: config.store, ...(bootId === undefined ? {} : { bootId }) },
+      settings: {
+        poolPath: directory.pool,
+        store: storeSettings(config.store),
+        ...(bootId === undefined ? {} : { bootId }),
+      },
       control: {
         namesFor: (address) => started().#grants.namesFor(address),
         find: (name, address) => started().#grants.find(name, address),

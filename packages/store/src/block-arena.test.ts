@@ -3,14 +3,19 @@ import test from 'ava';
 import fc from 'fast-check';
 import { BlockArena } from './block-arena.ts';
 
+const host = {
+  alignedBuffer: (length: number) => new Uint8Array(length),
+  populatedBuffer: async (length: number) => new Uint8Array(length),
+};
+
 test('a batch of blocks is one run of memory', (t) => {
-  const arena = new BlockArena();
+  const arena = new BlockArena(host);
   t.deepEqual([arena.allocate(), arena.allocate(), arena.allocate()], [0, 1, 2]);
   t.is(arena.bytes(1).byteOffset - arena.bytes(0).byteOffset, 4096);
 });
 
 test('memory comes in regions of 4 MiB, stays for the next blocks, and goes back when it is told to', (t) => {
-  const arena = new BlockArena();
+  const arena = new BlockArena(host);
   t.is(arena.heldBytes, 0);
   const blocks = Array.from({ length: 3 * 1024 }, () => arena.allocate());
   t.is(arena.heldBytes, 12 * MiB);
@@ -30,11 +35,11 @@ test('memory comes in regions of 4 MiB, stays for the next blocks, and goes back
 });
 
 test('a block that is not of a region in use is refused', (t) => {
-  t.throws(() => new BlockArena().bytes(0), { any: true });
+  t.throws(() => new BlockArena(host).bytes(0), { any: true });
 });
 
 test('a part of a block is copied to its place, and its checksum is kept', (t) => {
-  const arena = new BlockArena();
+  const arena = new BlockArena(host);
   const block = arena.allocate();
   arena.bytes(block).set([1, 2, 3, 4], 10);
   arena.setChecksum(block, 0xffffffff);
@@ -48,7 +53,7 @@ test('no block is given out twice, and what is in it stays until it is released'
   const steps = fc.array(fc.record({ release: fc.boolean(), pick: fc.nat() }), { maxLength: 200 });
   fc.assert(
     fc.property(steps, (given) => {
-      const arena = new BlockArena();
+      const arena = new BlockArena(host);
       const held = new Map<number, number>();
       for (const [step, { release, pick }] of given.entries()) {
         const block = [...held.keys()][pick % Math.max(1, held.size)];

@@ -1,6 +1,7 @@
-import { errorKindOf } from '@ashlar/core';
+import { allDone, errorKindOf, isPromise } from '@ashlar/core';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
-import { bringHome, type Freed } from './home.ts';
+import type { Freed } from './freed.ts';
+import { bringHome } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
 import type { JournalPosition } from './journal.ts';
 import {
@@ -19,6 +20,8 @@ import { giveUpWarm } from './reclaim.ts';
 import type { Overlay } from './overlay.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import { sorted } from './sorted.ts';
+import { Transfers } from './transfers.ts';
 import { Turns } from './turns.ts';
 
 /** Leaves of deleted objects that one checkpoint frees. */
@@ -58,51 +61,56 @@ export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
   return { position, objects, stores };
 }
 
-/**
- * One checkpoint of everything. Rule 6: on a full disk it is done again with the room of the reserve. `take` is
- * `takeAll`, behind whatever must come before it. Gives what was taken.
- */
-export async function checkpointAll(
-  pool: PoolParts,
-  take: () => Promise<Taken>,
-  clean: boolean,
-  sync: () => Promise<void>,
-): Promise<Taken> {
-  const run = async (): Promise<Taken> => {
-    const taken = await take();
-    await checkpoint(pool, taken, clean, sync);
+/** How a checkpoint is run. */
+export type CheckpointRun = {
+  /** `takeAll`, behind whatever must come before it. */
+  readonly take: () => Promise<Taken>;
+  /** It is the last one before the pool is closed. */
+  readonly clean: boolean;
+  /** Makes the journal durable up to what was taken (a). */
+  readonly sync: () => Promise<void>;
+  /** Turns of the thread for everybody else between two slices of it. */
+  readonly rest: () => number;
+};
+
+/** One checkpoint of everything. Rule 6: on a full disk it is done again with the room of the reserve. Gives what was taken. */
+export async function checkpointAll(pool: PoolParts, run: CheckpointRun): Promise<Taken> {
+  const once = async (): Promise<Taken> => {
+    const taken = await run.take();
+    await checkpoint(pool, taken, run);
     return taken;
   };
   try {
-    return await run();
+    return await once();
   } catch (error) {
     if (errorKindOf(error) !== 'no-space' || pool.room.isShrunk) throw error;
     pool.room.shrink();
-    return await run();
+    return await once();
   }
 }
 
-/**
- * One checkpoint, in rule 1's order. `sync` makes the journal durable up to the position (a). A checkpoint that fails
- * before its commit leaves everything as it was; the journal still has it all.
- */
-async function checkpoint(pool: PoolParts, taken: Taken, clean: boolean, sync: () => Promise<void>): Promise<void> {
+/** One checkpoint, in rule 1's order. One that fails before its commit leaves everything as it was; the journal still has it all. */
+async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, rest }: CheckpointRun): Promise<void> {
   const freed: Freed = { slots: [], moved: [], blocks: [], taken: [], reserved: [] };
   const trees: { tree: PageTree; root: TreeRoot }[] = [];
-  const turns = new Turns(pool.host);
+  const turns = new Turns(pool.host, rest);
+  const transfers = new Transfers(pool.trickleBytes, sync);
   pool.birth += 1;
   try {
     if (pool.broken !== 'home-before-journal') await sync();
     turns.begin();
-    await bringAllHome(pool, taken, freed, turns);
+    await bringAllHome(pool, taken, freed, transfers, turns);
     const changes = await commitChanges(pool, taken, clean, trees, turns);
-    await pool.data.sync();
-    await pool.pages.sync();
+    await transfers.drained();
+    // Both at once: a device empties its cache for two together.
+    await allDone([pool.data.sync(), pool.pages.sync()]);
     if (pool.broken === 'home-before-journal') await sync();
     if (pool.broken === 'release-before-commit')
       await giveBack(pool, { ...freed, slots: [...freed.slots, ...freed.moved], moved: [] });
     await pool.records.commit(changes);
   } catch (error) {
+    // What is on its way still reads from memory that is about to be given back.
+    await transfers.drained().catch(() => undefined);
     rollBack(pool, taken, freed);
     throw error;
   }
@@ -130,12 +138,19 @@ function overlaysOf(taken: Taken): Overlay[] {
   return [...taken.objects.map(({ object }) => object), ...deleted].map(({ overlay }) => overlay);
 }
 
-async function bringAllHome(pool: PoolParts, taken: Taken, freed: Freed, turns: Turns): Promise<void> {
+async function bringAllHome(
+  pool: PoolParts,
+  taken: Taken,
+  freed: Freed,
+  transfers: Transfers,
+  turns: Turns,
+): Promise<void> {
   for (const { object } of taken.objects) {
     const { frozen } = object.overlay;
     if (frozen === undefined) continue;
-    for (const chunk of Float64Array.from(frozen.keys()).sort()) {
-      await bringHome(pool, object, chunk, frozen.get(chunk)!, freed);
+    for (const chunk of await sorted(frozen.keys(), frozen.size, turns)) {
+      const home = bringHome(pool, object, chunk, frozen.get(chunk)!, freed, transfers);
+      if (isPromise(home)) await home;
       if (turns.isOver) await turns.next();
     }
   }
@@ -206,6 +221,7 @@ async function commitChanges(
   for (const { index, bytes } of pool.slots.takeDirty()) changes.push(bitmapChange('slots', index, bytes));
   for (const { index, bytes } of pool.pages.allocator.takeDirty()) changes.push(bitmapChange('pages', index, bytes));
   changes.push(packedChange(poolKey, poolRecord(pool, taken.position, clean, checksums)));
+  await pool.pages.flush();
   return changes;
 }
 
@@ -225,10 +241,19 @@ function poolRecord(pool: PoolParts, position: JournalPosition, clean: boolean, 
 
 /** Rule 1(e): slots that nothing durable refers to any more, and the host's room of what was trimmed. */
 async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
-  await giveBackSlots(pool, freed.slots);
+  for (const slots of [freed.slots, freed.moved]) {
+    await pool.slotWrites.idle(slots);
+    for (const slot of slots) pool.cache.dropSlot(slot);
+  }
+  if (freed.slots.length + freed.blocks.length > 0) {
+    const punch = async (): Promise<void> => {
+      await giveBackSlots(pool, freed.slots);
+      await giveBackBlocks(pool, freed.blocks);
+    };
+    await pool.room.withhold(punch, () => pool.data.sync());
+  }
   for (const slot of freed.moved) pool.slots.releaseWarm(slot);
   await giveUpWarm(pool, warmSlots);
-  await giveBackBlocks(pool, freed.blocks);
 }
 
 function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {

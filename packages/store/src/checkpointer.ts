@@ -1,5 +1,5 @@
-import { AshlarError, MiB, type Timer } from '@ashlar/core';
-import { blockSize } from './checksum.ts';
+import { AshlarError, GiB, MiB, type Timer } from '@ashlar/core';
+import { Pacer } from './pacer.ts';
 import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
 import type { Journal } from './journal.ts';
 import { reclaim } from './reclaim.ts';
@@ -7,10 +7,22 @@ import type { PoolParts } from './state.ts';
 
 /** A checkpoint begins at this share of the overlay's or the journal's bound, and at the latest after this time. */
 const beginShare = 0.5;
-const slowShare = 0.75;
 const latestMs = 5000;
-/** Bytes of large writes after which one begins: overwritten slots are free again only behind it. */
-const freshBytes = 128 * MiB;
+/** From here on what is let in is what the rest of the checkpoint leaves time for, so that the second share is not passed. */
+const slowShare = 0.75;
+const fullShare = 0.97;
+/** The part of its expected time that a checkpoint is thought to need still, however long it has taken. */
+const leastLeft = 0.1;
+/**
+ * Large writes after which one begins, as a share of the free room and in bytes: what they overwrote is free only behind it, and
+ * what they wrote is looked at by a recovery.
+ */
+const freshShare = 1 / 8;
+const leastFreshBytes = 128 * MiB;
+const mostFreshBytes = 4 * GiB;
+/** Turns that requests have for each slice of a checkpoint while there is little to work off, and the share from which it has every second. */
+const mostRest = 4;
+const hurryShare = 0.8;
 /** How long after a checkpoint that met a full disk the next one is tried. */
 const retryMs = 500;
 
@@ -26,11 +38,19 @@ export class Checkpointer {
   #timer: Timer | undefined;
   #closed = false;
   #retryAt = -Infinity;
+  readonly #pacer: Pacer;
+  /** Of the running checkpoint: when it began, what it took, and how long that is thought to take. */
+  #beganMs = 0;
+  #takenBytes = 0;
+  #expectedMs = 0;
+  /** What a byte of debt took in the checkpoints before. */
+  #msPerByte = 0;
 
   constructor(pool: PoolParts, journal: Journal, overlayBytes: number) {
     this.#pool = pool;
     this.#journal = journal;
     this.#overlayBytes = overlayBytes;
+    this.#pacer = new Pacer(pool.host.clock, pool.host.scheduler, () => this.#bytesPerMs());
   }
 
   /** Bytes of memory that what is not yet home takes. */
@@ -38,21 +58,21 @@ export class Checkpointer {
     return this.#pool.arena.usedBytes + this.#pool.overlayChunks.usedBytes;
   }
 
-  /** What an operation must wait for before it adds to the debt. Throws where the pool takes no writes. */
-  admit(): Promise<void> | undefined {
+  /** What an operation must wait for before it adds so many bytes to the debt. Throws where the pool takes no writes. */
+  admit(bytes: number): Promise<void> | undefined {
     const pool = this.#pool;
     if (pool.state === 'failed' || pool.state === 'read-only') {
       throw new AshlarError(pool.state === 'failed' ? 'io' : 'read-only', pool.reason ?? 'the pool takes no writes');
     }
     const share = this.#share();
-    if (share < beginShare) {
+    if (share < beginShare && !this.#hasMuchFresh()) {
       this.#timer ??= pool.host.scheduler.after(latestMs, () => this.#tick());
       return undefined;
     }
     this.begin();
     if (share < slowShare) return undefined;
-    if (share < 1) return new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
-    return this.#waitBelow();
+    const paced = this.#pacer.admit(bytes);
+    return share < 1 && paced === undefined ? undefined : this.#waitBelow(paced);
   }
 
   /** Runs a checkpoint unless one runs. */
@@ -99,13 +119,39 @@ export class Checkpointer {
 
   /** The greater of the two debts, as a share of its bound. */
   #share(): number {
-    const fresh = (this.#pool.freshSlots * this.#pool.chunkSizeBytes * beginShare) / freshBytes;
     const journal = 1 - this.#journal.freeBytes / this.#journal.capacityBytes;
     // Above two thirds of the journal nobody is let in, so that what is on its way always finds room.
-    return Math.max(this.debtBytes / this.#overlayBytes, journal * 1.5, Math.min(slowShare - 0.01, fresh));
+    return Math.max(this.debtBytes / this.#overlayBytes, journal * 1.5);
   }
 
-  async #waitBelow(): Promise<void> {
+  #hasMuchFresh(): boolean {
+    const { freshSlots, chunkSizeBytes, room } = this.#pool;
+    const bytes = freshSlots * chunkSizeBytes;
+    if (bytes < leastFreshBytes) return false;
+    return bytes >= Math.min(mostFreshBytes, room.freeBytes * freshShare);
+  }
+
+  /**
+   * How fast the debt may grow: so that it is full when the running checkpoint is expected to end. A checkpoint that takes
+   * longer leaves less and less, and never a wall.
+   */
+  #bytesPerMs(): number {
+    if (this.#running === undefined) return Infinity;
+    const share = this.#share();
+    if (share < slowShare) return Infinity;
+    const elapsedMs = this.#pool.host.clock.monotonicMs() - this.#beganMs;
+    const leftMs = Math.max(this.#expectedMs - elapsedMs, this.#expectedMs * leastLeft, 1);
+    return Math.max(0, ((fullShare - share) * this.#overlayBytes) / leftMs);
+  }
+
+  /** Turns between two slices of a checkpoint: the less there is to work off, the more. */
+  #rest(): number {
+    const hurry = (this.#share() - beginShare) / (hurryShare - beginShare);
+    return Math.max(1, Math.ceil(mostRest * (1 - hurry)));
+  }
+
+  async #waitBelow(paced: Promise<void> | undefined): Promise<void> {
+    await paced;
     while (this.#share() >= 1) {
       const pool = this.#pool;
       if (pool.state === 'failed') throw new AshlarError('io', pool.reason ?? 'the pool has failed');
@@ -129,23 +175,32 @@ export class Checkpointer {
     if (pool.state === 'failed') throw new AshlarError('io', pool.reason ?? 'the pool has failed');
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#beganMs = pool.host.clock.monotonicMs();
     try {
-      const taken = await checkpointAll(
-        pool,
-        () => this.#take(),
+      const taken = await checkpointAll(pool, {
+        take: () => this.#take(),
         clean,
-        () => pool.group.sync(),
-      );
+        sync: () => pool.group.sync(),
+        rest: () => this.#rest(),
+      });
       this.#journal.releaseBefore(taken.position);
     } catch (error) {
       this.#failed(error);
       throw error;
     }
-    pool.room.settlePromises(this.debtBytes - (this.debtBytes % blockSize));
+    this.#learn(pool.host.clock.monotonicMs() - this.#beganMs);
+    pool.room.settle();
     await this.#stand();
     if (pool.deleting.size > 0 && !this.#closed) {
       this.#timer ??= pool.host.scheduler.after(10, () => this.#tick());
     }
+  }
+
+  /** Half of what is expected next is what the last one took; a small one says little. */
+  #learn(tookMs: number): void {
+    if (this.#takenBytes < this.#overlayBytes / 8) return;
+    const msPerByte = tookMs / this.#takenBytes;
+    this.#msPerByte = this.#msPerByte === 0 ? msPerByte : (this.#msPerByte + msPerByte) / 2;
   }
 
   /** Everything that is recorded is appended when the overlays are frozen: in one turn. */
@@ -153,7 +208,10 @@ export class Checkpointer {
     const { group } = this.#pool;
     group.endRound();
     while (!group.isIdle) await group.drained();
+    this.#takenBytes = this.debtBytes;
+    this.#expectedMs = this.#msPerByte * this.#takenBytes;
     this.#pool.freshSlots = 0;
+    this.#pool.room.take();
     const taken = takeAll(this.#pool, this.#journal.position);
     if (this.#pool.broken === 'release-before-commit') this.#journal.releaseBefore(taken.position);
     return taken;

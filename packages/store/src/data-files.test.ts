@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createRealHost, type Host } from '@ashlar/host';
 import test, { type ExecutionContext } from 'ava';
 import { DataFiles } from './data-files.ts';
+import { Scratch } from './scratch.ts';
 
 const slotBytes = 256 * 1024;
 const slotsEach = (16 * 1024 ** 3) / slotBytes;
@@ -27,7 +28,7 @@ function dataFiles(t: ExecutionContext, fail: () => boolean = () => false): { da
       return file;
     },
   };
-  const data = new DataFiles(host, directory, slotBytes, undefined);
+  const data = new DataFiles(host, directory, slotBytes, new Scratch(host), undefined);
   t.teardown(() => {
     data.close();
     rmSync(directory, { recursive: true });

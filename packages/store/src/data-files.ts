@@ -1,15 +1,21 @@
-import { AshlarError, andThen, GiB, type Settled } from '@ashlar/core';
+import { AshlarError, andThen, errorKindOf, GiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
 import type { BrokenRule } from './broken-rule.ts';
+import type { Scratch } from './scratch.ts';
 import { syncFiles } from './sync-files.ts';
 
 /** Bytes of one data file: below the largest file of every file system in use, and few files for a large pool. */
 const fileBytes = 16 * GiB;
 
-/** The slots, in files of 16 GiB that grow as they are written. Which of them must be synced is known here. */
+/**
+ * The slots, in files of 16 GiB of which only what was written takes room. They bypass the page cache where the file system
+ * lets them: nothing is held twice, a write is at the device when it settles, and a sync has only the device's own cache to
+ * empty. Which of them must be synced is known here.
+ */
 export class DataFiles {
   readonly #host: Host;
+  readonly #scratch: Scratch;
   readonly #directory: string;
   readonly #slotBytes: number;
   readonly #broken: BrokenRule | undefined;
@@ -18,37 +24,71 @@ export class DataFiles {
   /** Of these the ones with slots that a frame of the journal points to: what a flush needs. */
   readonly #named = new Set<HostFile>();
   #newFile = false;
+  #direct = true;
   #failure: { readonly error: unknown } | undefined;
   readonly #running = new Set<Promise<void>>();
   /** The sync that took named slots along last. */
   #namedSync: Promise<void> = Promise.resolve();
 
-  constructor(host: Host, directory: string, slotBytes: number, broken: BrokenRule | undefined) {
+  constructor(host: Host, directory: string, slotBytes: number, scratch: Scratch, broken: BrokenRule | undefined) {
     this.#broken = broken;
     this.#host = host;
+    this.#scratch = scratch;
     this.#directory = directory;
     this.#slotBytes = slotBytes;
+  }
+
+  /** False where a file system refused: the page cache is used, for the same file always. */
+  get isDirect(): boolean {
+    return this.#direct;
+  }
+
+  /** Whether blocks are read into this memory without a copy. */
+  accepts(slot: number, memory: Uint8Array): boolean {
+    return this.#file(slot).accepts(memory);
   }
 
   /** Reads whole blocks of one slot from `block` on. What was never written there may be short: it fails verification. */
   read(slot: number, block: number, into: Uint8Array): Settled<number> {
     const file = this.#file(slot);
-    return file.read(this.#offset(slot, block), into);
+    const offset = this.#offset(slot, block);
+    return file.accepts(into) ? file.read(offset, into) : this.#readThrough(file, offset, into);
+  }
+
+  #readThrough(file: HostFile, offset: number, into: Uint8Array): Settled<number> {
+    return this.#scratch.use(into.length, (memory) =>
+      andThen(file.read(offset, memory.subarray(0, into.length)), (count) => {
+        into.set(memory.subarray(0, count));
+        return count;
+      }),
+    );
   }
 
   write(slot: number, block: number, from: Uint8Array): Settled<void> {
     const file = this.#file(slot);
-    return this.#noted(file, file.write(this.#offset(slot, block), from));
+    return this.#noted(file, this.#write(file, this.#offset(slot, block), from));
   }
 
   /** Writes what a frame of the journal will point to: a flush makes it durable first (rule 2). */
   writeNamed(slot: number, block: number, from: Uint8Array): Settled<void> {
     const file = this.#file(slot);
-    return andThen(this.#noted(file, file.write(this.#offset(slot, block), from)), () => {
+    return andThen(this.#noted(file, this.#write(file, this.#offset(slot, block), from)), () => {
       this.#named.add(file);
     });
   }
 
+  #write(file: HostFile, offset: number, from: Uint8Array): Settled<void> {
+    return file.accepts(from) ? file.write(offset, from) : this.#writeThrough(file, offset, from);
+  }
+
+  #writeThrough(file: HostFile, offset: number, from: Uint8Array): Settled<void> {
+    return this.#scratch.use(from.length, (memory) => {
+      memory.set(from);
+      return file.write(offset, memory.subarray(0, from.length));
+    });
+  }
+
+  /** `parts` are whole blocks of aligned memory, which stay as they are until it has settled. */
   writeMany(slot: number, block: number, parts: readonly Uint8Array[]): Settled<void> {
     const file = this.#file(slot);
     return this.#noted(file, file.writeMany(this.#offset(slot, block), parts));
@@ -62,8 +102,9 @@ export class DataFiles {
 
   /** Gives the room of blocks of a slot back to the host. A host that cannot punch keeps it, and nothing else changes. */
   punch(slot: number, block: number, blocks: number): Settled<void> {
+    const file = this.#file(slot);
     try {
-      return this.#file(slot).punch(this.#offset(slot, block), blocks * blockSize);
+      return this.#noted(file, file.punch(this.#offset(slot, block), blocks * blockSize));
     } catch (error) {
       if (error instanceof AshlarError && error.kind === 'unsupported') return;
       throw error;
@@ -170,10 +211,24 @@ export class DataFiles {
     const index = Math.floor((slot * this.#slotBytes) / fileBytes);
     let file = this.#files[index];
     if (file === undefined) {
-      file = this.#host.open(`${this.#directory}/${String(index).padStart(6, '0')}`, { create: true });
+      file = this.#open(`${this.#directory}/${String(index).padStart(6, '0')}`);
+      // A direct write behind a file's end would hold the thread while the file grows.
+      if (file.size() < fileBytes) file.truncate(fileBytes);
       this.#files[index] = file;
       this.#newFile = true;
     }
     return file;
+  }
+
+  #open(path: string): HostFile {
+    if (this.#direct) {
+      try {
+        return this.#host.open(path, { create: true, direct: true });
+      } catch (error) {
+        if (errorKindOf(error) !== 'unsupported') throw error;
+        this.#direct = false;
+      }
+    }
+    return this.#host.open(path, { create: true });
   }
 }

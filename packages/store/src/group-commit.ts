@@ -18,6 +18,18 @@ type Batch = {
   readonly reject: (error: unknown) => void;
 };
 
+export type GroupCommitParts = {
+  readonly journal: Journal;
+  readonly data: DataFiles;
+  readonly arena: BlockArena;
+  readonly scheduler: Scheduler;
+  /** Told once, when nothing can be written any more. */
+  readonly failed: (error: AshlarError) => void;
+  /** After so many bytes a sync runs though nobody asked for it. */
+  readonly trickleBytes: number;
+  readonly broken: BrokenRule | undefined;
+};
+
 /**
  * Group append and group sync. Everything recorded in one turn of the loop becomes one frame; a flush joins the sync
  * that has not started: at most one runs and one waits (rule 2).
@@ -29,6 +41,7 @@ export class GroupCommit {
   readonly #scheduler: Scheduler;
   readonly #failed: (error: AshlarError) => void;
   readonly #arena: BlockArena;
+  readonly #trickleBytes: number;
   readonly #spare: FrameBuilder[] = [];
   #open: Batch;
   #queue: Batch[] = [];
@@ -38,21 +51,16 @@ export class GroupCommit {
   #waiting: Promise<void> | undefined;
   #failure: AshlarError | undefined;
   #syncs = 0;
+  #unsyncedBytes = 0;
 
-  constructor(
-    journal: Journal,
-    data: DataFiles,
-    arena: BlockArena,
-    scheduler: Scheduler,
-    failed: (error: AshlarError) => void,
-    broken?: BrokenRule,
-  ) {
+  constructor({ journal, data, arena, scheduler, failed, trickleBytes, broken }: GroupCommitParts) {
     this.#broken = broken;
     this.#arena = arena;
     this.#journal = journal;
     this.#data = data;
     this.#scheduler = scheduler;
     this.#failed = failed;
+    this.#trickleBytes = trickleBytes;
     this.#open = this.#newBatch();
   }
 
@@ -126,7 +134,21 @@ export class GroupCommit {
     return this.#waiting;
   }
 
+  /**
+   * So many bytes went to the disk. What gathers in its cache, or the host's, is let out bit by bit: a flush that comes late stops
+   * everything else for as long as all of it takes.
+   */
+  wrote(bytes: number): void {
+    this.#unsyncedBytes += bytes;
+    if (this.#unsyncedBytes < this.#trickleBytes || this.#running !== undefined || this.#failure !== undefined) return;
+    // Who must know of a failure hears of it at the next operation.
+    this.sync().catch(() => undefined);
+  }
+
   async #syncNow(): Promise<void> {
+    // It counts as running before it appends anything: an append may ask for a sync itself.
+    await Promise.resolve();
+    this.#unsyncedBytes = 0;
     await this.drained();
     this.#syncs += 1;
     try {
@@ -163,7 +185,10 @@ export class GroupCommit {
       let sync = true;
       settle(
         () => this.#journal.append(batch.builder, batch.parts, bytes),
-        () => this.#appended(batch, sync),
+        () => {
+          this.#appended(batch, sync);
+          this.wrote(bytes);
+        },
         (error) => {
           this.#fail(error);
           this.#appended(batch, sync);

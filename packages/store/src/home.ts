@@ -2,44 +2,89 @@ import { andThen, assert, isPromise, type Settled } from '@ashlar/core';
 import { blockSize, checksumOf } from './checksum.ts';
 import {
   blocksOf,
+  claimBlocks,
   entriesEach,
+  hasBit,
+  hasZero,
   piecesEach,
   readEntry,
+  setBit,
+  setZero,
+  slotOf,
   writeEntry,
   type ChunkEntry,
   type Piece,
 } from './format/map-leaf.ts';
-import type { BlockRun } from './host-room.ts';
+import type { Freed } from './freed.ts';
 import { corrupt, firstArena, hole, nothing, reserved } from './overlay.ts';
 import type { ChunkOverlay } from './overlay-chunks.ts';
-import { checksumsEach, wordsOf } from './read.ts';
+import { takeSlot } from './fresh-slot.ts';
+import { gather } from './gather.ts';
+import { checksumsFor } from './slot-checksums.ts';
 import type { ObjectState, PoolParts } from './state.ts';
-
-/** What a checkpoint frees; given back behind its commit (rule 1e). */
-export type Freed = {
-  readonly slots: number[];
-  /** Of these the contents went elsewhere: the next writes will want as much room again. */
-  readonly moved: number[];
-  readonly blocks: { readonly slot: number; readonly block: number }[];
-  /** Slots that the checkpoint itself took: they go back if it fails. */
-  readonly taken: number[];
-  /** Room that the host must keep before the commit. */
-  readonly reserved: BlockRun[];
-};
-
-/** Bits of a chunk's blocks: two 32-bit words, as in the map. */
-type Bits = { low: number; high: number };
+import type { Transfers } from './transfers.ts';
 
 /**
  * Brings one chunk's frozen overlay home: bytes to slots, and the map's entry and the checksums to match. Blocks that
- * have a place are overwritten there; readers have them from the overlay until the commit (rule 1).
+ * have a place are overwritten there; readers have them from the overlay until the commit (rule 1). What is begun is added to
+ * `transfers`.
  */
-export async function bringHome(
+export function bringHome(
   pool: PoolParts,
   object: ObjectState,
   chunk: number,
   overlay: ChunkOverlay,
   freed: Freed,
+  transfers: Transfers,
+): Settled<void> {
+  const index = chunk % entriesEach;
+  return andThen(object.tree.current(Math.floor(chunk / entriesEach)), (leaf) =>
+    leaf !== undefined && keepsItsPlace(pool, leaf.view, index, overlay)
+      ? overwrite(pool, leaf.view, index, overlay, transfers, 0)
+      : rearrange(pool, object, chunk, overlay, freed, transfers),
+  );
+}
+
+/** Every block is overwritten where it lies: the entry stays as it is. So it is with most small writes. */
+function keepsItsPlace(pool: PoolParts, leaf: DataView, index: number, { codes }: ChunkOverlay): boolean {
+  for (let block = 0; block < pool.blocksEach; block += 1) {
+    const code = codes[block] ?? nothing;
+    if (code !== nothing && (code < firstArena || slotOf(leaf, index, block) < 0)) return false;
+  }
+  return true;
+}
+
+function overwrite(
+  pool: PoolParts,
+  leaf: DataView,
+  index: number,
+  overlay: ChunkOverlay,
+  transfers: Transfers,
+  from: number,
+): Settled<void> {
+  for (let block = from; block < pool.blocksEach;) {
+    if (overlay.codes[block] === nothing) {
+      block += 1;
+      continue;
+    }
+    const slot = slotOf(leaf, index, block);
+    const start = block;
+    while (block < pool.blocksEach && overlay.codes[block] !== nothing && slotOf(leaf, index, block) === slot)
+      block += 1;
+    const written = writeRun(pool, slot, overlay, start, block, transfers);
+    const next = block;
+    if (isPromise(written)) return written.then(() => overwrite(pool, leaf, index, overlay, transfers, next));
+  }
+}
+
+/** Brings a chunk home whose entry changes. */
+async function rearrange(
+  pool: PoolParts,
+  object: ObjectState,
+  chunk: number,
+  overlay: ChunkOverlay,
+  freed: Freed,
+  transfers: Transfers,
 ): Promise<void> {
   const changed = object.tree.change(Math.floor(chunk / entriesEach));
   const leaf = isPromise(changed) ? await changed : changed;
@@ -47,9 +92,13 @@ export async function bringHome(
   const entry = readEntry(leaf.view, index);
   const before = blocksOf(entry);
   const old = entry.pieces.map((piece) => ({ ...piece }));
-  const placing = placeBlocks(pool, entry, overlay, freed, 0);
+  const placing = placeBlocks(pool, entry, overlay, freed, transfers, 0);
   if (isPromise(placing)) await placing;
-  if (entry.pieces.length > piecesEach) await gather(pool, entry, freed);
+  if (entry.pieces.length > piecesEach) {
+    // Some of what is copied together may still be on its way.
+    await transfers.drained();
+    await gather(pool, entry, freed);
+  }
   dropEmpty(pool, entry);
   keepRoom(pool, entry, overlay, freed);
   noteFreed(pool, overlay, old, entry, freed);
@@ -57,12 +106,13 @@ export async function bringHome(
   object.mappedBlocks += blocksOf(entry) - before;
 }
 
-/** Places the blocks from `first` on. Settles at once where checksums are cached and the host takes writes at once, as a rule. */
+/** Places the blocks from `first` on. Settles at once where checksums are cached, as a rule. */
 function placeBlocks(
   pool: PoolParts,
   entry: ChunkEntry,
   overlay: ChunkOverlay,
   freed: Freed,
+  transfers: Transfers,
   first: number,
 ): Settled<void> {
   for (let block = first; block < pool.blocksEach;) {
@@ -78,17 +128,51 @@ function placeBlocks(
       continue;
     }
     const start = block;
+    const next = code < 0 ? endOfSlotRun(pool, overlay, start) : endOfArenaRun(pool, entry, overlay, freed, start);
     const placed =
-      code < 0 ? placeSlotRun(pool, entry, overlay, start) : placeArenaRun(pool, entry, overlay, start, freed);
-    if (isPromise(placed)) return placed.then((count) => placeBlocks(pool, entry, overlay, freed, start + count));
-    block += placed;
+      code < 0
+        ? placeSlotRun(pool, entry, overlay, start, next)
+        : placeArenaRun(pool, entry, overlay, freed, transfers, start, next);
+    if (isPromise(placed)) return placed.then(() => placeBlocks(pool, entry, overlay, freed, transfers, next));
+    block = next;
   }
 }
 
-/** Takes neighbouring blocks of one fresh slot over; gives how many. */
-function placeSlotRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, first: number): Settled<number> {
-  const code = overlay.codes[first] ?? nothing;
-  const ref = overlay.slots[-1 - code];
+/** Neighbouring blocks of one fresh slot. */
+function endOfSlotRun(pool: PoolParts, { codes }: ChunkOverlay, first: number): number {
+  let block = first + 1;
+  while (block < pool.blocksEach && codes[block] === codes[first]) block += 1;
+  return block;
+}
+
+/** Neighbouring blocks of memory, or lost ones, that go to one slot. */
+function endOfArenaRun(
+  pool: PoolParts,
+  entry: ChunkEntry,
+  { codes }: ChunkOverlay,
+  freed: Freed,
+  first: number,
+): number {
+  const piece = pieceFor(pool, entry, first, freed);
+  let block = first + 1;
+  while (
+    block < pool.blocksEach &&
+    ((codes[block] ?? nothing) >= firstArena || codes[block] === corrupt) &&
+    pieceFor(pool, entry, block, freed) === piece
+  )
+    block += 1;
+  return block;
+}
+
+/** Takes the blocks [first, end) of a fresh slot over. */
+function placeSlotRun(
+  pool: PoolParts,
+  entry: ChunkEntry,
+  overlay: ChunkOverlay,
+  first: number,
+  end: number,
+): Settled<void> {
+  const ref = overlay.slots[-1 - (overlay.codes[first] ?? nothing)];
   assert(ref !== undefined, 'a code names a slot of its chunk');
   let piece = entry.pieces.find(({ slot }) => slot === ref.slot);
   if (piece === undefined) {
@@ -96,45 +180,53 @@ function placeSlotRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay,
     entry.pieces.push(piece);
     pool.slots.setDurable(ref.slot, true);
   }
+  claimBlocks(entry, piece, first, end);
   return andThen(checksumsFor(pool, ref.slot), (checksums) => {
-    let block = first;
-    for (; block < pool.blocksEach && overlay.codes[block] === code; block += 1) {
-      setZero(entry, block, false);
-      for (const other of entry.pieces) setBit(other, block, other === piece);
-      checksums[block] = ref.checksums[block] ?? 0;
-    }
-    return block - first;
+    for (let block = first; block < end; block += 1) checksums.set(block, ref.checksums[block] ?? 0);
   });
 }
 
-/** Writes neighbouring blocks that go to one slot by one call; gives how many. */
+/** Writes the blocks [first, end) of memory to the piece they go to. */
 function placeArenaRun(
   pool: PoolParts,
   entry: ChunkEntry,
   overlay: ChunkOverlay,
-  first: number,
   freed: Freed,
-): Settled<number> {
+  transfers: Transfers,
+  first: number,
+  end: number,
+): Settled<void> {
   const piece = pieceFor(pool, entry, first, freed);
-  return andThen(checksumsFor(pool, piece.slot), (checksums) => {
+  claimBlocks(entry, piece, first, end);
+  return writeRun(pool, piece.slot, overlay, first, end, transfers);
+}
+
+/** Writes the blocks [first, end) of memory to a slot by one transfer, with their checksums. */
+function writeRun(
+  pool: PoolParts,
+  slot: number,
+  overlay: ChunkOverlay,
+  first: number,
+  end: number,
+  transfers: Transfers,
+): Settled<void> {
+  return andThen(checksumsFor(pool, slot), (checksums) => {
     const parts: Uint8Array[] = [];
-    let block = first;
-    for (; block < pool.blocksEach; block += 1) {
+    for (let block = first; block < end; block += 1) {
       const code = overlay.codes[block] ?? nothing;
-      if ((code < firstArena && code !== corrupt) || pieceFor(pool, entry, block, freed) !== piece) break;
-      setZero(entry, block, false);
-      for (const other of entry.pieces) setBit(other, block, other === piece);
       if (code === corrupt) {
         // What was lost stays lost: a block whose checksum can never match.
-        const zeros = new Uint8Array(blockSize);
-        parts.push(zeros);
-        checksums[block] = ~checksumOf(zeros) >>> 0;
-      } else {
-        parts.push(pool.arena.bytes(code - firstArena));
-        checksums[block] = pool.arena.checksum(code - firstArena);
+        parts.push(pool.zeros);
+        checksums.set(block, ~checksumOf(pool.zeros) >>> 0);
+        pool.cache.drop(slot * pool.blocksEach + block);
+        continue;
       }
+      const bytes = pool.arena.bytes(code - firstArena);
+      parts.push(bytes);
+      checksums.set(block, pool.arena.checksum(code - firstArena));
+      pool.cache.insertWritten(slot * pool.blocksEach + block, bytes);
     }
-    return andThen(pool.data.writeMany(piece.slot, first, parts), () => block - first);
+    return transfers.add(pool.data.writeMany(slot, first, parts), parts.length * blockSize);
   });
 }
 
@@ -142,34 +234,12 @@ function placeArenaRun(
 function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Freed): Piece {
   const there = entry.pieces.find((piece) => hasBit(piece, block)) ?? entry.pieces[0];
   if (there !== undefined) return there;
-  const piece: Piece = { slot: pool.slots.allocate(), birth: pool.birth, low: 0, high: 0 };
+  const piece: Piece = { slot: takeSlot(pool), birth: pool.birth, low: 0, high: 0 };
   freed.taken.push(piece.slot);
   pool.slots.setDurable(piece.slot, true);
   entry.pieces.push(piece);
   if (pool.broken === 'stale-slot-shown') for (let at = 0; at < pool.blocksEach; at += 1) setBit(piece, at, true);
   return piece;
-}
-
-/** The write that would need a fifth piece copies the chunk together. */
-async function gather(pool: PoolParts, entry: ChunkEntry, freed: Freed): Promise<void> {
-  const into: Piece = { slot: pool.slots.allocate(), birth: pool.birth, low: 0, high: 0 };
-  freed.taken.push(into.slot);
-  pool.slots.setDurable(into.slot, true);
-  const moved = await checksumsFor(pool, into.slot);
-  for (const piece of entry.pieces) {
-    const from = await checksumsFor(pool, piece.slot);
-    for (let block = 0; block < pool.blocksEach; block += 1) {
-      if (!hasBit(piece, block)) continue;
-      const bytes = new Uint8Array(blockSize);
-      await pool.data.read(piece.slot, block, bytes);
-      await pool.data.write(into.slot, block, bytes);
-      // The checksum moves with the block: damage stays visible.
-      moved[block] = from[block] ?? 0;
-      setBit(into, block, true);
-      setBit(piece, block, false);
-    }
-  }
-  entry.pieces.push(into);
 }
 
 /** Pieces without blocks go, but for one where room must be kept. */
@@ -208,39 +278,10 @@ function noteFreed(
   }
   for (const before of old) {
     const after = entry.pieces.find(({ slot }) => slot === before.slot);
-    if (after === undefined) continue;
+    if (after === undefined || ((before.low & ~after.low) | (before.high & ~after.high)) === 0) continue;
     for (let block = 0; block < pool.blocksEach; block += 1) {
       const keeps = after === entry.pieces[0] && hasZero(entry, block);
       if (hasBit(before, block) && !hasBit(after, block) && !keeps) freed.blocks.push({ slot: before.slot, block });
     }
   }
-}
-
-/** The checksums of a slot's blocks, for change. A slot's lie in one leaf. */
-function checksumsFor(pool: PoolParts, slot: number): Settled<Uint32Array> {
-  const first = slot * pool.blocksEach;
-  return andThen(pool.checksums.change(Math.floor(first / checksumsEach)), (page) =>
-    wordsOf(page).subarray(first % checksumsEach, (first % checksumsEach) + pool.blocksEach),
-  );
-}
-
-function hasBit(bits: Bits, block: number): boolean {
-  return ((block < 32 ? bits.low : bits.high) & (1 << (block & 31))) !== 0;
-}
-
-function setBit(bits: Bits, block: number, on: boolean): void {
-  const bit = 1 << (block & 31);
-  if (block < 32) bits.low = (on ? bits.low | bit : bits.low & ~bit) >>> 0;
-  else bits.high = (on ? bits.high | bit : bits.high & ~bit) >>> 0;
-}
-
-function hasZero(entry: ChunkEntry, block: number): boolean {
-  return hasBit({ low: entry.zeroLow, high: entry.zeroHigh }, block);
-}
-
-function setZero(entry: ChunkEntry, block: number, on: boolean): void {
-  const bits = { low: entry.zeroLow, high: entry.zeroHigh };
-  setBit(bits, block, on);
-  entry.zeroLow = bits.low;
-  entry.zeroHigh = bits.high;
 }

@@ -44,7 +44,7 @@ export class Journal {
     this.#host = host;
     this.#directory = directory;
     this.#poolId = poolId;
-    this.#segmentBytes = Math.max(2 * MiB, Math.min(64 * MiB, Math.floor(journalBytes / 16 / MiB) * MiB));
+    this.#segmentBytes = Math.max(2 * MiB, Math.min(16 * MiB, Math.floor(journalBytes / 16 / MiB) * MiB));
     this.#mostSegments = Math.max(leastSegments + 1, Math.floor(journalBytes / this.#segmentBytes));
     this.#position = position;
     assert(this.#segmentBytes >= maxFrameBytes, 'a segment holds a frame');
@@ -72,7 +72,7 @@ export class Journal {
     }
     journal.#count = journal.#free.length;
     while (journal.#count < leastSegments) await journal.#prepare();
-    journal.#free.sort((a, b) => a.index - b.index);
+    journal.#free.sort((a, b) => b.index - a.index);
     journal.#next();
     return journal;
   }
@@ -165,7 +165,8 @@ export class Journal {
 
   /** Goes on in the next free segment and has another one prepared behind it. */
   #next(): void {
-    const segment = this.#free.shift();
+    // The one that was freed last: what is in the host's memory of it is overwritten there.
+    const segment = this.#free.pop();
     assert(segment !== undefined, 'a free segment is there when it is needed');
     this.#used.push(segment);
     this.#position = { ...this.#position, segment: segment.index, offset: 0 };

@@ -22,7 +22,7 @@ import { keyRange, opened, recordKey } from './records/keys.ts';
 import { blocksInUse } from './space.ts';
 import { blockSize } from './checksum.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
-import { admitted, checkRange, clearObject, nextSequence, resizeObject, writeObject } from './write.ts';
+import { admitted, checkRange, clearObject, debtOf, nextSequence, resizeObject, writeObject } from './write.ts';
 
 /** Bytes of zeros that `full` writes at once. */
 const fillBytes = 1024 * 1024;
@@ -55,7 +55,7 @@ export class LocalObjectStore implements ObjectStore {
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
       throw new AshlarError('invalid', `${sizeBytes} is not a size that an object can have`);
     }
-    await this.#checkpointer.admit();
+    await this.#checkpointer.admit(0);
     const pool = this.#pool;
     const id = pool.nextObject;
     pool.nextObject += 1;
@@ -104,7 +104,7 @@ export class LocalObjectStore implements ObjectStore {
   write(object: ObjectId, offset: number, from: Uint8Array, durable: boolean): Settled<void> {
     const state = this.#find(object);
     checkRange(state, 'write', offset, from.length);
-    const wait = this.#checkpointer.admit();
+    const wait = this.#checkpointer.admit(debtOf(from.length));
     const target = { pool: this.#pool, store: this.#store, object: state };
     return admitted(wait, () => writeObject(target, offset, from, durable));
   }
@@ -128,7 +128,7 @@ export class LocalObjectStore implements ObjectStore {
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
       throw new AshlarError('invalid', `${sizeBytes} is not a size that an object can have`);
     }
-    await this.#checkpointer.admit();
+    await this.#checkpointer.admit(0);
     await resizeObject({ pool: this.#pool, store: this.#store, object: state }, sizeBytes);
   }
 
@@ -147,7 +147,7 @@ export class LocalObjectStore implements ObjectStore {
     if (encoded.length > maxHeaderBytes - 128) {
       throw new AshlarError('invalid', 'a batch of records is longer than what one commit can take');
     }
-    return admitted(this.#checkpointer.admit(), () => {
+    return admitted(this.#checkpointer.admit(encoded.length), () => {
       const { group } = this.#pool;
       group.record(encoded.length, 0).batch({ store: this.#store.id, sequence: nextSequence(this.#store) }, encoded);
       this.#store.records.apply(changes);
@@ -222,8 +222,8 @@ export class LocalObjectStore implements ObjectStore {
   ): Settled<void> {
     const state = this.#find(object);
     checkRange(state, operation, offset, length);
-    const wait = this.#checkpointer.admit();
-    const target = { pool: this.#pool, store: this.#store, object: state, admit: () => this.#checkpointer.admit() };
+    const wait = this.#checkpointer.admit(0);
+    const target = { pool: this.#pool, store: this.#store, object: state };
     return admitted(wait, () => clearObject(target, offset, length, keep, durable));
   }
 

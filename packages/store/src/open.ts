@@ -1,10 +1,12 @@
 import { AshlarError, errorKindOf, MiB, systemStore, type RecordStore, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { BlockArena } from './block-arena.ts';
+import { BlockCache } from './block-cache.ts';
 import { blockSize } from './checksum.ts';
 import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
 import { DataFiles } from './data-files.ts';
 import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from './format/superblock.ts';
+import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Journal, type JournalPosition } from './journal.ts';
 import { newObject } from './object-store.ts';
@@ -29,6 +31,7 @@ import { RecordOverlay } from './records/record-overlay.ts';
 import { reclaim } from './reclaim.ts';
 import { newStore, recover } from './recovery.ts';
 import { Room } from './room.ts';
+import { Scratch } from './scratch.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
@@ -36,11 +39,15 @@ import type { PoolParts, StoreState } from './state.ts';
 type Settings = {
   readonly chunkSizeBytes: number;
   readonly cacheBytes: number;
+  readonly mapCacheBytes: number;
   readonly overlayBytes: number;
   readonly journalBytes: number;
   readonly openRecords?: (path: string) => RecordStore;
   readonly broken?: BrokenRule;
 };
+
+/** The size of the caches' parts that are let out one by one: some milliseconds each. */
+const mostTrickleBytes = 8 * MiB;
 
 type Opened = { readonly parts: PoolParts; readonly journal: Journal; readonly lock: HostFile };
 
@@ -112,19 +119,27 @@ async function assemble(
   reserve: HostFile,
   lock: HostFile,
 ): Promise<Opened> {
-  const pages = new PageFile(host.open(`${path}/pages`, { create: true }), settings.cacheBytes);
+  const scratch = new Scratch(host);
+  const pages = new PageFile(host, `${path}/pages`, settings.mapCacheBytes, scratch);
   await host.syncDirectory(path);
   const record = getPacked<PoolRecord>(records, poolKey);
-  const arena = new BlockArena();
-  const data = new DataFiles(host, `${path}/data`, superblock.chunkSizeBytes, settings.broken);
+  const arena = new BlockArena(host);
+  const trickleBytes = Math.min(mostTrickleBytes, settings.overlayBytes / 8);
+  const blocksEach = superblock.chunkSizeBytes / blockSize;
+  const data = new DataFiles(host, `${path}/data`, superblock.chunkSizeBytes, scratch, settings.broken);
   const checksumRoot = { ref: record?.checksumRoot, levels: record?.checksumLevels ?? 0 };
   const parts: PoolParts = {
     host,
     path,
     poolId: superblock.poolId,
     chunkSizeBytes: superblock.chunkSizeBytes,
-    blocksEach: superblock.chunkSizeBytes / blockSize,
+    blocksEach,
     arena,
+    cache: new BlockCache(host, settings.cacheBytes, blocksEach),
+    scratch,
+    zeros: host.alignedBuffer(blockSize),
+    slotWrites: new SlotWrites(),
+    trickleBytes,
     slots: new SlotBitmap(),
     pages,
     checksums: new PageTree(pages, checksumRoot.ref === undefined ? emptyTree : checksumRoot),
@@ -152,7 +167,8 @@ async function assemble(
     parts.state = 'failed';
     parts.reason = failure.message;
   };
-  parts.group = new GroupCommit(journal, data, arena, host.scheduler, failed, settings.broken);
+  const { scheduler } = host;
+  parts.group = new GroupCommit({ journal, data, arena, scheduler, failed, trickleBytes, broken: settings.broken });
   return { parts, journal, lock };
 }
 
@@ -238,7 +254,8 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
 /** Where the disk is full it is tried once more with the room that the process before this one left behind. */
 async function bringHomeAtStart(parts: PoolParts, next: JournalPosition): Promise<void> {
   const take = (): Promise<Taken> => Promise.resolve(takeAll(parts, next));
-  const run = (): Promise<unknown> => checkpointAll(parts, take, false, () => parts.data.sync());
+  const run = (): Promise<unknown> =>
+    checkpointAll(parts, { take, clean: false, sync: () => parts.data.sync(), rest: () => 1 });
   try {
     await run();
   } catch (error) {

@@ -1,8 +1,9 @@
-import { AshlarError, andThen, type Settled } from '@ashlar/core';
-import type { HostFile } from '@ashlar/host';
+import { AshlarError, allDone, andThen, errorKindOf, MiB, type Settled } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
 import { LRUCache } from 'lru-cache';
 import { blockSize, checksumOf } from './checksum.ts';
 import type { PageRef } from './format/page-ref.ts';
+import type { Scratch } from './scratch.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
 
 /** A page in memory with the view that reads its numbers. Never changed once it is cached. */
@@ -12,17 +13,29 @@ export function pageOf(bytes: Uint8Array): Page {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
 }
 
+/** Pages that are written together: neighbours in one transfer. */
+const stagedPages = 256;
+
+/** The file's end is moved by so many bytes, none of which take room: a direct write behind it would hold the thread. */
+const growBytes = 64 * MiB;
+
 /** The file of immutable map and checksum pages, its allocator, and the cache of set size in front of it. */
 export class PageFile {
   readonly allocator = new SlotBitmap();
   readonly #file: HostFile;
+  readonly #scratch: Scratch;
   readonly #cache: LRUCache<number, Page>;
   readonly #freed: number[] = [];
   readonly #written: number[] = [];
+  /** Written, and not yet on their way to the file. */
+  readonly #staged = new Map<number, Page>();
+  #sizeBytes: number;
   #corruptPages = 0;
 
-  constructor(file: HostFile, cacheBytes: number) {
-    this.#file = file;
+  constructor(host: Host, path: string, cacheBytes: number, scratch: Scratch) {
+    this.#file = openDirect(host, path);
+    this.#sizeBytes = this.#file.size();
+    this.#scratch = scratch;
     // A page costs its bytes, its views and its place in the cache.
     this.#cache = new LRUCache({ max: Math.max(16, Math.floor(cacheBytes / (blockSize + 512))) });
   }
@@ -37,35 +50,65 @@ export class PageFile {
 
   /** The page, verified against its reference. Fails with `corrupt`. */
   read(ref: PageRef): Settled<Page> {
-    const cached = this.#cache.get(ref.page);
-    if (cached !== undefined) return cached;
-    const bytes = new Uint8Array(blockSize);
-    return andThen(this.#file.read(ref.page * blockSize, bytes), (count) => {
-      if (count < blockSize || checksumOf(bytes) !== ref.checksum) {
-        this.#corruptPages += 1;
-        throw new AshlarError('corrupt', `page ${ref.page} of the pool's map is damaged; run: ashlar check`, {
-          path: this.#file.path,
-        });
-      }
-      const page = pageOf(bytes);
-      this.#cache.set(ref.page, page);
-      return page;
-    });
+    const there = this.#cache.get(ref.page) ?? this.#staged.get(ref.page);
+    if (there !== undefined) return there;
+    return this.#scratch.use(blockSize, (memory) =>
+      andThen(this.#file.read(ref.page * blockSize, memory), (count) => this.#verified(ref, memory, count)),
+    );
   }
 
-  /** Writes a page to a fresh place. It may not change afterwards. */
-  async write(page: Page, birth: number): Promise<PageRef> {
-    const place = this.allocator.allocate();
-    try {
-      await this.#file.write(place * blockSize, page.bytes);
-    } catch (error) {
-      this.allocator.release(place);
-      throw error;
+  #verified(ref: PageRef, memory: Uint8Array, count: number): Page {
+    if (count < blockSize || checksumOf(memory) !== ref.checksum) {
+      this.#corruptPages += 1;
+      throw new AshlarError('corrupt', `page ${ref.page} of the pool's map is damaged; run: ashlar check`, {
+        path: this.#file.path,
+      });
     }
+    const page = pageOf(memory.slice());
+    this.#cache.set(ref.page, page);
+    return page;
+  }
+
+  /** Writes a page to a fresh place, with its neighbours at the latest by `flush`. It may not change afterwards. */
+  write(page: Page, birth: number): Settled<PageRef> {
+    const place = this.allocator.allocate();
     this.allocator.setDurable(place, true);
     this.#written.push(place);
     this.#cache.set(place, page);
-    return { page: place, birth, checksum: checksumOf(page.bytes) };
+    this.#staged.set(place, page);
+    const ref = { page: place, birth, checksum: checksumOf(page.bytes) };
+    return this.#staged.size < stagedPages ? ref : this.flush().then(() => ref);
+  }
+
+  /** Settles when every page that was written is in the file. */
+  async flush(): Promise<void> {
+    const places = [...this.#staged.keys()].sort((a, b) => a - b);
+    const last = places.at(-1);
+    if (last === undefined) return;
+    this.#growTo((last + 1) * blockSize);
+    await this.#scratch.use(places.length * blockSize, async (memory) => {
+      for (const [index, place] of places.entries()) memory.set(this.#staged.get(place)!.bytes, index * blockSize);
+      await allDone(this.#writeRuns(places, memory));
+    });
+    for (const place of places) this.#staged.delete(place);
+  }
+
+  /** Places that follow each other lie so in memory, and are one transfer. */
+  #writeRuns(places: readonly number[], memory: Uint8Array): Promise<void>[] {
+    const writing: Promise<void>[] = [];
+    for (let start = 0, end = 0; start < places.length; start = end) {
+      const first = places[start]!;
+      for (end = start + 1; places[end] === first + end - start;) end += 1;
+      const run = memory.subarray(start * blockSize, end * blockSize);
+      writing.push(Promise.try(() => this.#file.write(first * blockSize, run)));
+    }
+    return writing;
+  }
+
+  #growTo(sizeBytes: number): void {
+    if (sizeBytes <= this.#sizeBytes) return;
+    this.#sizeBytes = Math.ceil(sizeBytes / growBytes) * growBytes;
+    this.#file.truncate(this.#sizeBytes);
   }
 
   /** The next commit does not refer to it any more; `releaseFreed` gives it back behind that commit. */
@@ -77,6 +120,7 @@ export class PageFile {
   /** The checkpoint failed: what it wrote is free again, what it freed is not. */
   rollBack(): void {
     this.#freed.length = 0;
+    this.#staged.clear();
     this.allocator.rollBack();
     for (const page of this.#written.splice(0)) {
       this.#cache.delete(page);
@@ -100,5 +144,15 @@ export class PageFile {
 
   close(): void {
     this.#file.close();
+  }
+}
+
+/** Where a file system has no direct I/O the page cache is used, for this file always. */
+function openDirect(host: Host, path: string): HostFile {
+  try {
+    return host.open(path, { create: true, direct: true });
+  } catch (error) {
+    if (errorKindOf(error) !== 'unsupported') throw error;
+    return host.open(path, { create: true });
   }
 }

@@ -2,6 +2,7 @@ import { andThen, assert, isPromise, type Settled } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { readRef, refsEach, writeRef, type PageRef } from './format/page-ref.ts';
 import { pageOf, type Page, type PageFile } from './page-file.ts';
+import { sorted } from './sorted.ts';
 import type { Turns } from './turns.ts';
 
 /** The root of a copy-on-write tree: `levels` interior pages lie above each leaf. */
@@ -71,6 +72,11 @@ export class PageTree {
     }
   }
 
+  /** The leaf as the running checkpoint has it so far, to look at. */
+  current(index: number): Settled<Page | undefined> {
+    return this.#changed.get(index) ?? this.leaf(index);
+  }
+
   /** A copy of the leaf that the running checkpoint may change. */
   change(index: number): Settled<Page> {
     const changed = this.#changed.get(index);
@@ -87,9 +93,10 @@ export class PageTree {
    * new root does not refer to are freed in the page file.
    */
   async write(birth: number, turns: Turns): Promise<TreeRoot> {
-    const indexes = [...this.#changed.keys()].sort((a, b) => a - b);
+    if (this.#changed.size === 0) return this.#root;
+    const indexes = await sorted(this.#changed.keys(), this.#changed.size, turns);
     const last = indexes.at(-1);
-    if (last === undefined) return this.#root;
+    assert(last !== undefined, 'what changed has an index');
     let { ref, levels } = this.#root;
     while (last >= refsEach ** levels) {
       if (ref !== undefined) ref = await this.#pages.write(interiorPage(ref), birth);
@@ -130,7 +137,7 @@ export class PageTree {
   async #rewrite(
     old: PageRef | undefined,
     level: number,
-    indexes: readonly number[],
+    indexes: Float64Array,
     birth: number,
     turns: Turns,
   ): Promise<PageRef | undefined> {
@@ -148,7 +155,7 @@ export class PageTree {
       const child = Math.floor((indexes[start] ?? 0) / span) % refsEach;
       let end = start + 1;
       while (end < indexes.length && Math.floor((indexes[end] ?? 0) / span) % refsEach === child) end += 1;
-      const inside = indexes.slice(start, end);
+      const inside = indexes.subarray(start, end);
       const below = await this.#rewrite(readRef(page.view, child), level - 1, inside, birth, turns);
       writeRef(page.view, child, below);
       start = end;

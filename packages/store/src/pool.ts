@@ -33,8 +33,10 @@ import type { PoolParts } from './state.ts';
 export type PoolOptions = {
   /** For a new pool: 64, 128 or 256 KiB. */
   readonly chunkSizeBytes?: number;
-  /** Bytes for cached map and checksum pages. */
+  /** Bytes for cached blocks of data. */
   readonly cacheBytes?: number;
+  /** Bytes for cached map and checksum pages. */
+  readonly mapCacheBytes?: number;
   /** Bound of what is journaled and not yet home, in memory. */
   readonly overlayBytes?: number;
   readonly journalBytes?: number;
@@ -47,6 +49,7 @@ export type PoolOptions = {
 const defaultPoolOptions = {
   chunkSizeBytes: 256 * 1024,
   cacheBytes: 64 * MiB,
+  mapCacheBytes: 64 * MiB,
   overlayBytes: 256 * MiB,
   journalBytes: GiB,
 } as const;
@@ -125,7 +128,7 @@ class LocalPool implements Pool {
   }
 
   status(): PoolStatus {
-    const { arena, counters, group, host, pages, path, poolId, slots, state, reason } = this.#parts;
+    const { arena, cache, counters, data, group, host, pages, path, poolId, slots, state, reason } = this.#parts;
     return {
       state,
       reason,
@@ -136,12 +139,12 @@ class LocalPool implements Pool {
       allocatedBytes: slots.liveCount * this.#parts.chunkSizeBytes,
       journalBytes: this.#journal.bytes,
       overlayBytes: arena.heldBytes,
-      cacheBytes: pages.cachedBytes,
+      cacheBytes: pages.cachedBytes + cache.heldBytes,
       lossGeneration: this.#parts.lossGeneration,
       checkpoints: counters.checkpoints,
       syncs: group.syncs,
       corruptBlocks: counters.corruptBlocks + pages.corruptPages,
-      dataIo: 'buffered',
+      dataIo: data.isDirect ? 'direct' : 'buffered',
     };
   }
 
@@ -160,6 +163,7 @@ class LocalPool implements Pool {
     if (this.#closed || this.#parts.state === 'failed') return;
     if (this.#parts.arena.usedBytes > 0) await this.#checkpointer.run(false);
     this.#parts.arena.giveBack();
+    this.#parts.scratch.giveBack();
     this.#parts.overlayChunks.giveBack();
   }
 

@@ -1,14 +1,36 @@
-import { AshlarError, andThen, errorKindOf, isPromise, type Settled } from '@ashlar/core';
-import { blockSize, firstDamaged } from './checksum.ts';
+import { AshlarError, allDone, andThen, errorKindOf, isPromise, type Settled } from '@ashlar/core';
+import { blockSize, checksumOf, firstDamaged } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { corrupt, firstArena, nothing } from './overlay.ts';
 import type { ChunkOverlay, SlotRef } from './overlay-chunks.ts';
 import type { Page } from './page-file.ts';
+import { checksumsEach } from './slot-checksums.ts';
 import type { ObjectState, PoolParts } from './state.ts';
 
-/** Where a run of blocks lies in a slot, and what part of it is wanted where. */
+/** A read of so many blocks at least comes straight from the disk unless all of it is cached: one transfer, and no copy. */
+const longBlocks = 16;
+
+/** A short read that the cache does not have brings the blocks around it along, in a window of so many, while there is room. */
+const windowBlocks = 16;
+
+/** What one call reads of one chunk, and where it goes. */
+type Part = {
+  readonly pool: PoolParts;
+  readonly object: ObjectState;
+  readonly chunk: number;
+  /** Bytes within the chunk. */
+  readonly start: number;
+  readonly length: number;
+  readonly into: Uint8Array;
+  readonly at: number;
+  /** How many checkpoints there had been when it began. */
+  readonly checkpoints: number;
+};
+
+/** Blocks of a chunk that follow each other in one slot. */
 type Run = {
   readonly slot: number;
+  /** Of the overlay, where a fresh slot is meant that the map does not know yet. */
   readonly ref: SlotRef | undefined;
   readonly block: number;
   readonly blocks: number;
@@ -17,57 +39,84 @@ type Run = {
 /** Reads [offset, offset + into.length) of an object. The range was checked. */
 export function readObject(pool: PoolParts, object: ObjectState, offset: number, into: Uint8Array): Settled<void> {
   const { chunkSizeBytes } = pool;
+  if (readCached(pool, object, offset, into)) return;
+  const { checkpoints } = pool.counters;
   let waiting: Promise<void>[] | undefined;
   for (let at = 0; at < into.length;) {
     const place = offset + at;
     const chunk = Math.floor(place / chunkSizeBytes);
     const start = place - chunk * chunkSizeBytes;
     const length = Math.min(chunkSizeBytes - start, into.length - at);
-    const result = readChunk(pool, object, chunk, start, length, into, at);
+    const result = readChunk({ pool, object, chunk, start, length, into, at, checkpoints }, true);
     if (isPromise(result)) (waiting ??= []).push(result);
     at += length;
   }
-  return waiting === undefined ? undefined : Promise.all(waiting).then(() => undefined);
+  return waiting === undefined ? undefined : allDone(waiting);
+}
+
+/** A read within one block that is in memory already, as most small ones are: nothing is made for it. */
+function readCached(pool: PoolParts, object: ObjectState, offset: number, into: Uint8Array): boolean {
+  const from = offset % blockSize;
+  const to = from + into.length;
+  if (to > blockSize) return false;
+  const chunk = Math.floor(offset / pool.chunkSizeBytes);
+  const block = Math.floor((offset % pool.chunkSizeBytes) / blockSize);
+  if (!object.overlay.isEmpty) {
+    const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
+    if (code >= firstArena) pool.arena.copyOut(code - firstArena, from, to, into, 0);
+    if (code !== nothing) return code >= firstArena;
+  }
+  const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
+  if (leaf === undefined || isPromise(leaf)) return false;
+  const slot = slotOf(leaf.view, chunk % entriesEach, block);
+  return slot >= 0 && pool.cache.copyOut(slot * pool.blocksEach + block, from, to, into, 0);
 }
 
 /**
  * Reads a part of one chunk: what the overlay has from memory, the rest from the slots that the map names. Behind a
- * checkpoint's commit slots are used again, so a reader that waited while one committed reads anew (rule 1).
+ * checkpoint's commit slots are used again, so a reader that waited while one committed reads anew; and what does not verify
+ * is looked up once more, since a checkpoint that has not committed yet may have written over it (rule 1).
  */
-function readChunk(
-  pool: PoolParts,
-  object: ObjectState,
-  chunk: number,
-  start: number,
-  length: number,
-  into: Uint8Array,
-  at: number,
-): Settled<void> {
-  const { checkpoints } = pool.counters;
-  const firstBlock = Math.floor(start / blockSize);
-  const lastBlock = Math.floor((start + length - 1) / blockSize);
-  const { overlay } = object;
-  const covered = !overlay.isEmpty && isCovered(object, chunk, firstBlock, lastBlock);
-  const leaf = covered ? undefined : object.tree.leaf(Math.floor(chunk / entriesEach));
-  const read = (page: Page | undefined): Settled<void> =>
-    readBlocks(pool, object, chunk, start, length, into, at, page);
-  const again = (): Settled<void> => readChunk(pool, object, chunk, start, length, into, at);
-  const isStale = (): boolean => checkpoints !== pool.counters.checkpoints;
+function readChunk(part: Part, first: boolean): Settled<void> {
+  let result: Settled<void>;
   try {
-    const result = isPromise(leaf) ? leaf.then((page) => (isStale() ? undefined : read(page))) : read(leaf);
-    if (!isPromise(result)) return result;
-    return result.then(
-      () => (isStale() ? again() : undefined),
-      (error: unknown) => (isStale() ? again() : failed(pool, error)),
-    );
+    result = readFound(part);
   } catch (error) {
-    return failed(pool, error);
+    return recover(part, first, error);
   }
+  if (!isPromise(result)) return result;
+  return result.then(
+    () => (isStale(part) ? readAnew(part, true) : undefined),
+    (error: unknown) => recover(part, first, error),
+  );
 }
 
-function failed(pool: PoolParts, error: unknown): never {
-  if (errorKindOf(error) === 'corrupt') pool.counters.corruptBlocks += 1;
+/** A checkpoint committed since this read began. */
+function isStale({ pool, checkpoints }: Part): boolean {
+  return checkpoints !== pool.counters.checkpoints;
+}
+
+function readAnew(part: Part, first: boolean): Settled<void> {
+  return readChunk({ ...part, checkpoints: part.pool.counters.checkpoints }, first);
+}
+
+function recover(part: Part, first: boolean, error: unknown): Settled<void> {
+  if (isStale(part)) return readAnew(part, true);
+  if (errorKindOf(error) !== 'corrupt') throw error;
+  if (first) return readAnew(part, false);
+  part.pool.counters.corruptBlocks += 1;
   throw error;
+}
+
+function readFound(part: Part): Settled<void> {
+  const { object, chunk, start, length } = part;
+  const firstBlock = Math.floor(start / blockSize);
+  const lastBlock = Math.floor((start + length - 1) / blockSize);
+  const covered = !object.overlay.isEmpty && isCovered(object, chunk, firstBlock, lastBlock);
+  if (covered) return readBlocks(part, undefined);
+  const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
+  if (!isPromise(leaf)) return readBlocks(part, leaf);
+  return leaf.then((page) => (isStale(part) ? undefined : readBlocks(part, page)));
 }
 
 function isCovered(object: ObjectState, chunk: number, firstBlock: number, lastBlock: number): boolean {
@@ -77,17 +126,8 @@ function isCovered(object: ObjectState, chunk: number, firstBlock: number, lastB
   return true;
 }
 
-function readBlocks(
-  pool: PoolParts,
-  object: ObjectState,
-  chunk: number,
-  start: number,
-  length: number,
-  into: Uint8Array,
-  at: number,
-  leaf: Page | undefined,
-): Settled<void> {
-  const entry = chunk % entriesEach;
+function readBlocks(part: Part, leaf: Page | undefined): Settled<void> {
+  const { pool, object, chunk, start, length, into, at } = part;
   const lastBlock = Math.floor((start + length - 1) / blockSize);
   let waiting: Promise<void>[] | undefined;
   for (let block = Math.floor(start / blockSize); block <= lastBlock;) {
@@ -100,27 +140,21 @@ function readBlocks(
       block += 1;
       continue;
     }
-    if (code === corrupt) throw corruptBlock(chunk * pool.chunkSizeBytes + block * blockSize, String(object.store));
-    const slot = sourceSlot(layer, code, leaf, entry, block);
+    if (code === corrupt) throw corruptBlock(part, block);
+    const slot = sourceSlot(layer, code, leaf, chunk % entriesEach, block);
     if (slot < 0) {
       into.fill(0, at + from - start, at + to - start);
       block += 1;
       continue;
     }
-    let blocks = 1;
-    while (block + blocks <= lastBlock && continues(object, chunk, block + blocks, layer, leaf, entry, slot))
-      blocks += 1;
-    const end = Math.min(start + length, (block + blocks) * blockSize);
+    let end = block + 1;
+    while (end <= lastBlock && continues(part, end, layer, leaf, slot)) end += 1;
     const ref = code < 0 ? layer?.slots[-1 - code] : undefined;
-    const target = into.subarray(at + from - start, at + end - start);
-    const result = readRun(pool, { slot, ref, block, blocks }, from - block * blockSize, target, {
-      volume: String(object.store),
-      offset: chunk * pool.chunkSizeBytes + block * blockSize,
-    });
+    const result = readRun(part, { slot, ref, block, blocks: end - block }, leaf);
     if (isPromise(result)) (waiting ??= []).push(result);
-    block += blocks;
+    block = end;
   }
-  return waiting === undefined ? undefined : Promise.all(waiting).then(() => undefined);
+  return waiting === undefined ? undefined : allDone(waiting);
 }
 
 /** The slot that a block lies in, -1 where it reads as zeros. */
@@ -137,35 +171,141 @@ function sourceSlot(
 }
 
 function continues(
-  object: ObjectState,
-  chunk: number,
+  { object, chunk }: Part,
   block: number,
   layer: ChunkOverlay | undefined,
   leaf: Page | undefined,
-  entry: number,
   slot: number,
 ): boolean {
   const next = object.overlay.isEmpty ? undefined : object.overlay.layerOf(chunk, block);
   if (next !== layer) return false;
   const code = next?.codes[block] ?? nothing;
-  return code < firstArena && sourceSlot(next, code, leaf, entry, block) === slot;
+  return code < firstArena && sourceSlot(next, code, leaf, chunk % entriesEach, block) === slot;
 }
 
-type Where = { readonly volume: string; readonly offset: number };
+/** Reads blocks of one slot: from the cache, or from the disk what is not there. */
+function readRun(part: Part, run: Run, leaf: Page | undefined): Settled<void> {
+  const { cache, blocksEach } = part.pool;
+  const first = run.slot * blocksEach;
+  let waiting: Promise<void>[] | undefined;
+  for (let block = run.block, end = run.block + run.blocks; block < end;) {
+    if (copyCached(part, run.slot, block)) {
+      block += 1;
+      continue;
+    }
+    let stop = block + 1;
+    if (run.blocks >= longBlocks) stop = end;
+    else while (stop < end && !cache.has(first + stop)) stop += 1;
+    const missing = { ...run, block, blocks: stop - block };
+    const alone = leaf === undefined || run.ref !== undefined || missing.blocks >= longBlocks || !cache.hasRoom;
+    const result = alone ? readMissing(part, missing) : readWindow(part, missing, leaf);
+    if (isPromise(result)) (waiting ??= []).push(result);
+    block = stop;
+  }
+  return waiting === undefined ? undefined : allDone(waiting);
+}
 
-/** Reads and verifies blocks of one slot. Whole blocks go straight to where they are wanted. */
-function readRun(pool: PoolParts, run: Run, skip: number, target: Uint8Array, where: Where): Settled<void> {
+/** Copies what is wanted of a block, if it is cached. */
+function copyCached({ pool, start, length, into, at }: Part, slot: number, block: number): boolean {
+  const from = Math.max(start, block * blockSize);
+  const to = Math.min(start + length, (block + 1) * blockSize);
+  const base = block * blockSize;
+  return pool.cache.copyOut(slot * pool.blocksEach + block, from - base, to - base, into, at + from - start);
+}
+
+/** Reads a run from the disk and verifies it. Whole blocks go straight to where they are wanted, if the device can reach that. */
+function readMissing(part: Part, run: Run): Settled<void> {
+  const { pool, start, length, into, at } = part;
+  const from = Math.max(start, run.block * blockSize);
+  const to = Math.min(start + length, (run.block + run.blocks) * blockSize);
+  const target = into.subarray(at + from - start, at + to - start);
+  const skip = from - run.block * blockSize;
   const whole = skip === 0 && target.length === run.blocks * blockSize;
-  const bytes = whole ? target : new Uint8Array(run.blocks * blockSize);
-  const finish = (count: number): Settled<void> => {
-    bytes.fill(0, count);
-    return andThen(checksumsOf(pool, run), (checksums) => {
-      verify(bytes, checksums.words, checksums.at, where);
-      if (!whole) target.set(bytes.subarray(skip, skip + target.length));
-    });
-  };
-  const read = pool.data.read(run.slot, run.block, bytes);
-  return isPromise(read) ? read.then(finish) : finish(read);
+  if (whole && pool.data.accepts(run.slot, target)) {
+    return andThen(pool.data.read(run.slot, run.block, target), (count) => verified(part, run, target, count));
+  }
+  return readThrough(part, run, (bytes) => target.set(bytes.subarray(skip, skip + target.length)));
+}
+
+/** Reads a run into memory of the pool, and hands it over when it is verified. */
+function readThrough(part: Part, run: Run, use: (bytes: Uint8Array) => void): Settled<void> {
+  const { pool } = part;
+  return pool.scratch.use(run.blocks * blockSize, (memory) => {
+    const bytes = memory.subarray(0, run.blocks * blockSize);
+    return andThen(pool.data.read(run.slot, run.block, bytes), (count) =>
+      andThen(verified(part, run, bytes, count), () => use(bytes)),
+    );
+  });
+}
+
+/** What is shorter than its file says was never written: zeros, which do not verify. */
+function verified(part: Part, run: Run, bytes: Uint8Array, count: number): Settled<void> {
+  bytes.fill(0, count);
+  return andThen(checksumsOf(part.pool, run), ({ words, at }) => {
+    const damaged = firstDamaged(bytes, words, at);
+    if (damaged >= 0) throw corruptBlock(part, run.block + damaged);
+    keep(part, run, bytes);
+  });
+}
+
+/** What was read goes into the cache: always a short run, a long one while there is room. */
+function keep(part: Part, run: Run, bytes: Uint8Array): void {
+  const { cache, blocksEach } = part.pool;
+  if (isStale(part)) return;
+  for (let index = 0; index < run.blocks; index += 1) {
+    if (run.blocks >= longBlocks && !cache.hasRoom) return;
+    if (isStillThere(part, run, run.block + index)) {
+      cache.insert(run.slot * blocksEach + run.block + index, bytes, index * blockSize);
+    }
+  }
+}
+
+/** Nothing was written to the block since the read began: a checkpoint may be about to write over the place. */
+function isStillThere({ object, chunk }: Part, { ref }: Run, block: number): boolean {
+  const layer = object.overlay.isEmpty ? undefined : object.overlay.layerOf(chunk, block);
+  if (layer === undefined) return ref === undefined;
+  return ref !== undefined && layer.slots[-1 - (layer.codes[block] ?? nothing)] === ref;
+}
+
+/** Reads a short run with the blocks around it that lie in the same slot, and keeps those that verify. */
+function readWindow(part: Part, run: Run, leaf: Page): Settled<void> {
+  const { pool } = part;
+  const block = run.block - (run.block % windowBlocks);
+  const end = Math.ceil((run.block + run.blocks) / windowBlocks) * windowBlocks;
+  const window = { ...run, block, blocks: Math.min(end, pool.blocksEach) - block };
+  return pool.scratch.use(window.blocks * blockSize, (memory) =>
+    andThen(pool.data.read(run.slot, block, memory), (count) => {
+      const skip = (run.block - block) * blockSize;
+      const own = memory.subarray(skip, skip + run.blocks * blockSize);
+      return andThen(verified(part, run, own, Math.max(0, count - skip)), () => {
+        if (isStale(part)) return;
+        for (let index = 0; index < run.blocks; index += 1) copyOwn(part, run.block + index, own, index);
+        return andThen(checksumsOf(pool, window), ({ words, at }) => keepAround(part, window, leaf, memory, words, at));
+      });
+    }),
+  );
+}
+
+/** Copies what is wanted of a block that was read. */
+function copyOwn({ start, length, into, at }: Part, block: number, bytes: Uint8Array, index: number): void {
+  const from = Math.max(start, block * blockSize);
+  const to = Math.min(start + length, (block + 1) * blockSize);
+  const base = (index - block) * blockSize;
+  into.set(bytes.subarray(base + from, base + to), at + from - start);
+}
+
+/** Neighbours that nobody asked for: those that the map names there, that nothing lies over, and that verify. */
+function keepAround(part: Part, window: Run, leaf: Page, bytes: Uint8Array, words: Uint32Array, at: number): void {
+  const { cache, blocksEach } = part.pool;
+  const entry = part.chunk % entriesEach;
+  if (isStale(part)) return;
+  for (let index = 0; index < window.blocks; index += 1) {
+    const block = window.block + index;
+    const place = window.slot * blocksEach + block;
+    if (!cache.hasRoom || cache.has(place) || slotOf(leaf.view, entry, block) !== window.slot) continue;
+    const isRight = checksumOf(bytes.subarray(index * blockSize, (index + 1) * blockSize)) === words[at + index];
+    if (isRight && isStillThere(part, window, block)) cache.insert(place, bytes, index * blockSize);
+  }
 }
 
 /** The checksums of a run's blocks: of the overlay where it names the slot, else of the committed table. */
@@ -179,21 +319,19 @@ function checksumsOf(pool: PoolParts, run: Run): Settled<{ words: Uint32Array; a
   }));
 }
 
-/** Checksums in one leaf of the table. */
-export const checksumsEach = blockSize / 4;
-
 const noChecksums = new Uint32Array(checksumsEach);
 
-export function wordsOf(page: Page): Uint32Array {
+function wordsOf(page: Page): Uint32Array {
   return new Uint32Array(page.bytes.buffer, page.bytes.byteOffset, checksumsEach);
 }
 
-function verify(bytes: Uint8Array, checksums: Uint32Array, at: number, where: Where): void {
-  const damaged = firstDamaged(bytes, checksums, at);
-  if (damaged >= 0) throw corruptBlock(where.offset + damaged * blockSize, where.volume);
-}
-
-function corruptBlock(offset: number, volume: string): AshlarError {
+function corruptBlock({ pool, object, chunk }: Part, block: number): AshlarError {
+  const offset = chunk * pool.chunkSizeBytes + block * blockSize;
   const message = `the block at ${offset} does not match its checksum: the disk returned other data than was written`;
-  return new AshlarError('corrupt', message, { volume, offset, length: blockSize, operation: 'read' });
+  return new AshlarError('corrupt', message, {
+    volume: String(object.store),
+    offset,
+    length: blockSize,
+    operation: 'read',
+  });
 }

@@ -27,7 +27,11 @@ export async function reclaim(pool: PoolParts): Promise<void> {
 
 async function giveUp(pool: PoolParts, slots: Iterable<number>): Promise<void> {
   const free = [...slots].filter((slot) => !pool.slots.isLive(slot));
+  if (free.length === 0) return;
   // Nobody may write to one before its room is gone.
   for (const slot of free) pool.slots.claim(slot);
-  await giveBackSlots(pool, free);
+  await pool.room.withhold(
+    () => giveBackSlots(pool, free),
+    () => pool.data.sync(),
+  );
 }

@@ -1,4 +1,4 @@
-import { AshlarError, MiB } from '@ashlar/core';
+import { AshlarError, assert, MiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 
 /** How long a measured amount of free room is believed, and how many bytes may be promised on it. */
@@ -16,10 +16,15 @@ export class Room {
   readonly #reserveBytes: number;
   #freeBytes = 0;
   #measuredAt = -Infinity;
-  /** New blocks acknowledged and not yet home. */
+  /** New blocks that were let in and are not yet home: of these, those that are not recorded yet, and those that the running checkpoint brings home. */
   #promisedBytes = 0;
+  #unrecordedBytes = 0;
+  #takenBytes = 0;
   #measuredPromise = 0;
   #shrunk = false;
+  /** Room is being given back to the host, and not yet for good: so many do, and no more was free when the first of them began. */
+  #withholding = 0;
+  #mostFreeBytes = Infinity;
 
   constructor(host: Host, path: string, reserve: HostFile, reserveBytes: number) {
     this.#host = host;
@@ -31,7 +36,7 @@ export class Room {
   /** Bytes that new blocks may still take. */
   get freeBytes(): number {
     this.#measure();
-    return Math.max(0, this.#freeBytes - this.#promisedBytes);
+    return Math.max(0, Math.min(this.#freeBytes, this.#mostFreeBytes) - this.#promisedBytes);
   }
 
   /** Something is counted that a checkpoint will know exactly. */
@@ -48,14 +53,15 @@ export class Room {
     return this.#shrunk || this.freeBytes < bytes + 4 * believeBytes;
   }
 
-  /** Whether there is room for a copy of that many bytes beside all that was promised; it counts until it is home. */
+  /** Whether there is room for a copy of that many bytes beside all that was promised; then it is promised. */
   holds(bytes: number): boolean {
     if (this.isTight(bytes) && (this.#shrunk || this.freeBytes < bytes)) return false;
     this.#promisedBytes += bytes;
+    this.#unrecordedBytes += bytes;
     return true;
   }
 
-  /** Counts new blocks, or throws `no-space`. */
+  /** Counts new blocks, or throws `no-space`. What is counted is said to be `recorded` later, whatever becomes of it. */
   promise(bytes: number): void {
     if (bytes === 0) return;
     if (this.#shrunk || this.freeBytes < bytes) {
@@ -65,12 +71,42 @@ export class Room {
       }
     }
     this.#promisedBytes += bytes;
+    this.#unrecordedBytes += bytes;
   }
 
-  /** The overlay was brought home: its blocks are now counted by the host; what came since is at most `bytes`. */
-  settlePromises(bytes: number): void {
-    this.#promisedBytes = Math.min(this.#promisedBytes, bytes);
+  /** So many promised bytes are in the journal now, or have failed: the next checkpoint settles them. */
+  recorded(bytes: number): void {
+    this.#unrecordedBytes -= bytes;
+    assert(this.#unrecordedBytes >= 0, 'what is recorded was promised');
+  }
+
+  /** A checkpoint takes all that is recorded. */
+  take(): void {
+    this.#takenBytes = this.#promisedBytes - this.#unrecordedBytes;
+  }
+
+  /** What was taken is home: the host counts it from now on. */
+  settle(): void {
+    this.#promisedBytes -= this.#takenBytes;
+    this.#takenBytes = 0;
     this.#measuredAt = -Infinity;
+  }
+
+  /**
+   * Room that `giveBack` gives back to the host counts as free only when `sync` made that durable: else a loss of power would
+   * bring back what lay there, and what was acknowledged since would have no place.
+   */
+  async withhold(giveBack: () => Promise<void>, sync: () => Promise<void>): Promise<void> {
+    if (this.#withholding === 0) this.#mostFreeBytes = this.#host.freeBytes(this.#path);
+    this.#withholding += 1;
+    try {
+      await giveBack();
+      await sync();
+    } finally {
+      this.#withholding -= 1;
+      if (this.#withholding === 0) this.#mostFreeBytes = Infinity;
+      this.#measuredAt = -Infinity;
+    }
   }
 
   /** Makes the reserve stand (again). False while there is no room for it. */

@@ -1,9 +1,11 @@
 import type { ObjectId, PoolState, RecordStore, StoreId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import type { BlockArena } from './block-arena.ts';
+import type { BlockCache } from './block-cache.ts';
 import type { BlockLocks } from './block-locks.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { DataFiles } from './data-files.ts';
+import type { SlotWrites } from './fresh-slot.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { OverlayChunks } from './overlay-chunks.ts';
 import type { Overlay } from './overlay.ts';
@@ -11,6 +13,7 @@ import type { PageFile } from './page-file.ts';
 import type { PageTree } from './page-tree.ts';
 import type { RecordOverlay } from './records/record-overlay.ts';
 import type { Room } from './room.ts';
+import type { Scratch } from './scratch.ts';
 import type { SlotBitmap } from './slot-bitmap.ts';
 
 /** One object in memory: its committed map, and what the journal has on top of it. */
@@ -48,6 +51,10 @@ export type PoolParts = {
   readonly chunkSizeBytes: number;
   readonly blocksEach: number;
   readonly arena: BlockArena;
+  readonly cache: BlockCache;
+  readonly scratch: Scratch;
+  /** A block of zeros that any file may be written from. */
+  readonly zeros: Uint8Array;
   readonly slots: SlotBitmap;
   readonly pages: PageFile;
   /** Checksums by slot: a leaf holds those of 1,024 blocks. */
@@ -59,6 +66,9 @@ export type PoolParts = {
   readonly room: Room;
   readonly counters: { corruptBlocks: number; checkpoints: number };
   readonly overlayChunks: OverlayChunks;
+  readonly slotWrites: SlotWrites;
+  /** Bytes that may gather in the caches of the host and the disk before they are let out. */
+  readonly trickleBytes: number;
   /** Slots that large writes took since the last checkpoint began. */
   freshSlots: number;
   readonly broken: BrokenRule | undefined;

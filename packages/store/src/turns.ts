@@ -6,10 +6,13 @@ const sliceMs = 0.2;
 /** Cuts a long work into slices, between which everybody else has a turn. */
 export class Turns {
   readonly #host: Pick<Host, 'clock' | 'scheduler'>;
+  readonly #rest: () => number;
   #beganMs = 0;
 
-  constructor(host: Pick<Host, 'clock' | 'scheduler'>) {
+  /** `rest`: how many turns the others have between two slices; they pass quickly where nobody has anything to do. */
+  constructor(host: Pick<Host, 'clock' | 'scheduler'>, rest: () => number = () => 1) {
     this.#host = host;
+    this.#rest = rest;
     this.begin();
   }
 
@@ -22,9 +25,11 @@ export class Turns {
     return this.#host.clock.monotonicMs() - this.#beganMs >= sliceMs;
   }
 
-  /** Settles when the others had their turn, at the start of the next slice. */
+  /** Settles when the others had their turns, at the start of the next slice. */
   async next(): Promise<void> {
-    await new Promise<void>((resolve) => this.#host.scheduler.soon(resolve));
+    for (let left = this.#rest(); left > 0; left -= 1) {
+      await new Promise<void>((resolve) => this.#host.scheduler.soon(resolve));
+    }
     this.begin();
   }
 }

@@ -1,6 +1,7 @@
-import { AshlarError, andThen, errorKindOf, isPromise, KiB, type Settled } from '@ashlar/core';
+import { AshlarError, allDone, andThen, errorKindOf, isPromise, KiB, type Settled } from '@ashlar/core';
 import { blockSize, checksumBlocks } from './checksum.ts';
 import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
+import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
 import { firstArena, hole, nothing, reserved } from './overlay.ts';
 import type { SlotRef } from './overlay-chunks.ts';
@@ -9,6 +10,11 @@ import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
 /** Writes of this size and more within one chunk go to fresh slots; smaller ones into the journal. */
 const largeBytes = 64 * KiB;
+
+/** Bytes of memory that a write takes until a checkpoint: only small ones lie there. */
+export function debtOf(length: number): number {
+  return length < largeBytes ? length : 0;
+}
 
 /** Chunks that one record clears: bounds the work of one turn. */
 const chunksAtOnce = 1024;
@@ -22,11 +28,21 @@ export function writeObject(target: Target, offset: number, from: Uint8Array, du
   const end = offset + from.length;
   const before = locks.waitFor(offset, end);
   if (before !== undefined) return before.then(() => writeObject(target, offset, from, durable));
-  const written =
-    offset % blockSize === 0 && end % blockSize === 0
-      ? writeBlocks(target, offset, from)
-      : locks.run(floorBlock(offset), floorBlock(end + blockSize - 1), () => writeMerged(target, offset, from));
+  const written = writeNow(target, offset, from);
   return durable ? thenSync(written, target.pool.group) : written;
+}
+
+/** What takes effect at once, as small writes do, needs no lock; others have their blocks for themselves until they did. */
+function writeNow(target: Target, offset: number, from: Uint8Array): Settled<void> {
+  const end = offset + from.length;
+  const { locks } = target.object;
+  if (offset % blockSize !== 0 || end % blockSize !== 0) {
+    const last = floorBlock(end + blockSize - 1);
+    return locks.run(floorBlock(offset), last, () => writeMerged(target, offset, from));
+  }
+  // Where room is short it is counted first, which takes a while.
+  if (from.length < largeBytes && !target.pool.room.isTight(from.length)) return writeBlocks(target, offset, from);
+  return locks.run(offset, end, async () => writeBlocks(target, offset, from));
 }
 
 /** Reads the blocks at the ends, merges, and writes whole blocks: the journal knows no others. */
@@ -47,16 +63,25 @@ async function writeMerged(target: Target, offset: number, from: Uint8Array): Pr
 /** Whole blocks: each chunk's part by its size. */
 function writeBlocks(target: Target, offset: number, from: Uint8Array): Settled<void> {
   const { pool } = target;
-  const room = promiseRoom(target, offset, from.length);
-  if (isPromise(room)) return room.then(() => writeParts(target, offset, from));
-  return from.length < largeBytes && (offset % pool.chunkSizeBytes) + from.length <= pool.chunkSizeBytes
-    ? writeSmall(target, offset, from)
-    : writeParts(target, offset, from);
+  const promised = promiseRoom(target, offset, from.length);
+  const isSmall = from.length < largeBytes && (offset % pool.chunkSizeBytes) + from.length <= pool.chunkSizeBytes;
+  if (isSmall && !isPromise(promised)) {
+    const written = writeSmall(target, offset, from);
+    pool.room.recorded(promised);
+    return written;
+  }
+  return andThen(promised, (bytes) => settledRoom(pool, bytes, writeParts(target, offset, from)));
+}
+
+/** The promise is settled by the checkpoint that comes behind the end of an operation, however that ended. */
+function settledRoom(pool: PoolParts, bytes: number, written: Settled<void>): Settled<void> {
+  if (isPromise(written)) return written.finally(() => pool.room.recorded(bytes));
+  pool.room.recorded(bytes);
 }
 
 function writeParts(target: Target, offset: number, from: Uint8Array): Settled<void> {
   const { chunkSizeBytes } = target.pool;
-  const waiting: (void | Promise<void>)[] = [];
+  const waiting: Settled<void>[] = [];
   for (let at = 0; at < from.length;) {
     const start = (offset + at) % chunkSizeBytes;
     const length = Math.min(chunkSizeBytes - start, from.length - at);
@@ -64,7 +89,7 @@ function writeParts(target: Target, offset: number, from: Uint8Array): Settled<v
     waiting.push(length >= largeBytes ? writeLarge(target, offset + at, part) : writeSmall(target, offset + at, part));
     at += length;
   }
-  return Promise.all(waiting).then(() => undefined);
+  return allDone(waiting);
 }
 
 /** Into the journal and the overlay: one copy, one checksum a block. */
@@ -96,25 +121,36 @@ const oneChecksum = new Uint32Array(1);
 
 /** Into a slot that nothing refers to yet, then a record that points there. The bytes are not copied. */
 function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<void> {
+  const { pool } = target;
+  // On a disk that is almost full an overwrite goes where it has room: a part of a chunk may have the whole copied together.
+  const needed = from.length === pool.chunkSizeBytes ? from.length : from.length + pool.chunkSizeBytes;
+  if (!pool.room.holds(needed)) return writeSmall(target, offset, from);
+  return settledRoom(pool, needed, writeFresh(target, offset, from));
+}
+
+function writeFresh(target: Target, offset: number, from: Uint8Array): Settled<void> {
   const { pool, object } = target;
   const chunk = Math.floor(offset / pool.chunkSizeBytes);
   const block = (offset % pool.chunkSizeBytes) / blockSize;
   const blocks = from.length / blockSize;
-  // On a disk that is almost full an overwrite goes where it has room: a part of a chunk may have the whole copied together.
-  const needed = from.length === pool.chunkSizeBytes ? from.length : from.length + pool.chunkSizeBytes;
-  if (!pool.room.holds(needed)) return writeSmall(target, offset, from);
   const ref = freshSlot(target, chunk, block, blocks);
   ref.written.fill(1, block, block + blocks);
+  // Now, while the bytes are near the processor. Nobody looks for the slot's blocks before a record names it.
+  checksumBlocks(from, ref.checksums, block);
+  pool.cache.insertWritten(ref.slot * pool.blocksEach + block, from);
+  pool.slotWrites.begin(ref.slot);
   const record = (): Settled<void> => {
-    checksumBlocks(from, ref.checksums, block);
+    pool.slotWrites.end(ref.slot);
     return recordLarge(target, offset, from, chunk, block, blocks, ref);
   };
-  const failed = (error: unknown): Settled<void> =>
-    andThen(giveSlotBack(pool, object, chunk, ref), () => {
+  const failed = (error: unknown): Settled<void> => {
+    pool.slotWrites.end(ref.slot);
+    return andThen(giveSlotBack(pool, object, chunk, ref), () => {
       // An overwrite has its room where its blocks are: by the journal it gets there without taking more (promise 6).
       if (errorKindOf(error) !== 'no-space') throw error;
       return writeSmall(target, offset, from);
     });
+  };
   let written: Settled<void>;
   try {
     written = pool.data.writeNamed(ref.slot, block, from);
@@ -155,7 +191,7 @@ function freshSlot(target: Target, chunk: number, block: number, blocks: number)
   const last = overlay.slots.at(-1);
   if (last !== undefined && !last.written.subarray(block, block + blocks).includes(1)) return last;
   const ref: SlotRef = {
-    slot: pool.slots.allocate(),
+    slot: takeSlot(pool),
     checksums: new Uint32Array(pool.blocksEach),
     written: new Uint8Array(pool.blocksEach),
   };
@@ -168,7 +204,7 @@ function freshSlot(target: Target, chunk: number, block: number, blocks: number)
 function giveSlotBack(pool: PoolParts, object: ObjectState, chunk: number, ref: SlotRef): Settled<void> {
   const overlay = object.overlay.active.get(chunk);
   const used = overlay?.codes.some((code) => code < 0) ?? false;
-  if (used || overlay?.slots.at(-1) !== ref) return;
+  if (used || overlay?.slots.at(-1) !== ref || pool.slotWrites.isBusy(ref.slot)) return;
   overlay.slots.pop();
   return andThen(pool.data.punch(ref.slot, 0, pool.blocksEach), () => pool.slots.release(ref.slot));
 }
@@ -179,25 +215,25 @@ export function nextSequence(store: StoreState): number {
   return store.sequence;
 }
 
-/** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. */
-function promiseRoom(target: Target, offset: number, length: number): Settled<void> {
+/** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. Gives the bytes. */
+function promiseRoom(target: Target, offset: number, length: number): Settled<number> {
   const { room, broken } = target.pool;
-  if (broken === 'room-not-counted') return undefined;
+  if (broken === 'room-not-counted') return 0;
   if (!room.isTight(length)) {
     room.promise(length);
-    return undefined;
+    return length;
   }
   return promiseNew(target, offset, length);
 }
 
 /** Counts exactly. What was promised at the worst is known exactly behind a checkpoint: one runs before anything is refused. */
-async function promiseNew(target: Target, offset: number, length: number): Promise<void> {
+async function promiseNew(target: Target, offset: number, length: number): Promise<number> {
   const { pool, object } = target;
   for (let left = 2; ; left -= 1) {
     const bytes = await object.tree.stable(() => countNew(target, offset, length));
     try {
       pool.room.promise(bytes);
-      return;
+      return bytes;
     } catch (error) {
       if (left === 0 || !pool.room.hasPromised) throw error;
     }
@@ -274,9 +310,14 @@ async function clearBlocks(target: Target, from: number, to: number, keep: boole
   const step = chunksAtOnce * pool.chunkSizeBytes;
   for (let at = from; at < to;) {
     const end = Math.min(to, at - (at % step) + step);
-    if (keep) await promiseRoom(target, at, end - at);
-    const chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep));
-    if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
+    const promised = keep ? await promiseRoom(target, at, end - at) : 0;
+    let chunks: ReadonlySet<number>;
+    try {
+      chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep));
+      if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
+    } finally {
+      pool.room.recorded(promised);
+    }
     if (chunks.size > 0 || object.tree.root.ref === undefined) at = end;
     else at = await object.tree.stable(() => nextMapped(target, end));
   }

@@ -1,12 +1,21 @@
 import { assert, KiB, MiB } from '@ashlar/core';
 
-/** Room before a reply's payload for any head, so that both are sent as one piece. */
-export const headRoom = 64;
+/**
+ * Room before a reply's payload for any head, so that both are sent as one piece. It is a whole page, so that payloads lie where
+ * devices can reach them.
+ */
+export const headRoom = 4 * KiB;
 
 const classes = [4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB, MiB, 4 * MiB, 32 * MiB];
 
+/** Buffers are cut out of pieces of this size, or are one such piece or more each. */
+const slabBytes = 2 * MiB;
+
 /** The largest payload of a request. */
 export const largestPayload = 32 * MiB;
+
+/** Gives memory that starts at a multiple of 4 KiB. */
+export type Allocate = (length: number) => Uint8Array;
 
 /** Memory with `headRoom` bytes before `payload` bytes. */
 export class PooledBuffer {
@@ -14,9 +23,9 @@ export class PooledBuffer {
   readonly view: DataView;
   readonly sizeClass: number;
 
-  constructor(sizeClass: number) {
-    this.bytes = new Uint8Array(headRoom + (classes[sizeClass] ?? 0));
-    this.view = new DataView(this.bytes.buffer);
+  constructor(bytes: Uint8Array, sizeClass: number) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.sizeClass = sizeClass;
   }
 
@@ -28,26 +37,46 @@ export class PooledBuffer {
 /** Buffers of few sizes that are used again and again; what lies idle is bounded. */
 export class BufferPool {
   readonly #idle: PooledBuffer[][] = classes.map(() => []);
+  readonly #allocate: Allocate;
   readonly #mostIdleBytes: number;
   #idleBytes = 0;
 
-  constructor(mostIdleBytes = 32 * MiB) {
+  constructor(allocate: Allocate, mostIdleBytes = 32 * MiB) {
+    this.#allocate = allocate;
     this.#mostIdleBytes = mostIdleBytes;
   }
 
   take(length: number): PooledBuffer {
     const sizeClass = classes.findIndex((size) => size >= length);
-    assert(sizeClass >= 0, 'a length is checked before memory is taken for it');
-    const idle = this.#idle[sizeClass]?.pop();
-    if (idle === undefined) return new PooledBuffer(sizeClass);
-    this.#idleBytes -= idle.bytes.length;
-    return idle;
+    const idle = this.#idle[sizeClass];
+    assert(idle !== undefined, 'a length is checked before memory is taken for it');
+    if (idle.length === 0) this.#fill(idle, sizeClass);
+    const buffer = idle.pop();
+    assert(buffer !== undefined, 'memory was just cut up');
+    this.#idleBytes -= buffer.bytes.length;
+    return buffer;
   }
 
   give(buffer: PooledBuffer): void {
     if (this.#idleBytes + buffer.bytes.length > this.#mostIdleBytes) return;
     this.#idleBytes += buffer.bytes.length;
     this.#idle[buffer.sizeClass]?.push(buffer);
+  }
+
+  /** Lets go of what lies idle. */
+  giveBack(): void {
+    for (const idle of this.#idle) idle.length = 0;
+    this.#idleBytes = 0;
+  }
+
+  #fill(idle: PooledBuffer[], sizeClass: number): void {
+    const size = headRoom + (classes[sizeClass] ?? 0);
+    const slab = this.#allocate(Math.max(slabBytes, size));
+    const count = Math.floor(slab.length / size);
+    for (let at = 0; at < count; at += 1) {
+      idle.push(new PooledBuffer(slab.subarray(at * size, (at + 1) * size), sizeClass));
+    }
+    this.#idleBytes += count * size;
   }
 }
 
@@ -83,6 +112,7 @@ export type SessionMemory = {
   inFlight: number;
 };
 
-export function sessionMemory(): SessionMemory {
-  return { buffers: new BufferPool(), inboxes: new InboxPool(), inFlight: 0 };
+/** `allocate` brings memory that the devices below can reach without a copy, where they care. */
+export function sessionMemory(allocate: Allocate = (length) => new Uint8Array(length)): SessionMemory {
+  return { buffers: new BufferPool(allocate), inboxes: new InboxPool(), inFlight: 0 };
 }

@@ -74,9 +74,13 @@ const store = z.strictObject({
   overlaySize: size(4 * MiB, 2 ** 40)
     .default(256 * MiB)
     .describe('most memory for what is journaled and not yet home'),
-  cacheSize: size(0, 2 ** 40)
-    .default(256 * MiB)
-    .describe('memory for verified chunks'),
+  cacheSize: z
+    .union([z.literal('auto'), size(0, 2 ** 40)])
+    .default('auto')
+    .describe('memory for blocks that were read or written; "auto": an eighth of what the machine has'),
+  mapCacheSize: size(MiB, 2 ** 40)
+    .default(64 * MiB)
+    .describe('memory for pages of maps and checksums'),
 });
 
 const log = z.strictObject({

@@ -17,6 +17,50 @@ export type Piece = { slot: number; birth: number; low: number; high: number };
 /** A chunk's entry in memory. Bitmaps are pairs of unsigned 32-bit words: blocks 0 to 31 and 32 to 63. */
 export type ChunkEntry = { pieces: Piece[]; zeroLow: number; zeroHigh: number };
 
+/** Bits of a chunk's blocks. */
+type Bits = { low: number; high: number };
+
+export function hasBit(bits: Bits, block: number): boolean {
+  return ((block < 32 ? bits.low : bits.high) & (1 << (block & 31))) !== 0;
+}
+
+export function setBit(bits: Bits, block: number, on: boolean): void {
+  const bit = 1 << (block & 31);
+  if (block < 32) bits.low = (on ? bits.low | bit : bits.low & ~bit) >>> 0;
+  else bits.high = (on ? bits.high | bit : bits.high & ~bit) >>> 0;
+}
+
+export function hasZero(entry: ChunkEntry, block: number): boolean {
+  return hasBit({ low: entry.zeroLow, high: entry.zeroHigh }, block);
+}
+
+export function setZero(entry: ChunkEntry, block: number, on: boolean): void {
+  const bits = { low: entry.zeroLow, high: entry.zeroHigh };
+  setBit(bits, block, on);
+  entry.zeroLow = bits.low;
+  entry.zeroHigh = bits.high;
+}
+
+/** The blocks [first, end) lie in this piece of the entry and in no other. */
+export function claimBlocks(entry: ChunkEntry, piece: Piece, first: number, end: number): void {
+  const low = maskOf(first, end);
+  const high = maskOf(first - 32, end - 32);
+  for (const each of entry.pieces) {
+    each.low = (each === piece ? each.low | low : each.low & ~low) >>> 0;
+    each.high = (each === piece ? each.high | high : each.high & ~high) >>> 0;
+  }
+  entry.zeroLow = (entry.zeroLow & ~low) >>> 0;
+  entry.zeroHigh = (entry.zeroHigh & ~high) >>> 0;
+}
+
+/** The bits of a word from one on and below another, which may both lie outside it. */
+function maskOf(from: number, to: number): number {
+  const first = Math.max(0, from);
+  const count = Math.min(32, to) - first;
+  if (count <= 0) return 0;
+  return (count === 32 ? 0xffffffff : ((1 << count) - 1) << first) >>> 0;
+}
+
 export function readEntry(leaf: DataView, index: number): ChunkEntry {
   const at = index * entrySize;
   const pieces: Piece[] = [];
