@@ -6,7 +6,7 @@ import type { Scratch } from './scratch.ts';
 import { syncFiles } from './sync-files.ts';
 
 /** Bytes of one data file: below the largest file of every file system in use, and few files for a large pool. */
-const fileBytes = 16 * GiB;
+export const fileBytes = 16 * GiB;
 
 /**
  * The slots, in files of 16 GiB of which only what was written takes room. They bypass the page cache where the file system

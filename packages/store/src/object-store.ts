@@ -18,7 +18,8 @@ import { thenSync } from './group-commit.ts';
 import { Overlay } from './overlay.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { readObject } from './read.ts';
-import { keyRange, opened, recordKey } from './records/keys.ts';
+import { opened, recordKey } from './records/keys.ts';
+import { scanMerged } from './records/scan.ts';
 import { blocksInUse } from './space.ts';
 import { blockSize } from './checksum.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
@@ -167,19 +168,8 @@ export class LocalObjectStore implements ObjectStore {
 
   scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {
     this.#check();
-    const changed = this.#store.records.range(from, to);
-    const hidden = new Set(changed.map(({ key }) => Buffer.from(key).toString('latin1')));
-    const found = changed.flatMap(({ key, value }) => (value === null ? [] : [{ key, value: Uint8Array.from(value) }]));
-    const prefix = keyRange('r', this.#store.id).from.length;
-    let kept = 0;
-    this.#pool.records.scan(recordKey(this.#store.id, from), recordKey(this.#store.id, to), (name, bytes) => {
-      const key = Uint8Array.from(name.subarray(prefix));
-      if (hidden.has(Buffer.from(key).toString('latin1'))) return true;
-      found.push({ key, value: Uint8Array.from(opened(name, bytes)) });
-      kept += 1;
-      return kept < limit;
-    });
-    return found.sort((a, b) => Buffer.compare(a.key, b.key)).slice(0, limit);
+    const { records } = this.#pool;
+    return scanMerged({ records, overlay: this.#store.records }, this.#store.id, from, to, limit);
   }
 
   sync(): Settled<void> {

@@ -51,7 +51,7 @@ const mostTrickleBytes = 8 * MiB;
 
 type Opened = { readonly parts: PoolParts; readonly journal: Journal; readonly lock: HostFile };
 
-const startPosition: JournalPosition = { generation: 1, number: 0, segment: -1, offset: 0, previous: 0 };
+export const startPosition: JournalPosition = { generation: 1, number: 0, segment: -1, offset: 0, previous: 0 };
 
 /** Everything of a pool, recovered and ready for appends. */
 export async function openParts(host: Host, path: string, settings: Settings): Promise<Opened> {

@@ -1,7 +1,9 @@
 import { assert, MiB, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, checksumOf } from './checksum.ts';
+import type { BrokenRule } from './broken-rule.ts';
 import { Damage } from './damage.ts';
+import type { DataFiles } from './data-files.ts';
 import { decodeHead, decodeRecords, headerLengthAt, type Frame, type JournalRecord } from './format/journal-frame.ts';
 import { entriesEach } from './format/map-leaf.ts';
 import type { JournalPosition } from './journal.ts';
@@ -25,6 +27,40 @@ export type Recovered = {
 /** Where a frame is: a journal may hold more than memory should. */
 type Found = { readonly frame: Frame; readonly file: HostFile; readonly offset: number };
 
+/** What a look at the journal needs of a pool. */
+export type JournalSource = {
+  readonly poolId: string;
+  readonly chunkSizeBytes: number;
+  readonly data: Pick<DataFiles, 'read'>;
+  readonly broken?: BrokenRule | undefined;
+};
+
+/** What a recovery finds. */
+export type JournalLook = {
+  /** Every frame behind the position, in order. */
+  readonly found: readonly Found[];
+  /** The highest number that a frame says is durable, -1 where none does. */
+  readonly durable: number;
+  /** Those of `found` to take over, from the first on. */
+  readonly taken: readonly Verified[];
+  /** How many are missing that were promised. */
+  readonly missing: number;
+  readonly cutSegments: number;
+};
+
+/** Reads a journal behind a position and says what of it is to be taken over. Changes nothing. */
+export async function lookAtJournal(
+  source: JournalSource,
+  files: readonly HostFile[],
+  position: JournalPosition,
+): Promise<JournalLook> {
+  const found = new Scan(files, source.poolId, position).read();
+  const cutSegments = countCut(files, found);
+  const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
+  const { frames, missing } = await longestPrefix(source, found, position.number, durable);
+  return { found, durable, taken: frames, missing, cutSegments };
+}
+
 /**
  * Rule 3: takes over the longest prefix whose frames, and the slots they point to, verify. What is damaged at or below
  * the last durable mark was promised: its blocks answer `corrupt` and the frames behind it are still taken over.
@@ -32,14 +68,11 @@ type Found = { readonly frame: Frame; readonly file: HostFile; readonly offset: 
 export async function recover(pool: PoolParts, directory: string, position: JournalPosition): Promise<Recovered> {
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
-    const found = new Scan(files, pool.poolId, position).read();
-    const cutSegments = countCut(files, found);
-    const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
-    const { frames, missing } = await longestPrefix(pool, found, position.number, durable);
-    for (const { item, damaged } of frames) await applyFrame(pool, item, damaged);
+    const { found, taken, missing, cutSegments } = await lookAtJournal(pool, files, position);
+    for (const { item, damaged } of taken) await applyFrame(pool, item, damaged);
     pool.counters.corruptBlocks += countCorrupt(pool);
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
-    if (frames.length > 0) await syncAll(pool.host, directory);
+    if (taken.length > 0) await syncAll(pool.host, directory);
     const last = found.at(-1)?.frame.number ?? position.number;
     const nextNumber = Math.max(position.number, last + 1);
     return { nextNumber, damagedFrames: missing, cutSegments };
@@ -58,7 +91,8 @@ function countCut(files: readonly HostFile[], found: readonly Found[]): number {
   return [...used].filter((file) => file.size() < whole || file.size() % MiB !== 0).length;
 }
 
-type Verified = { readonly item: Found; readonly damaged: ReadonlySet<string> };
+/** A frame, and which of its blocks do not verify (`r:b`, block b of record r). */
+export type Verified = { readonly item: Found; readonly damaged: ReadonlySet<string> };
 
 /**
  * The frames to take over, and how many are missing that were promised. A block that does not verify ends the history
@@ -66,7 +100,7 @@ type Verified = { readonly item: Found; readonly damaged: ReadonlySet<string> };
  * home over a slot that the journal still names.
  */
 async function longestPrefix(
-  pool: PoolParts,
+  pool: JournalSource,
   found: readonly Found[],
   first: number,
   durable: number,
@@ -93,7 +127,8 @@ async function longestPrefix(
   return { frames: frames.slice(0, length), missing };
 }
 
-function damagedOf(record: JournalRecord, index: number, damaged: ReadonlySet<string>): number[] {
+/** The indexes of a record's blocks that do not verify. */
+export function damagedOf(record: JournalRecord, index: number, damaged: ReadonlySet<string>): number[] {
   if (damaged.size === 0 || (record.kind !== 'data' && record.kind !== 'slots')) return [];
   return [...record.checksums.keys()].filter((block) => damaged.has(`${index}:${block}`));
 }
@@ -186,7 +221,7 @@ class Scan {
   }
 }
 
-function recordsOf({ frame, file, offset }: Found): JournalRecord[] {
+export function recordsOf({ frame, file, offset }: Found): JournalRecord[] {
   const header = new Uint8Array(frame.headerBytes);
   file.readSync(offset, header);
   return decodeRecords(header, frame);
@@ -200,7 +235,7 @@ function dataOf({ frame, file, offset }: Found): Uint8Array {
 
 /** Keys of blocks of a frame that do not match: `r:b`, block b of record r. */
 async function verifyFrame(
-  pool: PoolParts,
+  pool: JournalSource,
   found: Found,
   records: readonly JournalRecord[],
 ): Promise<ReadonlySet<string>> {

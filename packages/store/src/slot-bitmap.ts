@@ -1,7 +1,8 @@
 import { assert } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 
-const bitsEach = blockSize * 8;
+/** Slots (or pages) that one record of the database says the use of: one bit each, the lowest bit of a byte first. */
+export const slotsInBitmap = blockSize * 8;
 
 /**
  * Which slots (or pages) are in use. `live` is what may not be given out now; `durable` is what the last checkpoint
@@ -9,8 +10,8 @@ const bitsEach = blockSize * 8;
  * commit is durable (rule 1e).
  */
 export class SlotBitmap {
-  #live = new Uint32Array(bitsEach / 32);
-  #durable = new Uint32Array(bitsEach / 32);
+  #live = new Uint32Array(slotsInBitmap / 32);
+  #durable = new Uint32Array(slotsInBitmap / 32);
   #liveCount = 0;
   #next = 0;
   /** Free slots whose room the host still keeps for them: the first to be used again. */
@@ -111,7 +112,7 @@ export class SlotBitmap {
   /** The pages of `durable` that changed since the last call, each one block. */
   takeDirty(): { readonly index: number; readonly bytes: Uint8Array }[] {
     const pages = [...this.#dirty].map((index) => {
-      const words = this.#durable.slice((index * bitsEach) / 32, ((index + 1) * bitsEach) / 32);
+      const words = this.#durable.slice((index * slotsInBitmap) / 32, ((index + 1) * slotsInBitmap) / 32);
       return { index, bytes: new Uint8Array(words.buffer) };
     });
     this.#dirty.clear();
@@ -120,13 +121,13 @@ export class SlotBitmap {
 
   /** Takes one written page over, at start. */
   load(index: number, bytes: Uint8Array): void {
-    this.#grow((index + 1) * bitsEach - 1);
+    this.#grow((index + 1) * slotsInBitmap - 1);
     const copy = Uint8Array.from(bytes);
     const words = new Uint32Array(copy.buffer);
-    this.#durable.set(words, (index * bitsEach) / 32);
+    this.#durable.set(words, (index * slotsInBitmap) / 32);
     for (let word = 0; word < words.length; word += 1) {
       const bits = words[word] ?? 0;
-      const at = (index * bitsEach) / 32 + word;
+      const at = (index * slotsInBitmap) / 32 + word;
       this.#live[at] = (this.#live[at] ?? 0) | bits;
     }
     this.#liveCount = countBits(this.#live);
@@ -136,7 +137,7 @@ export class SlotBitmap {
     const word = this.#durable[slot >>> 5] ?? 0;
     const bit = 1 << (slot & 31);
     this.#durable[slot >>> 5] = inUse ? word | bit : word & ~bit;
-    this.#dirty.add(Math.floor(slot / bitsEach));
+    this.#dirty.add(Math.floor(slot / slotsInBitmap));
   }
 
   #take(slot: number): void {

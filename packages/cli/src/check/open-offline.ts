@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { AshlarError, systemStore, type ObjectStore, type Pool } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import { openPool } from '@ashlar/store';
+import { openPool, PoolInspection } from '@ashlar/store';
 
 export type Offline = { readonly path: string; readonly pool: Pool; readonly records: ObjectStore };
 
@@ -25,5 +25,15 @@ export async function withPool<T>(data: string, use: (offline: Offline) => Promi
     return await use({ path, pool, records: await pool.openStore(systemStore) });
   } finally {
     await pool.close();
+  }
+}
+
+/** Looks into the pool of a server that does not run, for as long as `use` takes, and changes nothing in it. */
+export async function withInspection<T>(data: string, use: (inspection: PoolInspection) => Promise<T>): Promise<T> {
+  const inspection = PoolInspection.open(createRealHost(), poolPath(resolve(data)));
+  try {
+    return await use(inspection);
+  } finally {
+    await inspection.close();
   }
 }

@@ -1,10 +1,11 @@
 import { AshlarError, type RecordStore } from '@ashlar/core';
 import { open } from 'lmdb';
 
-/** LMDB without a write map: a full disk is an error, never a signal. */
-export function openLmdb(path: string): RecordStore {
+/** LMDB without a write map: a full disk is an error, never a signal. One that is only read must be there. */
+export function openLmdb(path: string, readOnly = false): RecordStore {
   const environment = open<Buffer, Buffer>({
     path,
+    readOnly,
     encoding: 'binary',
     keyEncoding: 'binary',
     compression: false,

@@ -1,0 +1,113 @@
+import { AshlarError, type RecordStore } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { blockSize } from '../checksum.ts';
+import { decodeSuperblock, type Superblock } from '../format/superblock.ts';
+import type { JournalPosition } from '../journal.ts';
+import { startPosition } from '../open.ts';
+import type { TreeRoot } from '../page-tree.ts';
+import { emptyTree } from '../page-tree.ts';
+import { getPacked, poolKey, type PoolRecord } from '../records/keys.ts';
+import { openLmdb } from '../records/lmdb.ts';
+import { Scratch } from '../scratch.ts';
+import { PageReader } from './page-reader.ts';
+import { SlotReader } from './slot-reader.ts';
+
+/** Everything of a pool that nobody has open, to look at. */
+export type PoolFiles = {
+  readonly host: Host;
+  readonly path: string;
+  readonly superblock: Superblock;
+  readonly blocksEach: number;
+  readonly records: RecordStore;
+  readonly pages: PageReader;
+  readonly data: SlotReader;
+  /** The pool's own record: nothing where it is missing or damaged. */
+  readonly record: PoolRecord | undefined;
+  readonly close: () => Promise<void>;
+};
+
+export type InspectOptions = {
+  /** Opens the records' database at a path; LMDB unless a simulator brings its own. */
+  readonly openRecords?: (path: string) => RecordStore;
+};
+
+/**
+ * Opens what a pool consists of and changes nothing: neither is the journal recovered nor anything made that is not there.
+ * `busy` where a server has the pool: what is read beside it is of several moments, and so is nothing that ever was.
+ */
+export function openPoolFiles(host: Host, path: string, options: InspectOptions): PoolFiles {
+  const lock = lockOf(host, path);
+  const opened: { close(): void | Promise<void> }[] = lock === undefined ? [] : [lock];
+  const keep = <T extends { close(): void | Promise<void> }>(part: T): T => {
+    opened.push(part);
+    return part;
+  };
+  const close = async (): Promise<void> => {
+    for (const part of opened.splice(0).reverse()) await part.close();
+  };
+  try {
+    const superblock = identityOf(host, `${path}/ashlar.pool`);
+    const records = keep(recordsOf(host, `${path}/records`, options));
+    const scratch = new Scratch(host);
+    const pages = keep(new PageReader(host, `${path}/pages`, scratch));
+    const data = keep(new SlotReader(host, `${path}/data`, superblock.chunkSizeBytes, scratch));
+    const blocksEach = superblock.chunkSizeBytes / blockSize;
+    return { host, path, superblock, blocksEach, records, pages, data, record: recordOf(records), close };
+  } catch (error) {
+    void close();
+    throw error;
+  }
+}
+
+/** Held together with others that only look, and with no server. */
+function lockOf(host: Host, path: string): HostFile | undefined {
+  const name = `${path}/lock`;
+  if (host.stat(name) === undefined) return undefined;
+  const lock = host.open(name, { readOnly: true });
+  if (lock.tryLock(false)) return lock;
+  lock.close();
+  throw new AshlarError(
+    'busy',
+    `a server uses the pool in ${path}: stop it first, since what it changes cannot be read`,
+    {
+      path,
+    },
+  );
+}
+
+function identityOf(host: Host, name: string): Superblock {
+  const file = host.open(name, { readOnly: true });
+  try {
+    const block = new Uint8Array(blockSize);
+    file.readSync(0, block);
+    return decodeSuperblock(block, name);
+  } finally {
+    file.close();
+  }
+}
+
+function recordsOf(host: Host, path: string, { openRecords }: InspectOptions): RecordStore {
+  if (openRecords !== undefined) return openRecords(path);
+  if (host.stat(path) === undefined)
+    throw new AshlarError('corrupt', `${path} is missing: the pool has no maps`, { path });
+  return openLmdb(path, true);
+}
+
+function recordOf(records: RecordStore): PoolRecord | undefined {
+  try {
+    return getPacked<PoolRecord>(records, poolKey);
+  } catch (error) {
+    if (error instanceof AshlarError && error.kind === 'corrupt') return undefined;
+    throw error;
+  }
+}
+
+/** Where a recovery begins to read the journal. */
+export function positionOf({ record }: PoolFiles): JournalPosition {
+  return record?.position ?? startPosition;
+}
+
+/** The table of the checksums of all slots. */
+export function checksumRootOf({ record }: PoolFiles): TreeRoot {
+  return record?.checksumRoot === undefined ? emptyTree : { ref: record.checksumRoot, levels: record.checksumLevels };
+}

@@ -1,0 +1,75 @@
+import { systemStore, type ObjectId, type StoreId, type Settled } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import type { JournalPosition } from '../journal.ts';
+import type { ObjectRecord } from '../records/keys.ts';
+import { scanMerged } from '../records/scan.ts';
+import { JournalView } from './journal-view.ts';
+import { objectRecordOf, rootOf, walkMap, type MapRow } from './map-rows.ts';
+import { openPoolFiles, positionOf, type InspectOptions, type PoolFiles } from './pool-files.ts';
+import { recordRows, type RecordRow } from './record-rows.ts';
+import { viewSlot, type SlotView } from './slot-view.ts';
+
+/** Looks into the pool of a server that does not run, and changes nothing in it. */
+export class PoolInspection {
+  readonly #files: PoolFiles;
+  #journal: JournalView | undefined;
+
+  private constructor(files: PoolFiles) {
+    this.#files = files;
+  }
+
+  /** Fails with `busy` where a server has the pool, `not-found`, `corrupt`, `unsupported`, `denied`. */
+  static open(host: Host, path: string, options: InspectOptions = {}): PoolInspection {
+    return new PoolInspection(openPoolFiles(host, path, options));
+  }
+
+  /** Bytes. */
+  get chunkSizeBytes(): number {
+    return this.#files.superblock.chunkSizeBytes;
+  }
+
+  /** Where the journal goes on behind the last checkpoint. */
+  get position(): JournalPosition {
+    return positionOf(this.#files);
+  }
+
+  /** The journal behind the last checkpoint. */
+  async journal(): Promise<JournalView> {
+    return (this.#journal ??= await JournalView.open(this.#files));
+  }
+
+  /** Every record of the database, the pool's own ones too. */
+  records(): Iterable<RecordRow> {
+    return recordRows(this.#files.records);
+  }
+
+  /** As ObjectStore.scanRecords of the catalogue's store; what is in the journal only is there as well. Fails with `corrupt`. */
+  async scanRecords(
+    from: Uint8Array,
+    to: Uint8Array,
+    limit: number,
+  ): Promise<{ readonly key: Uint8Array; readonly value: Uint8Array }[]> {
+    const overlay = (await this.journal()).catalogueChanges();
+    return scanMerged({ records: this.#files.records, overlay }, systemStore, from, to, limit);
+  }
+
+  /** What the database says of an object, nothing where only the journal knows it. Fails with `corrupt`. */
+  objectRecord(store: StoreId, object: ObjectId): ObjectRecord | undefined {
+    return objectRecordOf(this.#files, store, object);
+  }
+
+  /** Tells the chunks of an object's committed map in order, one after the other. */
+  async walkMap(record: ObjectRecord, visit: (row: MapRow) => Settled<void>): Promise<void> {
+    await walkMap(this.#files, rootOf(record), visit);
+  }
+
+  /** Fails with `out-of-range`. */
+  async slot(slot: number): Promise<SlotView> {
+    return await viewSlot(this.#files, await this.journal(), slot);
+  }
+
+  async close(): Promise<void> {
+    this.#journal?.close();
+    await this.#files.close();
+  }
+}
