@@ -135,10 +135,11 @@ export class GroupCommit {
   }
 
   /**
-   * So many bytes went to the disk. What gathers in its cache, or the host's, is let out bit by bit: a flush that comes late stops
-   * everything else for as long as all of it takes.
+   * Small writes of so many bytes are in the journal. What gathers in the caches below is let out bit by bit: a flush that comes
+   * late stops everything else for as long as all of it takes. Large writes are let out by the checkpoints that they bring about:
+   * a stream of them moves as many bytes either way, and the same stop cut into many would slow it from the first moment on.
    */
-  wrote(bytes: number): void {
+  #wrote(bytes: number): void {
     this.#unsyncedBytes += bytes;
     if (this.#unsyncedBytes < this.#trickleBytes || this.#running !== undefined || this.#failure !== undefined) return;
     // Who must know of a failure hears of it at the next operation.
@@ -177,7 +178,8 @@ export class GroupCommit {
         batch.reject(this.#failure);
         continue;
       }
-      const bytes = batch.builder.headerBytes + batch.builder.dataBlocks * blockSize;
+      const carried = batch.builder.dataBlocks * blockSize;
+      const bytes = batch.builder.headerBytes + carried;
       if (!this.#journal.hasRoom(bytes)) {
         this.#later(this.#journal.waitForRoom());
         return;
@@ -187,7 +189,7 @@ export class GroupCommit {
         () => this.#journal.append(batch.builder, batch.parts, bytes),
         () => {
           this.#appended(batch, sync);
-          this.wrote(bytes);
+          this.#wrote(carried);
         },
         (error) => {
           this.#fail(error);
