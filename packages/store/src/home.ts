@@ -77,33 +77,36 @@ function overwrite(
   }
 }
 
-/** Brings a chunk home whose entry changes. */
-async function rearrange(
+/** Brings a chunk home whose entry changes. Settles at once where its leaves are cached, so that the transfers of many go together. */
+function rearrange(
   pool: PoolParts,
   object: ObjectState,
   chunk: number,
   overlay: ChunkOverlay,
   freed: Freed,
   transfers: Transfers,
-): Promise<void> {
-  const changed = object.tree.change(Math.floor(chunk / entriesEach));
-  const leaf = isPromise(changed) ? await changed : changed;
+): Settled<void> {
   const index = chunk % entriesEach;
-  const entry = readEntry(leaf.view, index);
-  const before = blocksOf(entry);
-  const old = entry.pieces.map((piece) => ({ ...piece }));
-  const placing = placeBlocks(pool, entry, overlay, freed, transfers, 0);
-  if (isPromise(placing)) await placing;
-  if (entry.pieces.length > piecesEach) {
-    // Some of what is copied together may still be on its way.
-    await transfers.drained();
-    await gather(pool, entry, freed);
-  }
-  dropEmpty(pool, entry);
-  keepRoom(pool, entry, overlay, freed);
-  noteFreed(pool, overlay, old, entry, freed);
-  writeEntry(leaf.view, index, entry);
-  object.mappedBlocks += blocksOf(entry) - before;
+  return andThen(object.tree.change(Math.floor(chunk / entriesEach)), ({ view }) => {
+    const entry = readEntry(view, index);
+    const before = blocksOf(entry);
+    const old = entry.pieces.map((piece) => ({ ...piece }));
+    return andThen(placeBlocks(pool, entry, overlay, freed, transfers, 0), () =>
+      andThen(entry.pieces.length > piecesEach ? gatherPieces(pool, entry, freed, transfers) : undefined, () => {
+        dropEmpty(pool, entry);
+        keepRoom(pool, entry, overlay, freed);
+        noteFreed(pool, overlay, old, entry, freed);
+        writeEntry(view, index, entry);
+        object.mappedBlocks += blocksOf(entry) - before;
+      }),
+    );
+  });
+}
+
+/** Some of what is copied together may still be on its way. */
+async function gatherPieces(pool: PoolParts, entry: ChunkEntry, freed: Freed, transfers: Transfers): Promise<void> {
+  await transfers.drained();
+  await gather(pool, entry, freed);
 }
 
 /** Places the blocks from `first` on. Settles at once where checksums are cached, as a rule. */
