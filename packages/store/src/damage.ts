@@ -1,5 +1,9 @@
+import type { ObjectId } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import type { JournalRecord } from './format/journal-frame.ts';
+
+/** Bytes of an object that are damaged. */
+export type DamagedRun = { readonly offset: number; readonly length: number };
 
 /** Blocks of objects that a run of journal records left damaged: written by one of them, and by none behind it. */
 export class Damage {
@@ -14,6 +18,19 @@ export class Damage {
     return this.#blocks.size === 0;
   }
 
+  /** A block that was damaged before the first record. */
+  addBlock(object: ObjectId, block: number): void {
+    const blocks = this.#blocks.get(object) ?? new Set();
+    this.#blocks.set(object, blocks.add(block));
+  }
+
+  /** What is damaged now: each object's blocks in order, neighbours joined. */
+  runs(): Map<ObjectId, DamagedRun[]> {
+    const found = new Map<ObjectId, DamagedRun[]>();
+    for (const [object, blocks] of this.#blocks) found.set(object, runsOf(blocks));
+    return found;
+  }
+
   /** Takes the next record into account; `damaged` are the indexes of those of its blocks that do not verify. */
   add(record: JournalRecord, damaged: readonly number[]): void {
     if (this.isEmpty && damaged.length === 0) return;
@@ -24,9 +41,21 @@ export class Damage {
     const first = start / blockSize;
     const count = record.kind === 'clear' ? record.length / blockSize : record.checksums.length;
     const blocks = this.#blocks.get(record.object) ?? new Set();
-    for (const block of blocks) if (block >= first && block < first + count) blocks.delete(block);
+    if (count < blocks.size) for (let block = first; block < first + count; block += 1) blocks.delete(block);
+    else for (const block of blocks) if (block >= first && block < first + count) blocks.delete(block);
     for (const index of damaged) blocks.add(first + index);
     if (blocks.size === 0) this.#blocks.delete(record.object);
     else this.#blocks.set(record.object, blocks);
   }
+}
+
+function runsOf(blocks: ReadonlySet<number>): DamagedRun[] {
+  const runs: DamagedRun[] = [];
+  for (const block of [...blocks].sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    const offset = block * blockSize;
+    if (last === undefined || last.offset + last.length !== offset) runs.push({ offset, length: blockSize });
+    else runs[runs.length - 1] = { offset: last.offset, length: last.length + blockSize };
+  }
+  return runs;
 }

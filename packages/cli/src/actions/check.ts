@@ -1,22 +1,33 @@
 import { formatSize } from '@ashlar/core';
 import { Presets, SingleBar } from 'cli-progress';
 import { checkPool, type PoolCheck, type Progress } from '../check/check-pool.ts';
-import { withPool } from '../check/open-offline.ts';
+import { withInspection } from '../check/open-offline.ts';
 import { exitStatus } from '../failure.ts';
 import { show } from '../output.ts';
 
 export type CheckOptions = { readonly data?: string; readonly json?: boolean };
 
-function describe({ ok, path, state, reason, volumes, strayStores }: PoolCheck): string {
-  const lines = [`pool ${path}: ${reason === undefined ? state : `${state}: ${reason}`}`];
+type Damage = PoolCheck['otherDamage'][number]['damage'];
+
+function damageLines(name: string, read: string, damage: Damage): string[] {
+  const found = damage.length === 0 ? 'no damage' : `${damage.length} damaged run${damage.length === 1 ? '' : 's'}`;
+  return [
+    `${name}: ${read}${found}`,
+    ...damage.map(({ offset, length }) => `  ${length} bytes at ${offset} cannot be read as they were written`),
+  ];
+}
+
+function describe(found: PoolCheck): string {
+  const { ok, path, volumes, otherDamage, strayStores, problems, problemCount, journalFrames } = found;
+  const lines = [`pool ${path}: ${problemCount === 0 ? 'no problems' : `${problemCount} problems`}`];
+  lines.push(...problems.map(({ sentence }) => `  ${sentence}`));
+  if (problemCount > problems.length) lines.push(`  and ${problemCount - problems.length} more`);
   for (const { name, dataBytes, damage } of volumes) {
-    lines.push(
-      `volume ${name}: ${formatSize(dataBytes)} read, ${damage.length === 0 ? 'no damage' : `${damage.length} damaged run${damage.length === 1 ? '' : 's'}`}`,
-    );
-    for (const { offset, length } of damage)
-      lines.push(`  ${length} bytes at ${offset} cannot be read as they were written`);
+    lines.push(...damageLines(`volume ${name}`, `${formatSize(dataBytes)} read, `, damage));
   }
+  for (const { object, damage } of otherDamage) lines.push(...damageLines(`object ${object} of no volume`, '', damage));
   if (strayStores.length > 0) lines.push(`${strayStores.length} half-made volumes: the next start removes them`);
+  if (journalFrames > 0) lines.push(`${journalFrames} frames of the journal are good: the next start brings them home`);
   lines.push(ok ? 'everything is in order' : 'damage was found: restore what is named above from a copy');
   return lines.join('\n');
 }
@@ -38,7 +49,7 @@ function withBar<T>(use: (progress: Progress) => Promise<T>): Promise<T> {
 /** Gives the status that the process should end with. */
 export async function check(options: CheckOptions): Promise<number> {
   const data = options.data ?? process.env['ASHLAR_DATA'] ?? 'ashlar-data';
-  const found = await withPool(data, (offline) => withBar((progress) => checkPool(offline, progress)));
+  const found = await withInspection(data, (inspection) => withBar((progress) => checkPool(inspection, progress)));
   show(options.json, found, describe);
   return found.ok ? exitStatus.done : exitStatus.failed;
 }

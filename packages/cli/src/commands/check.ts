@@ -12,7 +12,7 @@ export function addCheckCommand(program: Command, setStatus: (status: number) =>
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nWhat the journal holds is recovered first. Status 1 where damage was found.\n\nExample:\n  ashlar check --data /srv/pool',
+      '\nChanges nothing: what is wrong is told, not mended. Status 1 where something is.\n\nExample:\n  ashlar check --data /srv/pool',
     )
     .action(
       later(

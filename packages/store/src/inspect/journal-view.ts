@@ -58,6 +58,11 @@ export class JournalView {
     return this.#look.cutSegments;
   }
 
+  /** Frames that a recovery takes over. */
+  get takenCount(): number {
+    return this.#look.taken.length;
+  }
+
   /** Numbers that no frame has though a later frame says that they were durable: [first, end). */
   holes(): { readonly first: number; readonly end: number }[] {
     const holes: { first: number; end: number }[] = [];

@@ -3,6 +3,7 @@ import type { Host } from '@ashlar/host';
 import type { JournalPosition } from '../journal.ts';
 import type { ObjectRecord } from '../records/keys.ts';
 import { scanMerged } from '../records/scan.ts';
+import { checkFiles, type CheckProgress, type PoolReport } from './check.ts';
 import { JournalView } from './journal-view.ts';
 import { objectRecordOf, rootOf, walkMap, type MapRow } from './map-rows.ts';
 import { openPoolFiles, positionOf, type InspectOptions, type PoolFiles } from './pool-files.ts';
@@ -21,6 +22,10 @@ export class PoolInspection {
   /** Fails with `busy` where a server has the pool, `not-found`, `corrupt`, `unsupported`, `denied`. */
   static open(host: Host, path: string, options: InspectOptions = {}): PoolInspection {
     return new PoolInspection(openPoolFiles(host, path, options));
+  }
+
+  get path(): string {
+    return this.#files.path;
   }
 
   /** Bytes. */
@@ -66,6 +71,11 @@ export class PoolInspection {
   /** Fails with `out-of-range`. */
   async slot(slot: number): Promise<SlotView> {
     return await viewSlot(this.#files, await this.journal(), slot);
+  }
+
+  /** Reads and verifies everything that the pool keeps. */
+  async check(progress: CheckProgress): Promise<PoolReport> {
+    return await checkFiles(this.#files, await this.journal(), progress);
   }
 
   async close(): Promise<void> {

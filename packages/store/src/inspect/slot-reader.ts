@@ -39,11 +39,11 @@ export class SlotReader {
       return 0;
     }
     const offset = ((slot * this.#slotBytes) % fileBytes) + block * blockSize;
+    if (file.accepts(into)) return andThen(file.read(offset, into), (count) => zerosBehind(into, count));
     return this.#scratch.use(into.length, (memory) =>
       andThen(file.read(offset, memory.subarray(0, into.length)), (count) => {
         into.set(memory.subarray(0, count));
-        into.fill(0, count);
-        return count;
+        return zerosBehind(into, count);
       }),
     );
   }
@@ -52,4 +52,9 @@ export class SlotReader {
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
   }
+}
+
+function zerosBehind(into: Uint8Array, count: number): number {
+  into.fill(0, count);
+  return count;
 }

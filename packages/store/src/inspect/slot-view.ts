@@ -76,7 +76,7 @@ function isUsed({ records }: PoolFiles, slot: number): boolean | undefined {
 }
 
 /** Every piece of every map, those of deleted objects as well, that lies in one of the slots. */
-async function referrersOf(pool: PoolFiles, slots: ReadonlySet<number>): Promise<Map<number, SlotReferrer[]>> {
+export async function referrersOf(pool: PoolFiles, slots: ReadonlySet<number>): Promise<Map<number, SlotReferrer[]>> {
   const found = new Map<number, SlotReferrer[]>();
   for (const { kind, numbers, value } of recordRows(pool.records)) {
     if ((kind !== 'object' && kind !== 'deleted') || value === undefined) continue;

@@ -1,0 +1,25 @@
+import type { ChunkEntry } from '../format/map-leaf.ts';
+
+/** The bits of blocks below `count` in a word whose first bit is block `first`. */
+function maskBelow(count: number, first: number): number {
+  const bits = Math.max(0, Math.min(32, count - first));
+  return (bits === 32 ? 0xffffffff : (1 << bits) - 1) >>> 0;
+}
+
+/** What is wrong with a chunk's entry, of which `inside` blocks are in the object; the rest of a sentence, or nothing. */
+export function checkEntry({ pieces, zeroLow, zeroHigh }: ChunkEntry, inside: number): string | undefined {
+  let low = zeroLow;
+  let high = zeroHigh;
+  let overlap = 0;
+  for (const piece of pieces) {
+    overlap |= (low & piece.low) | (high & piece.high);
+    low |= piece.low;
+    high |= piece.high;
+  }
+  if (overlap !== 0) return 'has a block in two places';
+  if (((low & ~maskBelow(inside, 0)) | (high & ~maskBelow(inside, 32))) !== 0) {
+    return 'has blocks behind the end of its object';
+  }
+  if ((zeroLow | zeroHigh) !== 0 && pieces.length === 0) return 'keeps room in no slot';
+  return undefined;
+}

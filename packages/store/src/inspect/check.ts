@@ -1,0 +1,327 @@
+import { type ObjectId, type StoreId } from '@ashlar/core';
+import { blockSize } from '../checksum.ts';
+import { Damage, type DamagedRun } from '../damage.ts';
+import { blocksOf, entriesEach, readEntry, type ChunkEntry } from '../format/map-leaf.ts';
+import type { Page } from '../page-file.ts';
+import type { TreeRoot } from '../page-tree.ts';
+import { poolKey, type ObjectRecord } from '../records/keys.ts';
+import { checksumsEach } from '../slot-checksums.ts';
+import { Census, type Run } from './census.ts';
+import { checkEntry } from './check-entry.ts';
+import { Findings, type Problem } from './findings.ts';
+import type { JournalView } from './journal-view.ts';
+import { rootOf } from './map-rows.ts';
+import { walkTree } from './page-reader.ts';
+import { checksumRootOf, type PoolFiles } from './pool-files.ts';
+import { recordRows, type RecordRow } from './record-rows.ts';
+import { referrersOf } from './slot-view.ts';
+import { damagedBlocks, type BlockRun } from './verify-blocks.ts';
+
+export type PoolReport = {
+  readonly problems: readonly Problem[];
+  /** Of all problems: only the first thousand are listed. */
+  readonly problemCount: number;
+  /** Bytes of each object that were read from its map. */
+  readonly readBytes: ReadonlyMap<ObjectId, number>;
+  /** Runs of an object's blocks that cannot be read as they were written, what the journal holds of them taken into account. */
+  readonly damage: ReadonlyMap<ObjectId, readonly DamagedRun[]>;
+  /** Frames that the next start brings home. */
+  readonly journalFrames: number;
+};
+
+/** Told as data is read: bytes of `totalBytes` allocated. */
+export type CheckProgress = (doneBytes: number, totalBytes: number) => void;
+
+/** Runs of blocks that are read at once. */
+const readsAtOnce = 8;
+/** Damaged blocks that are known one by one. */
+const mostDamaged = 1 << 20;
+/** Slots that are referred to more than once whose referrers are looked for. */
+const mostShared = 100;
+
+type Owner = { readonly store: StoreId | undefined; readonly object: ObjectId };
+
+/** Reads and verifies everything that a pool keeps: records, maps, checksums, data, journal. Changes nothing. */
+export async function checkFiles(pool: PoolFiles, journal: JournalView, progress: CheckProgress): Promise<PoolReport> {
+  return await new Check(pool, journal, progress).run();
+}
+
+class Check {
+  readonly #pool: PoolFiles;
+  readonly #journal: JournalView;
+  readonly #progress: CheckProgress;
+  readonly #findings = new Findings();
+  readonly #slots: Census;
+  readonly #pages: Census;
+  readonly #damage: Damage;
+  readonly #readBytes = new Map<ObjectId, number>();
+  readonly #shared = new Set<number>();
+  readonly #memory: readonly Uint8Array[];
+  /** Some map cannot be read to its end: what nothing seems to refer to may be in there. */
+  #isPartial = false;
+  #doneBytes = 0;
+  #totalBytes = 0;
+  #damagedCount = 0;
+
+  constructor(pool: PoolFiles, journal: JournalView, progress: CheckProgress) {
+    const { chunkSizeBytes } = pool.superblock;
+    this.#pool = pool;
+    this.#journal = journal;
+    this.#progress = progress;
+    this.#slots = new Census(pool.data.end);
+    this.#pages = new Census(pool.pages.end);
+    this.#damage = new Damage(chunkSizeBytes);
+    this.#memory = Array.from({ length: readsAtOnce }, () => pool.host.alignedBuffer(chunkSizeBytes));
+  }
+
+  async run(): Promise<PoolReport> {
+    this.#checkRecords();
+    this.#totalBytes = this.#slots.claimedCount * this.#pool.superblock.chunkSizeBytes;
+    await this.#checkChecksums();
+    for (const row of recordRows(this.#pool.records)) {
+      const [first = 0, second = 0] = row.numbers;
+      if (row.value === undefined) continue;
+      const record = row.value as ObjectRecord;
+      if (row.kind === 'object') await this.#checkObject({ store: first, object: second }, record);
+      else if (row.kind === 'deleted') await this.#walkMap({ store: undefined, object: first }, rootOf(record));
+    }
+    this.#count('slot', this.#slots);
+    this.#count('page', this.#pages);
+    await this.#tellShared();
+    const journalFrames = this.#checkJournal();
+    return {
+      problems: this.#findings.listed,
+      problemCount: this.#findings.count,
+      readBytes: this.#readBytes,
+      damage: this.#damage.runs(),
+      journalFrames,
+    };
+  }
+
+  /** The checksum of each record, and what must be there and is not. */
+  #checkRecords(): void {
+    const stores = new Set<StoreId>();
+    const named = new Set<StoreId>();
+    for (const row of recordRows(this.#pool.records)) {
+      if (row.value === undefined) this.#tellDamagedRecord(row);
+      const [first = 0] = row.numbers;
+      if (row.kind === 'store') stores.add(first);
+      else if (row.kind === 'object' || row.kind === 'record') named.add(first);
+      else if (row.kind === 'slots' || row.kind === 'pages') this.#takeBitmap(row, first);
+      else if (row.kind === 'unknown') {
+        this.#findings.add('record-unknown', `the database has a record that no Ashlar wrote: ${nameOf(row.key)}`);
+      }
+    }
+    for (const store of named) {
+      if (stores.has(store)) continue;
+      this.#findings.add('record-missing', `store ${store} has objects or records, and no record of its own`, {
+        store,
+      });
+    }
+    if (this.#pool.record !== undefined) return;
+    this.#isPartial = true;
+    if (this.#pool.records.get(poolKey) !== undefined) return;
+    this.#findings.add('record-missing', "the pool's own record is missing: neither data nor journal can be verified");
+  }
+
+  #tellDamagedRecord({ kind, key, numbers }: RecordRow): void {
+    const number = numbers.length === 0 ? '' : ` ${numbers.join('/')}`;
+    const sentence = `the record ${kind}${number} of the database (${nameOf(key)}) does not fit its checksum`;
+    const [first, second] = numbers;
+    this.#findings.add('record-damaged', sentence, {
+      ...(first === undefined ? {} : { first }),
+      ...(second === undefined ? {} : { second }),
+    });
+    if (kind === 'object' || kind === 'deleted') this.#isPartial = true;
+  }
+
+  #takeBitmap({ kind, value }: RecordRow, index: number): void {
+    const census = kind === 'slots' ? this.#slots : this.#pages;
+    if (value === undefined) census.lose(index);
+    else if (!census.claim(index, value as Uint8Array)) {
+      const sentence = `${kind} are on record as in use that the files have no place for (bitmap ${index})`;
+      this.#findings.add('slot-outside', sentence, { index });
+    }
+  }
+
+  /** Every page of the table of checksums is there and whole. */
+  async #checkChecksums(): Promise<void> {
+    const { blocksEach } = this.#pool;
+    await walkTree(this.#pool.pages, checksumRootOf(this.#pool), {
+      met: ({ page }) => this.#meet(page, 'the table of checksums'),
+      leaf: () => undefined,
+      damaged: ({ page }, first, end) => {
+        this.#isPartial ||= end - first > 1;
+        const [slot, endSlot] = [first, end].map((leaf) => Math.floor((leaf * checksumsEach) / blocksEach)) as [
+          number,
+          number,
+        ];
+        const sentence = `page ${page} of the checksums is missing or damaged: blocks of slots ${slot} to ${endSlot - 1} cannot be verified`;
+        this.#findings.add('checksum-page-damaged', sentence, { page, slot, endSlot });
+      },
+    });
+  }
+
+  async #checkObject(owner: Owner, record: ObjectRecord): Promise<void> {
+    const counted = await this.#walkMap(owner, rootOf(record), record.sizeBytes);
+    if (counted === undefined || counted === record.blocks) return;
+    const sentence = `${nameOfOwner(owner)} has ${counted} blocks in its map and ${record.blocks} on record`;
+    this.#findings.add('count-wrong', sentence, { ...whereOf(owner), counted, onRecord: record.blocks });
+  }
+
+  /** Walks a map, and reads its data unless the object is deleted. Gives its blocks, nothing where some of it cannot be read. */
+  async #walkMap(owner: Owner, root: TreeRoot, sizeBytes?: number): Promise<number | undefined> {
+    let blocks: number | undefined = 0;
+    await walkTree(this.#pool.pages, root, {
+      met: ({ page }) => {
+        const isFirst = this.#meet(page, `the map of ${nameOfOwner(owner)}`);
+        if (!isFirst) blocks = undefined;
+        return isFirst;
+      },
+      leaf: async (index, page) => {
+        const counted = await this.#checkLeaf(owner, index, page, sizeBytes);
+        if (blocks !== undefined) blocks += counted;
+      },
+      damaged: ({ page }, first, end) => {
+        blocks = undefined;
+        this.#isPartial = true;
+        this.#tellDamagedPage(owner, page, first, end);
+      },
+    });
+    return blocks;
+  }
+
+  #tellDamagedPage(owner: Owner, page: number, first: number, end: number): void {
+    const bytesEach = entriesEach * this.#pool.superblock.chunkSizeBytes;
+    const offset = first * bytesEach;
+    const length = (end - first) * bytesEach;
+    const sentence = `page ${page} of the map of ${nameOfOwner(owner)} is missing or damaged: where its bytes ${offset} to ${offset + length} are is not known`;
+    this.#findings.add('page-damaged', sentence, { page, ...whereOf(owner), offset, length });
+  }
+
+  /** Counts a page that is referred to; false where it was before. */
+  #meet(page: number, by: string): boolean {
+    if (this.#pages.see(page) !== 'again') return true;
+    this.#findings.add('page-shared', `page ${page} is referred to twice, the second time by ${by}`, { page });
+    return false;
+  }
+
+  async #checkLeaf(owner: Owner, index: number, { view }: Page, sizeBytes: number | undefined): Promise<number> {
+    let blocks = 0;
+    const runs: (BlockRun & { readonly chunk: number })[] = [];
+    for (let at = 0; at < entriesEach; at += 1) {
+      const entry = readEntry(view, at);
+      const chunk = index * entriesEach + at;
+      blocks += blocksOf(entry);
+      for (const { slot } of entry.pieces) this.#meetSlot(owner, chunk, slot);
+      if (sizeBytes === undefined) continue;
+      this.#checkEntry(owner, chunk, entry, sizeBytes);
+      // Without the pool's record it is not known where the checksums are.
+      if (this.#pool.record === undefined) continue;
+      for (const run of runsOf(entry, this.#pool)) runs.push({ ...run, chunk });
+    }
+    for (let at = 0; at < runs.length; at += readsAtOnce) {
+      await Promise.all(runs.slice(at, at + readsAtOnce).map((run, place) => this.#verify(owner, run, place)));
+    }
+    return blocks;
+  }
+
+  #meetSlot(owner: Owner, chunk: number, slot: number): void {
+    const met = this.#slots.see(slot);
+    if (met === 'again' && this.#shared.size < mostShared) this.#shared.add(slot);
+    else if (met === 'again') {
+      const sentence = `slot ${slot} is referred to twice, the second time by chunk ${chunk} of ${nameOfOwner(owner)}`;
+      this.#findings.add('slot-shared', sentence, { slot });
+    } else if (met === 'outside') {
+      const sentence = `chunk ${chunk} of ${nameOfOwner(owner)} is said to lie in slot ${slot}, which no data file has`;
+      this.#findings.add('slot-outside', sentence, { ...whereOf(owner), chunk, slot });
+    }
+  }
+
+  #checkEntry(owner: Owner, chunk: number, entry: ChunkEntry, sizeBytes: number): void {
+    const { chunkSizeBytes } = this.#pool.superblock;
+    const inside = Math.max(
+      0,
+      Math.min(this.#pool.blocksEach, Math.ceil((sizeBytes - chunk * chunkSizeBytes) / blockSize)),
+    );
+    const wrong = checkEntry(entry, inside);
+    if (wrong === undefined) return;
+    this.#findings.add('entry-wrong', `chunk ${chunk} of ${nameOfOwner(owner)} ${wrong}`, { ...whereOf(owner), chunk });
+  }
+
+  async #verify({ object }: Owner, run: BlockRun & { readonly chunk: number }, place: number): Promise<void> {
+    const memory = this.#memory[place] ?? new Uint8Array(0);
+    const first = run.chunk * this.#pool.blocksEach;
+    for (const block of await damagedBlocks(this.#pool, run, memory)) {
+      this.#damagedCount += 1;
+      if (this.#damagedCount <= mostDamaged) this.#damage.addBlock(object, first + block);
+    }
+    const bytes = run.blocks * blockSize;
+    this.#readBytes.set(object, (this.#readBytes.get(object) ?? 0) + bytes);
+    this.#doneBytes += bytes;
+    this.#progress(this.#doneBytes, this.#totalBytes);
+  }
+
+  /** What is in use and referred to by nothing, and the other way round. */
+  #count(what: 'slot' | 'page', census: Census): void {
+    for (const run of census.unclaimed()) {
+      const sentence = `${what}s ${spanOf(run)} are referred to and on record as free: they would be written over`;
+      this.#findings.add(`${what}-not-claimed`, sentence, { first: run.first, end: run.end });
+    }
+    // What a damaged page refers to is not known, and neither is then what nothing refers to.
+    if (this.#isPartial) return;
+    for (const run of census.leaked()) {
+      const sentence = `${what}s ${spanOf(run)} are in use on record and referred to by nothing: their room is lost`;
+      this.#findings.add(`${what}-leaked`, sentence, { first: run.first, end: run.end });
+    }
+  }
+
+  async #tellShared(): Promise<void> {
+    if (this.#shared.size === 0) return;
+    for (const [slot, referrers] of await referrersOf(this.#pool, this.#shared)) {
+      const places = referrers.map(({ store, object, chunk }) => `chunk ${chunk} of ${nameOfOwner({ store, object })}`);
+      const sentence = `slot ${slot} is referred to ${referrers.length} times: ${places.join(', ')}`;
+      this.#findings.add('slot-shared', sentence, { slot, count: referrers.length });
+    }
+  }
+
+  /** What is missing of the journal; and what it has, over what the maps have. Gives the frames that are good. */
+  #checkJournal(): number {
+    for (const { first, end } of this.#journal.holes()) {
+      const sentence = `frames ${spanOf({ first, end })} of the journal are missing or damaged, which had been promised: what they wrote is lost`;
+      this.#findings.add('journal-hole', sentence, { first, end });
+    }
+    const { cutSegments } = this.#journal;
+    if (cutSegments > 0) {
+      const sentence = `${cutSegments} segments of the journal are shorter than they were made: the last writes may be missing`;
+      this.#findings.add('journal-cut', sentence, { segments: cutSegments });
+    }
+    if (this.#damagedCount > mostDamaged) {
+      const count = this.#damagedCount - mostDamaged;
+      this.#findings.add('damage-unlisted', `${count} more blocks are damaged than those that are listed`, { count });
+    }
+    for (const { record, damaged } of this.#journal.taken()) this.#damage.add(record, damaged);
+    return this.#journal.takenCount;
+  }
+}
+
+/** The blocks of an entry's pieces, as runs. Those that no data file can hold are told elsewhere. */
+function* runsOf({ pieces }: ChunkEntry, { blocksEach }: PoolFiles): Generator<BlockRun> {
+  for (const { slot, low, high } of pieces) {
+    for (let block = 0; block < blocksEach; block += 1) {
+      const start = block;
+      while (block < blocksEach && (((block < 32 ? low : high) >>> (block & 31)) & 1) === 1) block += 1;
+      if (block > start) yield { slot, block: start, blocks: block - start };
+    }
+  }
+}
+
+const spanOf = ({ first, end }: Run): string => (end === first + 1 ? String(first) : `${first} to ${end - 1}`);
+
+const nameOfOwner = ({ store, object }: Owner): string =>
+  store === undefined ? `deleted object ${object}` : `object ${object} of store ${store}`;
+
+const whereOf = ({ store, object }: Owner): Record<string, number> =>
+  store === undefined ? { object } : { store, object };
+
+const nameOf = (key: Uint8Array): string => `key ${Buffer.from(key).toString('hex')}`;

@@ -1,0 +1,48 @@
+/** What may be wrong with a pool besides blocks of data that do not verify. */
+export type ProblemKind =
+  | 'record-damaged'
+  | 'record-missing'
+  | 'record-unknown'
+  | 'page-damaged'
+  | 'checksum-page-damaged'
+  | 'page-leaked'
+  | 'page-shared'
+  | 'page-not-claimed'
+  | 'slot-leaked'
+  | 'slot-shared'
+  | 'slot-not-claimed'
+  | 'slot-outside'
+  | 'count-wrong'
+  | 'entry-wrong'
+  | 'journal-hole'
+  | 'journal-cut'
+  | 'damage-unlisted';
+
+export type Problem = {
+  readonly kind: ProblemKind;
+  readonly sentence: string;
+  /** The numbers of the sentence, for programs. Offsets and lengths are bytes. */
+  readonly where: Readonly<Record<string, number>>;
+};
+
+/** Problems that are told one by one; of more only the count is known. */
+const mostListed = 1000;
+
+/** Problems as they are found, in memory of set size. */
+export class Findings {
+  readonly #listed: Problem[] = [];
+  #count = 0;
+
+  add(kind: ProblemKind, sentence: string, where: Readonly<Record<string, number>> = {}): void {
+    this.#count += 1;
+    if (this.#listed.length < mostListed) this.#listed.push({ kind, sentence, where });
+  }
+
+  get listed(): readonly Problem[] {
+    return this.#listed;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+}

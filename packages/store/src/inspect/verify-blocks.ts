@@ -1,0 +1,40 @@
+import { AshlarError } from '@ashlar/core';
+import { blockSize, checksumOf } from '../checksum.ts';
+import { checksumsEach } from '../slot-checksums.ts';
+import { checksumRootOf, type PoolFiles } from './pool-files.ts';
+
+/** Blocks of a chunk that follow each other in one slot. */
+export type BlockRun = { readonly slot: number; readonly block: number; readonly blocks: number };
+
+/** Reads blocks of a slot and gives the ones that are not what was written there: those that the disk refuses as well. */
+export async function damagedBlocks(pool: PoolFiles, run: BlockRun, memory: Uint8Array): Promise<number[]> {
+  const { slot, block, blocks } = run;
+  const bytes = memory.subarray(0, blocks * blockSize);
+  const isRead = await reads(pool, slot, block, bytes);
+  if (!isRead && blocks > 1) {
+    const damaged: number[] = [];
+    for (let at = block; at < block + blocks; at += 1) {
+      damaged.push(...(await damagedBlocks(pool, { slot, block: at, blocks: 1 }, memory)));
+    }
+    return damaged;
+  }
+  const first = slot * pool.blocksEach + block;
+  const leaf = await pool.pages.leaf(checksumRootOf(pool), Math.floor(first / checksumsEach));
+  const damaged: number[] = [];
+  for (let at = 0; at < blocks; at += 1) {
+    const found = checksumOf(bytes.subarray(at * blockSize, (at + 1) * blockSize));
+    const onRecord = leaf === 'damaged' ? undefined : leaf?.view.getUint32(((first % checksumsEach) + at) * 4, true);
+    if (!isRead || found !== onRecord) damaged.push(block + at);
+  }
+  return damaged;
+}
+
+async function reads({ data }: PoolFiles, slot: number, block: number, into: Uint8Array): Promise<boolean> {
+  try {
+    await data.read(slot, block, into);
+    return true;
+  } catch (error) {
+    if (error instanceof AshlarError && error.kind === 'io') return false;
+    throw error;
+  }
+}
