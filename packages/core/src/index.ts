@@ -1,6 +1,7 @@
 export { AshlarError, errorKindOf, errorKinds, type ErrorContext, type ErrorKind } from './errors.ts';
 export { assert, AssertionError } from './assert.ts';
 export { allDone, andThen, isPromise, settle, type Settled } from './settle.ts';
+export { costOf, FairQueue, type Flow, type Turn } from './fair-queue.ts';
 export { mergeExtents, type Extent, type ExtentState } from './extents.ts';
 export { alignDown, alignUp, formatSize, GiB, KiB, maxOffset, MiB, parseSize, TiB } from './units.ts';
 export type { Clock, Random, Scheduler, Timer } from './seams.ts';

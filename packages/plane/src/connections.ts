@@ -139,6 +139,7 @@ export class Connections {
       readOnly: grant.readOnly,
       negotiated,
       memory: this.#parts.memory,
+      flow: lease.flow,
       onEnd: (error) => this.#ended(id, lease, error),
     });
     const sinceMs = this.#parts.now();

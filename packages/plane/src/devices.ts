@@ -7,7 +7,7 @@ import {
   type ThrottleDevice,
   type ThrottleLimits,
 } from '@ashlar/block';
-import { AshlarError, assert, type BlockDevice, type StoreId } from '@ashlar/core';
+import { AshlarError, assert, FairQueue, type BlockDevice, type Flow, type StoreId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { createFileDevice } from '@ashlar/image';
 import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './messages.ts';
@@ -16,6 +16,8 @@ import type { Stores } from './stores.ts';
 /** One client's hold on a device. `release` once. */
 export type Lease = {
   readonly device: BlockDevice;
+  /** The device's share of this worker, of all its clients together. */
+  readonly flow: Flow;
   /** The device is being taken away: its holder ends now. */
   readonly revoked: boolean;
   release(): void;
@@ -24,6 +26,7 @@ export type Lease = {
 type Open = {
   readonly source: DeviceSource;
   readonly device: BlockDevice;
+  readonly flow: Flow;
   readonly throttle: ThrottleDevice | undefined;
   /** Ends the connection of each client that holds it. */
   readonly holders: Set<() => void>;
@@ -42,6 +45,7 @@ export class Devices {
   readonly #stores: Stores;
   readonly #host: Host;
   readonly #open = new Map<string, Promise<Open>>();
+  readonly #fair = new FairQueue();
 
   constructor(stores: Stores, host: Host) {
     this.#stores = stores;
@@ -55,9 +59,10 @@ export class Devices {
       await open.closed;
       open = await this.#opened(grant);
     }
-    const { device, holders } = open;
+    const { device, flow, holders } = open;
     const lease = {
       device: grant.readOnly && !device.readOnly ? readOnlyDevice(device) : device,
+      flow,
       revoked: false,
       release: () => this.#letGo(open, hold),
     };
@@ -115,7 +120,13 @@ export class Devices {
   async #openSource({ source, stats }: Grant): Promise<Open> {
     const counters = deviceStats(stats);
     const { clock, scheduler } = this.#host;
-    const common = { source, holders: new Set<() => void>(), onIdle: undefined, closed: undefined };
+    const common = {
+      source,
+      flow: this.#fair.flow(),
+      holders: new Set<() => void>(),
+      onIdle: undefined,
+      closed: undefined,
+    };
     if (source.kind === 'file') {
       const file = openFile(this.#host, source.path, source.readOnly);
       const device = statsDevice(createFileDevice(file, { readOnly: source.readOnly }), clock, counters);

@@ -1,33 +1,50 @@
-import type { Extent } from '@ashlar/core';
+import { assert, type Extent, type Turn } from '@ashlar/core';
 import { RequestHead } from '../codec/request.ts';
 import type { Inbox, PooledBuffer } from './buffer-pool.ts';
 
 /** What an operation tells its session; the callbacks are made once an object, not once a request. */
 export type OperationOwner = {
+  begin(operation: Operation): void;
   succeeded(operation: Operation, extents: readonly Extent[] | undefined): void;
   failed(operation: Operation, error: unknown): void;
   sent(operation: Operation): void;
 };
 
 /** One request in flight. Objects are used again: nothing is allocated for a request that is answered at once. */
-export class Operation extends RequestHead {
+export class Operation extends RequestHead implements Turn {
+  cost = 0;
+  behind: Turn | undefined;
   /** Bytes it counts for against the connection's bound. */
   weight = 0;
   /** Where a small write's payload lies. */
   inbox: Inbox | undefined;
+  inboxAt = 0;
   /** A read's or a large write's memory. */
   buffer: PooledBuffer | undefined;
   /** Whether the payload of BLOCK_STATUS left the context out. */
   without = false;
+  readonly #owner: OperationOwner;
   readonly done: (value: void | readonly Extent[]) => void;
   readonly fail: (error: unknown) => void;
   readonly released: () => void;
 
   constructor(owner: OperationOwner) {
     super();
+    this.#owner = owner;
     this.done = (value) => owner.succeeded(this, value ?? undefined);
     this.fail = (error) => owner.failed(this, error);
     this.released = () => owner.sent(this);
+  }
+
+  /** A write's bytes. */
+  payload(): Uint8Array {
+    if (this.inbox !== undefined) return this.inbox.bytes.subarray(this.inboxAt, this.inboxAt + this.length);
+    assert(this.buffer !== undefined, 'a write that begins has its payload');
+    return this.buffer.payload(this.length);
+  }
+
+  begin(): void {
+    this.#owner.begin(this);
   }
 
   start(head: RequestHead): void {

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { AshlarError, type BlockDevice, type Stream, type StreamPeer } from '@ashlar/core';
+import { AshlarError, FairQueue, type BlockDevice, type Flow, type Stream, type StreamPeer } from '@ashlar/core';
 import { acceptTls, DuplexStream, type TlsServerSettings } from '@ashlar/wire';
 import { sessionMemory, type SessionMemory } from './buffer-pool.ts';
 import { handshake, type TlsMode } from './handshake.ts';
@@ -15,13 +15,20 @@ export type SocketServerOptions = {
 /** Serves devices from one process, without workers: for tests and small uses. The caller listens and closes. */
 export function createNbdServer(options: SocketServerOptions): Server {
   const memory = sessionMemory();
+  const queue = new FairQueue();
+  const flows = new Map([...options.exports.keys()].map((name) => [name, queue.flow()]));
   return createServer((socket) => {
     socket.setNoDelay();
-    serve(socket, options, memory).catch(() => socket.destroy());
+    serve(socket, options, memory, flows).catch(() => socket.destroy());
   });
 }
 
-async function serve(socket: Socket, options: SocketServerOptions, memory: SessionMemory): Promise<void> {
+async function serve(
+  socket: Socket,
+  options: SocketServerOptions,
+  memory: SessionMemory,
+  flows: ReadonlyMap<string, Flow>,
+): Promise<void> {
   const { tls } = options;
   const peer: StreamPeer = { address: socket.remoteAddress ?? 'unix', port: socket.remotePort ?? 0 };
   const plain = new DuplexStream(socket, peer);
@@ -40,7 +47,8 @@ async function serve(socket: Socket, options: SocketServerOptions, memory: Sessi
     }
     const { negotiated } = result;
     const found = options.exports.get(negotiated.exportName);
-    if (found === undefined) throw new AshlarError('not-found', 'the export went away');
+    const flow = flows.get(negotiated.exportName);
+    if (found === undefined || flow === undefined) throw new AshlarError('not-found', 'the export went away');
     const readOnly = found.readOnly ?? false;
     new TransmissionSession({
       stream,
@@ -48,6 +56,7 @@ async function serve(socket: Socket, options: SocketServerOptions, memory: Sessi
       readOnly,
       negotiated,
       memory,
+      flow,
       onEnd: () => undefined,
     }).start();
   } finally {

@@ -1,4 +1,4 @@
-import { AshlarError, type BlockDevice, type Extent, type Settled } from '@ashlar/core';
+import { AshlarError, FairQueue, type BlockDevice, type Extent, type Settled } from '@ashlar/core';
 import { streamPair, StreamReader } from '@ashlar/wire';
 import test from 'ava';
 import { command, commandFlag, errorCode, magic } from '../codec/constants.ts';
@@ -78,6 +78,7 @@ function serving(replies: Negotiated['replies'] = 'simple', readOnly = false, de
     readOnly,
     negotiated,
     memory,
+    flow: new FairQueue().flow(),
     onEnd: (error) => end.resolve(error),
   });
   session.start();

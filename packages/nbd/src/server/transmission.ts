@@ -1,4 +1,14 @@
-import { AssertionError, errorKindOf, MiB, settle, type BlockDevice, type Extent, type Stream } from '@ashlar/core';
+import {
+  AssertionError,
+  costOf,
+  errorKindOf,
+  MiB,
+  settle,
+  type BlockDevice,
+  type Extent,
+  type Flow,
+  type Stream,
+} from '@ashlar/core';
 import { baseAllocation, command, commandFlag, errorCode } from '../codec/constants.ts';
 import { errorOfKind } from '../codec/errors.ts';
 import { readU64 } from '../codec/reply.ts';
@@ -30,14 +40,16 @@ export type TransmissionOptions = {
   readonly readOnly: boolean;
   readonly negotiated: Negotiated;
   readonly memory: SessionMemory;
+  /** The volume's, of all its connections. */
+  readonly flow: Flow;
   /** Called once, when the connection is gone and nothing of it is in flight any more. */
   readonly onEnd: (error: Error | undefined) => void;
 };
 
 /**
- * The transmission phase of one connection: one parse loop over what arrived, requests dispatched at once and answered
- * as they end, in any order. A small payload is written from where it was received; a large one is received into memory
- * of its own.
+ * The transmission phase of one connection: one parse loop over what arrived, requests dispatched at once or in their volume's
+ * turn, and answered as they end, in any order. A small payload is written from where it was received; a large one is
+ * received into memory of its own.
  */
 export class TransmissionSession implements OperationOwner {
   readonly #stream: Stream;
@@ -45,6 +57,7 @@ export class TransmissionSession implements OperationOwner {
   readonly #readOnly: boolean;
   readonly #negotiated: Negotiated;
   readonly #memory: SessionMemory;
+  readonly #flow: Flow;
   readonly #replies: Replies;
   readonly #onEnd: (error: Error | undefined) => void;
   readonly #headSize: number;
@@ -67,12 +80,13 @@ export class TransmissionSession implements OperationOwner {
   #closed = false;
   #error: Error | undefined;
 
-  constructor({ stream, device, readOnly, negotiated, memory, onEnd }: TransmissionOptions) {
+  constructor({ stream, device, readOnly, negotiated, memory, flow, onEnd }: TransmissionOptions) {
     this.#stream = stream;
     this.#device = device;
     this.#readOnly = readOnly || device.readOnly;
     this.#negotiated = negotiated;
     this.#memory = memory;
+    this.#flow = flow;
     this.#onEnd = onEnd;
     this.#extended = negotiated.replies === 'extended';
     this.#headSize = this.#extended ? extendedRequestSize : compactRequestSize;
@@ -192,17 +206,18 @@ export class TransmissionSession implements OperationOwner {
     this.#memory.inFlight += 1;
     if (head.type === command.blockStatus && payload > 0)
       return this.#contextPayload(operation, payload, inbox, at, end);
+    operation.weight = head.type === command.read || head.type === command.write ? head.length : 0;
+    this.#bytes += operation.weight;
     if (head.type !== command.write) {
-      this.#dispatch(operation);
+      this.#submit(operation);
       return at;
     }
-    operation.weight = payload;
-    this.#bytes += payload;
     this.#expectLarge = payload >= 64 * 1024;
     if (end - at >= payload) {
       operation.inbox = inbox;
+      operation.inboxAt = at;
       inbox.refs += 1;
-      this.#write(operation, inbox.bytes.subarray(at, at + payload));
+      this.#submit(operation);
       return at + payload;
     }
     const buffer = this.#memory.buffers.take(payload);
@@ -245,7 +260,7 @@ export class TransmissionSession implements OperationOwner {
       this.#ended(operation);
     } else {
       operation.without = wanted.length === 0;
-      this.#dispatch(operation);
+      this.#submit(operation);
     }
     return at + payload;
   }
@@ -265,13 +280,22 @@ export class TransmissionSession implements OperationOwner {
       receiving.at += count;
     }
     this.#payload = undefined;
-    this.#write(operation, payload);
+    this.#submit(operation);
     return true;
   }
 
-  #write(operation: Operation, from: Uint8Array): void {
-    const durable = (operation.flags & commandFlag.fua) !== 0;
-    settle(() => this.#device.write(operation.offset, from, durable), operation.done, operation.fail);
+  #submit(operation: Operation): void {
+    operation.cost = costOf(operation.weight);
+    this.#flow.submit(operation);
+  }
+
+  /** Perhaps called by another connection: what goes wrong is this one's own. */
+  begin(operation: Operation): void {
+    try {
+      this.#dispatch(operation);
+    } catch (error) {
+      this.failed(operation, error);
+    }
   }
 
   #dispatch(operation: Operation): void {
@@ -284,10 +308,11 @@ export class TransmissionSession implements OperationOwner {
           done();
           return;
         }
-        operation.weight = length;
-        this.#bytes += length;
         operation.buffer = this.#memory.buffers.take(length);
         settle(() => device.read(offset, operation.buffer?.payload(length) ?? new Uint8Array(0)), done, fail);
+        return;
+      case command.write:
+        settle(() => device.write(offset, operation.payload(), durable), done, fail);
         return;
       case command.flush:
         settle(() => device.flush(), done, fail);
@@ -355,10 +380,14 @@ export class TransmissionSession implements OperationOwner {
   #release(operation: Operation): void {
     this.#requests -= 1;
     this.#memory.inFlight -= 1;
-    this.#bytes -= operation.weight;
+    const { weight, cost } = operation;
+    this.#bytes -= weight;
     operation.weight = 0;
+    operation.cost = 0;
     if (operation.inbox !== undefined) this.#memory.inboxes.release(operation.inbox);
     operation.inbox = undefined;
+    // A write whose payload did not come never had its turn.
+    if (cost > 0) this.#flow.ended(cost);
   }
 
   /** After each request, whatever it is: one without data, or refused, has a place in memory and a reply too. */
