@@ -1,14 +1,6 @@
 import { AshlarError, type PoolStatus } from '@ashlar/core';
 import type { Plane } from '@ashlar/plane';
-import {
-  afterLossOf,
-  heldReason,
-  type Catalogue,
-  type Export,
-  type NewExport,
-  type NewVolume,
-  type Volume,
-} from '@ashlar/volume';
+import { heldReason, type Catalogue, type Export, type NewExport, type NewVolume, type Volume } from '@ashlar/volume';
 import type * as z from 'zod';
 import type {
   acceptSchema,
@@ -161,7 +153,7 @@ export class Control {
       uuid,
       type,
       ...(this.#parts.catalogue.isHeld(volume) ? { state: 'held', reason: heldReason(name) } : { state: 'ok' }),
-      afterLoss: afterLossOf(volume),
+      afterLoss: this.#parts.catalogue.afterLossOf(volume),
       sizeBytes,
       allocatedBytes,
       preallocation,

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,8 +48,8 @@ function writtenThenEnded(
 }
 
 /** A server in this process, on the same data, after another boot of the machine where one is named. */
-async function again(t: ExecutionContext, data: string, bootId?: string): Promise<Running> {
-  const up = await start(data, '', [], {
+async function again(t: ExecutionContext, data: string, bootId?: string, text = ''): Promise<Running> {
+  const up = await start(data, text, [], {
     isAnother: () => true,
     ...(bootId === undefined ? {} : { bootId }),
   });
@@ -78,6 +79,23 @@ test('after a loss of power a volume written from another machine is refused unt
   t.is((await bySocket(up, 'POST', '/v1/volumes/demo/accept')).status, 200);
   t.is((await volumeOf(up)).state, 'ok');
   t.regex(await metrics(up), /^ashlar_volume_held\{volume="demo"\} 0$/m);
+  const device = await attach(uriOf(up));
+  const found = Buffer.alloc(bytes.length);
+  await device.read(0, found);
+  t.deepEqual(found, bytes);
+  await device.close();
+});
+
+test('after-loss = "serve" in the configuration holds no volume that says nothing itself; a reload may change it', async (t) => {
+  const data = join(directory(t), 'data');
+  await writtenThenEnded(t, data, 'SIGKILL');
+  const up = await again(t, data, 'the next boot', 'after-loss = "serve"\n');
+  t.like(await volumeOf(up), { state: 'ok', afterLoss: 'serve' });
+  writeFileSync(up.file, '');
+  t.deepEqual(up.server.reload().applied, ['after-loss']);
+  t.like(await volumeOf(up), { state: 'held', afterLoss: 'hold' });
+  writeFileSync(up.file, 'after-loss = "serve"\n');
+  up.server.reload();
   const device = await attach(uriOf(up));
   const found = Buffer.alloc(bytes.length);
   await device.read(0, found);

@@ -157,6 +157,7 @@ export class Server {
         now: () => new Date().toISOString(),
         newUuid: randomUUID,
         lossGeneration: (await plane.status()).lossGeneration,
+        afterLoss: () => live.current.afterLoss,
       });
       for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
       server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue), await loading);

@@ -9,7 +9,7 @@ import {
   type Space,
   type StoreId,
 } from '@ashlar/core';
-import { Catalogue, type VolumePlace, type VolumeStores } from './index.ts';
+import { Catalogue, type AfterLoss, type VolumePlace, type VolumeStores } from './index.ts';
 
 /** A pool in memory that can be asked to fail or to stop dead. */
 class FakePool implements VolumeStores {
@@ -65,12 +65,13 @@ class FakePool implements VolumeStores {
     return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
   }
 
-  open(lossGeneration = 0): Promise<Catalogue> {
+  open(lossGeneration = 0, afterLoss: AfterLoss = 'hold'): Promise<Catalogue> {
     let uuids = 0;
     return Catalogue.open({
       records: this,
       stores: this,
       lossGeneration,
+      afterLoss: () => afterLoss,
       now: () => '2026-01-02T03:04:05.000Z',
       newUuid: () => `00000000-0000-4000-8000-${String(this.records.size + uuids++).padStart(12, '0')}`,
     });
@@ -346,6 +347,33 @@ test('after-loss = serve holds nothing; said of a volume that is held it lifts t
   t.like(await second.acceptVolume('demo', 'serve'), { afterLoss: 'serve', acceptedLoss: 1 });
   const third = await pool.open(2);
   t.false(third.isHeld(third.volume('demo')));
+});
+
+test('what a loss does to a volume that says nothing is as configured; its own word wins', async (t) => {
+  const pool = new FakePool();
+  const first = await pool.open(0);
+  for (const [name, own] of [
+    ['demo', {}],
+    ['kept', { afterLoss: 'hold' }],
+    ['scratch', { afterLoss: 'serve' }],
+  ] as const) {
+    await first.admitRemoteWriter((await first.createVolume({ name, sizeBytes: MiB, ...own })).uuid);
+  }
+  for (const [byDefault, held] of [
+    ['serve', ['kept']],
+    ['hold', ['demo', 'kept']],
+  ] as const) {
+    const after = await pool.open(1, byDefault);
+    const volumes = after.volumes();
+    t.deepEqual(
+      volumes.filter((volume) => after.isHeld(volume)).map(({ name }) => name),
+      held,
+    );
+    t.deepEqual(
+      volumes.map((volume) => after.afterLossOf(volume)),
+      [byDefault, 'hold', 'serve'],
+    );
+  }
 });
 
 test('a writer from another machine is not let in when that cannot be put on record', async (t) => {

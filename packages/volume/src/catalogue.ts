@@ -27,6 +27,8 @@ type CatalogueOptions = {
   readonly newUuid: () => string;
   /** The pool's; it rises only when a pool is opened. */
   readonly lossGeneration: number;
+  /** What a loss does now to volumes that say nothing themselves. */
+  readonly afterLoss: () => AfterLoss;
 };
 
 export type NewVolume = {
@@ -228,7 +230,12 @@ export class Catalogue {
 
   /** Not served until `acceptVolume`, since writes of a client on another machine may be missing. */
   isHeld(volume: Volume): boolean {
-    return isHeld(volume, this.#options.lossGeneration);
+    return isHeld(volume, this.#options.lossGeneration, this.#options.afterLoss());
+  }
+
+  /** What a loss does to it: as it says itself, else as it is configured. */
+  afterLossOf(volume: Volume): AfterLoss {
+    return volume.afterLoss ?? this.#options.afterLoss();
   }
 
   /** Lifts the hold, if there is one, and says what later losses do where `afterLoss` is named. */

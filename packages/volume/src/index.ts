@@ -1,7 +1,14 @@
 export { AddressRanges, checkCidr, isLoopback } from './addresses.ts';
 export { Catalogue, type NewExport, type NewVolume } from './catalogue.ts';
-export { afterLossOf, heldError, heldReason } from './loss.ts';
+export { heldError, heldReason } from './loss.ts';
 export { readCatalogue } from './read.ts';
 export type { VolumeStores } from './stores.ts';
-export { afterLossChoices, exportProtocols, type Export, type Volume, type VolumePlace } from './types.ts';
+export {
+  afterLossChoices,
+  exportProtocols,
+  type AfterLoss,
+  type Export,
+  type Volume,
+  type VolumePlace,
+} from './types.ts';
 export { filePathOf } from './uri.ts';

@@ -8,16 +8,9 @@ import type { AfterLoss, Volume } from './types.ts';
  */
 type LossRecord = Pick<Volume, 'afterLoss' | 'acceptedLoss' | 'remoteWriter'>;
 
-/** What holds for a volume that says nothing itself. */
-const defaultAfterLoss: AfterLoss = 'hold';
-
-export function afterLossOf({ afterLoss = defaultAfterLoss }: LossRecord): AfterLoss {
-  return afterLoss;
-}
-
-/** Whether the pool's loss generation is above the one that the volume's remote writers wrote under. */
-export function isHeld(volume: LossRecord, lossGeneration: number): boolean {
-  if (volume.remoteWriter !== true || afterLossOf(volume) === 'serve') return false;
+/** Whether the pool's loss generation is above the one that the volume's remote writers wrote under. `byDefault`: for one that says nothing itself. */
+export function isHeld(volume: LossRecord, lossGeneration: number, byDefault: AfterLoss): boolean {
+  if (volume.remoteWriter !== true || (volume.afterLoss ?? byDefault) === 'serve') return false;
   return lossGeneration > (volume.acceptedLoss ?? 0);
 }
 

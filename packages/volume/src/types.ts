@@ -19,7 +19,7 @@ export type Volume = VolumePlace & {
   /** ISO 8601, UTC. */
   readonly created: string;
   readonly limits: ThrottleLimits;
-  /** Unset: `hold`. */
+  /** Unset: as the server is configured. */
   readonly afterLoss?: AfterLoss;
   /** The pool's loss generation that the volume was last accepted, or written from another machine, at. */
   readonly acceptedLoss?: number;

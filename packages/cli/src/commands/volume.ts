@@ -27,7 +27,11 @@ function addMaking(volume: Command): void {
       new Option('--preallocation <MODE>', 'as qemu-img means it').choices(['off', 'falloc', 'full']).default('off'),
     )
     .addOption(new Option('--type <TYPE>', 'what the volume holds').choices(['block']).default('block'))
-    .addOption(afterLossOption('when writes of a client on another machine may be lost (default: hold)'))
+    .addOption(
+      afterLossOption(
+        'when writes of a client on another machine may be lost (default: after-loss of the configuration)',
+      ),
+    )
     .option('--no-export', 'offer it later, with: ashlar export add')
     .addHelpText(
       'after',

@@ -47,7 +47,7 @@ export const newVolumeSchema = z.strictObject({
   afterLoss: z
     .enum(afterLossChoices)
     .optional()
-    .describe('when writes of a client on another machine may be lost; hold unless it is named'),
+    .describe('when writes of a client on another machine may be lost; as the server is configured unless it is named'),
   exported: z.boolean().default(true).describe('offer it at once under its own name'),
 });
 

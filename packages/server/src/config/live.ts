@@ -5,6 +5,7 @@ import { configKeys, type Config } from './schema.ts';
 /** Keys that take effect when the configuration is read again; the others need a restart. */
 const liveKeys: ReadonlySet<string> = new Set([
   'drain-seconds',
+  'after-loss',
   'nbd.allow',
   'nbd.max-connections',
   'nbd.handshake-seconds',

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { AshlarError, KiB, MiB, parseSize } from '@ashlar/core';
-import { checkCidr } from '@ashlar/volume';
+import { afterLossChoices, checkCidr } from '@ashlar/volume';
 import * as z from 'zod';
 
 /** Runs a check that throws AshlarError inside a schema, so that its sentence is what the user reads. */
@@ -98,6 +98,12 @@ export const configSchema = z.strictObject({
     .describe('addresses that protocols listen on; beyond loopback nbd.allow is needed'),
   workers: z.int().min(1).max(1).default(1).describe('data workers; one pool has one'),
   drainSeconds: z.number().min(0).max(3600).default(10).describe('time that a stop gives what is in flight'),
+  afterLoss: z
+    .enum(afterLossChoices)
+    .default('hold')
+    .describe(
+      'what a loss of power does to volumes written from other machines that say nothing themselves: hold or serve',
+    ),
   nbd: nbd.prefault({}),
   admin: admin.prefault({}),
   store: store.prefault({}),
