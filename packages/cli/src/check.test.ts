@@ -86,8 +86,7 @@ test('frames that are missing of the journal are a problem, with status 1', asyn
   const data = await stopped(t, 'SIGKILL');
   type Frame = { readonly segment: string; readonly offset: number; readonly records: readonly { kind: string }[] };
   const { frames } = await dumped<{ frames: readonly Frame[] }>(data, 'journal');
-  const frame = frames.find(({ records }) => records.some(({ kind }) => kind === 'data'));
-  flip(frame?.segment ?? '', (frame?.offset ?? 0) + 70);
+  for (const { segment, offset } of frames.slice(0, 2)) flip(segment, offset + 70);
   const found = await check(data);
   t.like(found, { status: 1, ok: false, problems: [{ kind: 'journal-hole' }] });
 });

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { openNbd } from '@ashlar/nbd';
 import test, { type ExecutionContext } from 'ava';
@@ -98,6 +98,28 @@ test('each kind of dump shows what a killed server left, and changes nothing', a
   const again = await serveIn(data);
   again.child.kill('SIGTERM');
   t.is((await again.gone).status, 0);
+});
+
+test('a frame whose header is damaged is shown as the next one repeats it', async (t) => {
+  const data = await killed(t);
+  type Frame = {
+    readonly number: number;
+    readonly segment: string;
+    readonly offset: number;
+    readonly isMended: boolean;
+  };
+  const before = (await dump<{ frames: Frame[] }>(data, 'journal')).frames;
+  const { segment, offset } = before[0]!;
+  const file = openSync(segment, 'r+');
+  writeSync(file, Buffer.from('damaged'), 0, 7, offset + 64);
+  closeSync(file);
+  const { holes, frames } = await dump<{ holes: object[]; frames: Frame[] }>(data, 'journal');
+  t.deepEqual(holes, []);
+  t.deepEqual(
+    frames,
+    before.map((frame, index) => (index === 0 ? { ...frame, isMended: true } : frame)),
+  );
+  t.regex((await words(data, 'journal')).out, /header DAMAGED and known from the next/);
 });
 
 test('a dump of what is not there says so in a sentence', async (t) => {

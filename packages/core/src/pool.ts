@@ -23,6 +23,8 @@ export type PoolStatus = {
   readonly overlayBytes: number;
   readonly cacheBytes: number;
   readonly lossGeneration: number;
+  /** The loss generation at which writes that had been promised (flushed, or durable) were lost last, nobody knows where; 0: never. */
+  readonly promisedLossGeneration: number;
   readonly checkpoints: number;
   readonly syncs: number;
   readonly corruptBlocks: number;

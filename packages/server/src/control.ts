@@ -1,6 +1,6 @@
 import { AshlarError, type PoolStatus } from '@ashlar/core';
 import type { Plane } from '@ashlar/plane';
-import { heldReason, type Catalogue, type Export, type NewExport, type NewVolume, type Volume } from '@ashlar/volume';
+import type { Catalogue, Export, NewExport, NewVolume, Volume } from '@ashlar/volume';
 import type * as z from 'zod';
 import type {
   acceptSchema,
@@ -147,12 +147,13 @@ export class Control {
     const exports = this.#parts.catalogue
       .exports()
       .flatMap((item) => (item.source.kind === 'volume' && item.source.uuid === uuid ? [item.name] : []));
+    const reason = this.#parts.catalogue.heldReason(volume);
     const attached = exports.reduce((sum, item) => sum + (connections.get(item) ?? 0), 0);
     return {
       name,
       uuid,
       type,
-      ...(this.#parts.catalogue.isHeld(volume) ? { state: 'held', reason: heldReason(name) } : { state: 'ok' }),
+      ...(reason === undefined ? { state: 'ok' } : { state: 'held', reason }),
       afterLoss: this.#parts.catalogue.afterLossOf(volume),
       sizeBytes,
       allocatedBytes,

@@ -41,7 +41,8 @@ export class Grants {
       throw new AshlarError('denied', `${address} may not attach to the export '${item.name}'`, { peer: address });
     }
     const volume = this.#catalogue.volumeOf(item);
-    if (volume !== undefined && this.#catalogue.isHeld(volume)) throw heldError(volume.name);
+    const reason = volume === undefined ? undefined : this.#catalogue.heldReason(volume);
+    if (volume !== undefined && reason !== undefined) throw heldError(volume.name, reason);
     return this.grant(item);
   }
 

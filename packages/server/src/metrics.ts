@@ -199,6 +199,11 @@ export class Metrics {
         'Raised by each recovery that may have lost something acknowledged',
         'lossGeneration',
       ],
+      [
+        'ashlar_pool_promised_loss_generation',
+        'The loss generation at which writes that had been flushed were lost last; 0: never',
+        'promisedLossGeneration',
+      ],
     ] as const;
     for (const [name, help, field] of sizes) {
       this.#gauge(name, help, [], async (gauge) => gauge.set((await status())[field]));

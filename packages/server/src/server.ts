@@ -3,7 +3,7 @@ import type { Server as SocketServer } from 'node:net';
 import type { Worker } from 'node:worker_threads';
 import { AshlarError, assert } from '@ashlar/core';
 import { Plane } from '@ashlar/plane';
-import { Catalogue, heldReason } from '@ashlar/volume';
+import { Catalogue } from '@ashlar/volume';
 import type { Logger } from 'pino';
 import type * as z from 'zod';
 import { isAnotherMachine } from './another-machine.ts';
@@ -156,7 +156,7 @@ export class Server {
         stores: plane.stores,
         now: () => new Date().toISOString(),
         newUuid: randomUUID,
-        lossGeneration: (await plane.status()).lossGeneration,
+        loss: await plane.status(),
         afterLoss: () => live.current.afterLoss,
       });
       for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
@@ -164,8 +164,9 @@ export class Server {
       await server.#open(options.passed);
       const { state, reason } = await plane.status();
       if (state !== 'ok') options.logger.warn({ state }, reason);
-      for (const name of server.#control.counts.held) {
-        options.logger.warn({ volume: name, state: 'held' }, heldReason(name));
+      for (const volume of catalogue.volumes()) {
+        const held = catalogue.heldReason(volume);
+        if (held !== undefined) options.logger.warn({ volume: volume.name, state: 'held' }, held);
       }
       return server;
     } catch (error) {

@@ -179,14 +179,14 @@ export class GroupCommit {
         continue;
       }
       const carried = batch.builder.dataBlocks * blockSize;
-      const bytes = batch.builder.headerBytes + carried;
+      const bytes = this.#journal.bytesOf(batch.builder);
       if (!this.#journal.hasRoom(bytes)) {
         this.#later(this.#journal.waitForRoom());
         return;
       }
       let sync = true;
       settle(
-        () => this.#journal.append(batch.builder, batch.parts, bytes),
+        () => this.#journal.append(batch.builder, batch.parts),
         () => {
           this.#appended(batch, sync);
           this.#wrote(carried);

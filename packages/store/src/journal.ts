@@ -1,6 +1,6 @@
 import { AshlarError, andThen, assert, MiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
-import { maxFrameBytes, type FrameBuilder } from './format/journal-frame.ts';
+import { FrameCopy, maxFrameBytes, type FrameBuilder } from './format/journal-frame.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import { syncFiles } from './sync-files.ts';
 
@@ -34,6 +34,8 @@ export class Journal {
   readonly #unsynced = new Set<HostFile>();
   #count = 0;
   #position: JournalPosition;
+  /** Of the frame that was appended last. */
+  readonly #last = new FrameCopy();
   #durable = -1;
   #preparing: Promise<void> | undefined;
   #refused = false;
@@ -100,6 +102,11 @@ export class Journal {
     return (this.#refused ? this.#count : this.#mostSegments) * this.#segmentBytes;
   }
 
+  /** Bytes that the builder's frame takes if it is the next one. */
+  bytesOf(builder: FrameBuilder): number {
+    return builder.frameBytes(this.#last);
+  }
+
   /** Whether the next frame of that size can be appended now. */
   hasRoom(bytes: number): boolean {
     return this.#position.offset + bytes <= this.#segmentBytes || this.#free.length > 0;
@@ -115,18 +122,14 @@ export class Journal {
   }
 
   /** Appends one frame: the builder's header, then `parts` (whole blocks). Buffered: settles at once as a rule. */
-  append(builder: FrameBuilder, parts: readonly Uint8Array[], bytes: number): Settled<void> {
+  append(builder: FrameBuilder, parts: readonly Uint8Array[]): Settled<void> {
+    const bytes = this.bytesOf(builder);
     assert(this.hasRoom(bytes), 'a frame is appended where there is room');
     if (this.#position.offset + bytes > this.#segmentBytes) this.#next();
     const { generation, number, previous, segment, offset } = this.#position;
-    const { header, checksum } = builder.seal({
-      poolId: this.#poolId,
-      generation,
-      stream: 0,
-      number,
-      previous,
-      durable: this.#durable,
-    });
+    const head = { poolId: this.#poolId, generation, stream: 0, number, previous, durable: this.#durable };
+    const { header, checksum } = builder.seal(head, this.#last);
+    this.#last.take(header, segment, offset);
     const file = this.#used.at(-1)?.file;
     assert(file !== undefined, 'there is a segment to append to');
     this.#position = { generation, segment, number: number + 1, offset: offset + bytes, previous: checksum };

@@ -13,7 +13,7 @@ import {
 import { BlockLocks } from './block-locks.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { extentsOf } from './extents.ts';
-import { encodeBatch, maxHeaderBytes } from './format/journal-frame.ts';
+import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
 import { Overlay } from './overlay.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
@@ -145,7 +145,7 @@ export class LocalObjectStore implements ObjectStore {
       }
     }
     const encoded = encodeBatch(changes);
-    if (encoded.length > maxHeaderBytes - 128) {
+    if (encoded.length > maxRecordsEnd - 128) {
       throw new AshlarError('invalid', 'a batch of records is longer than what one commit can take');
     }
     return admitted(this.#checkpointer.admit(encoded.length), () => {

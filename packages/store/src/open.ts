@@ -158,6 +158,7 @@ async function assemble(
     nextObject: record?.nextObject ?? 1,
     nextStore: record?.nextStore ?? systemStore + 1,
     lossGeneration: record?.lossGeneration ?? 0,
+    promisedLossGeneration: record?.promisedLossGeneration ?? 0,
     state: 'ok',
     reason: undefined,
   };
@@ -227,16 +228,18 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
   const directory = `${parts.path}/journal`;
   const position = record?.position ?? startPosition;
   const found = await recover(parts, directory, position);
-  if (found.damagedFrames > 0) {
+  const lostPromised = found.lostFrames > 0 || found.cutSegments > 0;
+  if (lostPromised) {
     parts.state = 'degraded';
-    parts.reason = `${found.damagedFrames} journal frames that had been promised are damaged; run: ashlar check`;
-  } else if (found.cutSegments > 0) {
-    parts.state = 'degraded';
-    parts.reason = 'the journal was cut short: the last writes that were acknowledged may be missing';
+    parts.reason =
+      found.lostFrames > 0
+        ? `${found.lostFrames} frames of the journal that had been promised are gone, and nothing says what they wrote: each volume is held`
+        : 'the journal was cut short: the last writes that were acknowledged may be missing: each volume is held';
   }
   const lost = record !== undefined && !record.clean && record.bootId !== parts.host.bootId();
   const broken = parts.broken === 'no-loss-generation';
-  if ((lost || found.damagedFrames > 0) && !broken) parts.lossGeneration += 1;
+  if ((lost || lostPromised) && !broken) parts.lossGeneration += 1;
+  if (lostPromised) parts.promisedLossGeneration = parts.lossGeneration;
   const next: JournalPosition = {
     generation: position.generation + 1,
     number: found.nextNumber,

@@ -170,6 +170,6 @@ function interiorPage(first: PageRef): Page {
   return page;
 }
 
-export function isZero(bytes: Uint8Array): boolean {
+function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
 }

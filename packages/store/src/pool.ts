@@ -141,6 +141,7 @@ class LocalPool implements Pool {
       overlayBytes: arena.heldBytes,
       cacheBytes: pages.cachedBytes + cache.heldBytes,
       lossGeneration: this.#parts.lossGeneration,
+      promisedLossGeneration: this.#parts.promisedLossGeneration,
       checkpoints: counters.checkpoints,
       syncs: group.syncs,
       corruptBlocks: counters.corruptBlocks + pages.corruptPages,

@@ -4,13 +4,14 @@ import { blockSize, checksumOf } from './checksum.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import { Damage } from './damage.ts';
 import type { DataFiles } from './data-files.ts';
-import { decodeHead, decodeRecords, headerLengthAt, type Frame, type JournalRecord } from './format/journal-frame.ts';
+import type { JournalRecord } from './format/journal-frame.ts';
 import { entriesEach } from './format/map-leaf.ts';
 import type { JournalPosition } from './journal.ts';
+import { dataOf, JournalScan, recordsOf, type Found } from './journal-scan.ts';
 import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
 import type { SlotRef } from './overlay-chunks.ts';
-import { emptyTree, isZero } from './page-tree.ts';
+import { emptyTree } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { applyClear } from './write.ts';
 
@@ -18,14 +19,11 @@ import { applyClear } from './write.ts';
 export type Recovered = {
   /** The number of the first frame that was not taken over. */
   readonly nextNumber: number;
-  /** Frames at or below the last durable mark that were damaged: their writes are lost and said to be. */
-  readonly damagedFrames: number;
+  /** Frames at or below the last durable mark of which nothing is left: what was in them is lost, and nobody knows what it was. */
+  readonly lostFrames: number;
   /** Segments that are shorter than they were made: what was acknowledged may be missing, and nothing knows how much. */
   readonly cutSegments: number;
 };
-
-/** Where a frame is: a journal may hold more than memory should. */
-type Found = { readonly frame: Frame; readonly file: HostFile; readonly offset: number };
 
 /** What a look at the journal needs of a pool. */
 export type JournalSource = {
@@ -54,7 +52,7 @@ export async function lookAtJournal(
   files: readonly HostFile[],
   position: JournalPosition,
 ): Promise<JournalLook> {
-  const found = new Scan(files, source.poolId, position).read();
+  const found = new JournalScan(files, source.poolId, position).read();
   const cutSegments = countCut(files, found);
   const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
   const { frames, missing } = await longestPrefix(source, found, position.number, durable);
@@ -68,14 +66,15 @@ export async function lookAtJournal(
 export async function recover(pool: PoolParts, directory: string, position: JournalPosition): Promise<Recovered> {
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
-    const { found, taken, missing, cutSegments } = await lookAtJournal(pool, files, position);
+    const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, position);
     for (const { item, damaged } of taken) await applyFrame(pool, item, damaged);
-    pool.counters.corruptBlocks += countCorrupt(pool);
+    const mended = taken.filter(({ item }) => item.behind !== undefined && item.frame.number <= durable).length;
+    pool.counters.corruptBlocks += mended + countCorrupt(pool);
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
     if (taken.length > 0) await syncAll(pool.host, directory);
     const last = found.at(-1)?.frame.number ?? position.number;
     const nextNumber = Math.max(position.number, last + 1);
-    return { nextNumber, damagedFrames: missing, cutSegments };
+    return { nextNumber, lostFrames: missing, cutSegments };
   } finally {
     for (const file of files) file.close();
   }
@@ -112,9 +111,11 @@ async function longestPrefix(
   let length = 0;
   for (const item of found) {
     const { number } = item.frame;
-    // A hole in the numbers: above the durable mark the history ends before it.
-    if (number > expected && expected > durable) break;
-    if (number > expected) missing += Math.min(number - 1, durable) - expected + 1;
+    if (number > expected) {
+      missing += Math.max(0, Math.min(number - 1, durable) - expected + 1);
+      // A hole in the numbers: above the durable mark the history ends before it.
+      if (number - 1 > durable) break;
+    }
     const records = recordsOf(item);
     const damaged = await verifyFrame(pool, item, records);
     for (const [index, record] of records.entries()) {
@@ -152,85 +153,6 @@ async function syncAll(host: Host, directory: string): Promise<void> {
       file.close();
     }
   }
-}
-
-/** Finds the frames behind a position, in the order of their numbers. */
-class Scan {
-  readonly #files: readonly HostFile[];
-  readonly #poolId: string;
-  readonly #position: JournalPosition;
-
-  constructor(files: readonly HostFile[], poolId: string, position: JournalPosition) {
-    this.#files = files;
-    this.#poolId = poolId;
-    this.#position = position;
-  }
-
-  /** Frames of the position's generation from its number on. Where one is missing those behind it are found block by block. */
-  read(): Found[] {
-    const found: Found[] = [];
-    for (const file of this.#files) {
-      const size = file.size();
-      for (let offset = 0; offset < size;) {
-        const item = this.#frameAt(file, offset);
-        if (item === undefined) {
-          if (this.#isOver(file, offset, size)) break;
-          offset += blockSize;
-          continue;
-        }
-        const { frame } = item;
-        if (frame.generation === this.#position.generation && frame.number >= this.#position.number) found.push(item);
-        offset += frame.headerBytes + frame.dataBlocks * blockSize;
-      }
-    }
-    return this.#chained(found.sort((a, b) => a.frame.number - b.frame.number));
-  }
-
-  /** Nothing but zeros for a while: the end of what was written since the segment was made. */
-  #isOver(file: HostFile, offset: number, size: number): boolean {
-    const first = new Uint8Array(Math.min(size - offset, blockSize));
-    file.readSync(offset, first);
-    if (!isZero(first)) return false;
-    const blocks = new Uint8Array(Math.min(size - offset, 16 * blockSize));
-    file.readSync(offset, blocks);
-    return isZero(blocks);
-  }
-
-  /** Frames whose predecessor is there must name its checksum. */
-  #chained(sorted: readonly Found[]): Found[] {
-    const kept: Found[] = [];
-    for (const item of sorted) {
-      const before = kept.at(-1)?.frame;
-      if (before !== undefined && before.number === item.frame.number) continue;
-      if (before !== undefined && before.number + 1 === item.frame.number && before.checksum !== item.frame.previous)
-        break;
-      kept.push(item);
-    }
-    return kept;
-  }
-
-  #frameAt(file: HostFile, offset: number): Found | undefined {
-    const first = new Uint8Array(blockSize);
-    if (file.readSync(offset, first) < blockSize) return undefined;
-    const length = headerLengthAt(first);
-    if (length === 0) return undefined;
-    const header = new Uint8Array(length);
-    if (file.readSync(offset, header) < length) return undefined;
-    const frame = decodeHead(header, this.#poolId);
-    return frame === undefined ? undefined : { frame, file, offset };
-  }
-}
-
-export function recordsOf({ frame, file, offset }: Found): JournalRecord[] {
-  const header = new Uint8Array(frame.headerBytes);
-  file.readSync(offset, header);
-  return decodeRecords(header, frame);
-}
-
-function dataOf({ frame, file, offset }: Found): Uint8Array {
-  const data = new Uint8Array(frame.dataBlocks * blockSize);
-  file.readSync(offset + frame.headerBytes, data);
-  return data;
 }
 
 /** Keys of blocks of a frame that do not match: `r:b`, block b of record r. */

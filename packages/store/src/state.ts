@@ -79,6 +79,8 @@ export type PoolParts = {
   nextObject: number;
   nextStore: number;
   lossGeneration: number;
+  /** The loss generation at which promised writes were lost last; 0 when none ever were. */
+  promisedLossGeneration: number;
   state: PoolState;
   reason: string | undefined;
 };

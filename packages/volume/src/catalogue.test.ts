@@ -65,12 +65,12 @@ class FakePool implements VolumeStores {
     return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
   }
 
-  open(lossGeneration = 0, afterLoss: AfterLoss = 'hold'): Promise<Catalogue> {
+  open(lossGeneration = 0, afterLoss: AfterLoss = 'hold', promisedLossGeneration = 0): Promise<Catalogue> {
     let uuids = 0;
     return Catalogue.open({
       records: this,
       stores: this,
-      lossGeneration,
+      loss: { lossGeneration, promisedLossGeneration },
       afterLoss: () => afterLoss,
       now: () => '2026-01-02T03:04:05.000Z',
       newUuid: () => `00000000-0000-4000-8000-${String(this.records.size + uuids++).padStart(12, '0')}`,
@@ -374,6 +374,23 @@ test('what a loss does to a volume that says nothing is as configured; its own w
       [byDefault, 'hold', 'serve'],
     );
   }
+});
+
+test('where writes that had been flushed are lost each volume is held, whoever wrote it, until it is accepted', async (t) => {
+  const pool = new FakePool();
+  const first = await pool.open(0);
+  await first.createVolume({ name: 'demo', sizeBytes: MiB });
+  await first.createVolume({ name: 'scratch', sizeBytes: MiB, afterLoss: 'serve' });
+  const second = await pool.open(3, 'hold', 3);
+  t.regex(second.heldReason(second.volume('demo')) ?? '', /flushed may be missing.*ashlar volume accept demo/);
+  t.false(second.isHeld(second.volume('scratch')));
+  t.false(second.isHeld(await second.createVolume({ name: 'later', sizeBytes: MiB })));
+  const third = await pool.open(4, 'hold', 3);
+  t.true(third.isHeld(third.volume('demo')), 'another start accepts nothing');
+  t.false(third.isHeld(third.volume('later')));
+  t.false(third.isHeld(await third.acceptVolume('demo')));
+  const fourth = await pool.open(4, 'hold', 3);
+  t.false(fourth.isHeld(fourth.volume('demo')));
 });
 
 test('a writer from another machine is not let in when that cannot be put on record', async (t) => {

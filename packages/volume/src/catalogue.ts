@@ -9,7 +9,7 @@ import {
   type Space,
 } from '@ashlar/core';
 import { checkCidr } from './addresses.ts';
-import { accepted, heldError, isHeld, withRemoteWriter } from './loss.ts';
+import { accepted, heldError, heldReason, withRemoteWriter, type PoolLoss } from './loss.ts';
 import { checkName } from './names.ts';
 import { readCatalogue } from './read.ts';
 import { dropExport, dropVolume, putCounts, putExport, putVolume, type Counts, type VolumeRecord } from './records.ts';
@@ -25,8 +25,7 @@ type CatalogueOptions = {
   /** Now, as ISO 8601. */
   readonly now: () => string;
   readonly newUuid: () => string;
-  /** The pool's; it rises only when a pool is opened. */
-  readonly lossGeneration: number;
+  readonly loss: PoolLoss;
   /** What a loss does now to volumes that say nothing themselves. */
   readonly afterLoss: () => AfterLoss;
 };
@@ -144,6 +143,8 @@ export class Catalogue {
         created,
         limits,
         ...(afterLoss === undefined ? {} : { afterLoss }),
+        // No loss before now concerns it.
+        acceptedLoss: this.#options.loss.lossGeneration,
         ...place,
       };
       await this.#serial
@@ -228,9 +229,14 @@ export class Catalogue {
     });
   }
 
-  /** Not served until `acceptVolume`, since writes of a client on another machine may be missing. */
+  /** Not served until `acceptVolume`, since writes may be missing. */
   isHeld(volume: Volume): boolean {
-    return isHeld(volume, this.#options.lossGeneration, this.#options.afterLoss());
+    return this.heldReason(volume) !== undefined;
+  }
+
+  /** What may be missing of a volume that is held, and the command that mends it. */
+  heldReason(volume: Volume): string | undefined {
+    return heldReason(volume, this.#options.loss, this.#options.afterLoss());
   }
 
   /** What a loss does to it: as it says itself, else as it is configured. */
@@ -241,7 +247,7 @@ export class Catalogue {
   /** Lifts the hold, if there is one, and says what later losses do where `afterLoss` is named. */
   acceptVolume(name: string, afterLoss?: AfterLoss): Promise<Volume> {
     return this.#serial.run(async () => {
-      const before = accepted(this.volume(name), this.#options.lossGeneration);
+      const before = accepted(this.volume(name), this.#options.loss);
       const volume = afterLoss === undefined ? before : { ...before, afterLoss };
       await this.#put(volume);
       return volume;
@@ -256,8 +262,9 @@ export class Catalogue {
     return this.#serial.run(async () => {
       const volume = this.#volumes.get(uuid);
       if (volume === undefined) throw new AshlarError('not-found', 'the volume was removed');
-      if (this.isHeld(volume)) throw heldError(volume.name);
-      const marked = withRemoteWriter(volume, this.#options.lossGeneration);
+      const reason = this.heldReason(volume);
+      if (reason !== undefined) throw heldError(volume.name, reason);
+      const marked = withRemoteWriter(volume, this.#options.loss);
       if (marked !== volume) await this.#put(marked);
     });
   }

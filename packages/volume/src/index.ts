@@ -1,6 +1,6 @@
 export { AddressRanges, checkCidr, isLoopback } from './addresses.ts';
 export { Catalogue, type NewExport, type NewVolume } from './catalogue.ts';
-export { heldError, heldReason } from './loss.ts';
+export { heldError } from './loss.ts';
 export { readCatalogue } from './read.ts';
 export type { VolumeStores } from './stores.ts';
 export {

@@ -45,10 +45,13 @@ function recordText(found: JournalFrameRecord): string {
 }
 
 function frameText(frame: JournalFrame): string {
-  const { number, segment, offset, headerBytes, dataBlocks, durable, isTaken, records } = frame;
+  const { number, segment, offset, headerBytes, dataBlocks, durable, isTaken, isMended, records } = frame;
   const place = `${basename(segment)} at ${offset}`;
   const head = `frame ${number}: ${place}, ${headerBytes} bytes of header, ${dataBlocks} blocks, durable up to ${durable}`;
-  return [`${head}${isTaken ? '' : ', not taken over'}`, ...records.map(recordText)].join('\n');
+  return [
+    `${head}${isMended ? ', its header DAMAGED and known from the next' : ''}${isTaken ? '' : ', not taken over'}`,
+    ...records.map(recordText),
+  ].join('\n');
 }
 
 /** The frames behind the last checkpoint: what the next start brings home. */

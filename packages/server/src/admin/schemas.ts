@@ -104,6 +104,7 @@ const poolSchema = z.object({
   overlayBytes: z.int(),
   cacheBytes: z.int(),
   lossGeneration: z.int(),
+  promisedLossGeneration: z.int(),
   checkpoints: z.int(),
   syncs: z.int(),
   corruptBlocks: z.int(),

@@ -3,11 +3,14 @@ import fc from 'fast-check';
 import { xxhByHand, fromHex } from './by-hand.ts';
 import {
   decodeHead,
+  decodePredecessor,
   decodeRecords,
   encodeBatch,
   FrameBuilder,
+  FrameCopy,
   headerLengthAt,
   maxHeaderBytes,
+  maxRecordsEnd,
   type JournalRecord,
 } from './journal-frame.ts';
 
@@ -16,9 +19,16 @@ const head = { poolId, generation: 3, stream: 0, number: 2, previous: 0xdeadbeef
 const at = { store: 2, sequence: 3 };
 
 /** A head of that many data blocks and records: magic, checksum, generation 3, stream 0, number 2.0, ... */
-function headHex(blocks: string, records: string, length = '00100000'): string {
+function headHex(blocks: string, records: string, length = '00100000', end = '40000000'): string {
   return `41534a31 00000000 03000000 00000000 0000000000000040 efbeadde ${length}
-    ${blocks} ${records} 000000000000f03f 0011223344556677 0000000000000000`;
+    ${blocks} ${records} 000000000000f03f 0011223344556677 ${end} 00000000`;
+}
+
+/** A head of one record, whose digits follow it. */
+function oneHex(blocks: string, record: string): string {
+  const end = Buffer.alloc(4);
+  end.writeUInt32LE(64 + record.replaceAll(/\s/g, '').length / 2);
+  return headHex(blocks, '01000000', '00100000', end.toString('hex')) + record;
 }
 
 /** Kind, reserved, length of the fields, store 2.0, sequence 3.0. */
@@ -122,14 +132,14 @@ for (const { name, hex, blocks, build, record } of cases) {
   test(`a frame with a record of ${name} is the bytes that the page says`, (t) => {
     const builder = new FrameBuilder();
     build(builder);
-    const expected = sealed(headHex(blocks, '01000000') + hex);
-    const { header, checksum } = builder.seal(head);
+    const expected = sealed(oneHex(blocks, hex));
+    const { header, checksum } = builder.seal(head, new FrameCopy());
     t.deepEqual(Buffer.from(header), expected);
     t.is(checksum, expected.readUInt32LE(4));
   });
 
   test(`a record of ${name} written by hand is read`, (t) => {
-    t.deepEqual(recordsOf(sealed(headHex(blocks, '01000000') + hex)), [record]);
+    t.deepEqual(recordsOf(sealed(oneHex(blocks, hex))), [record]);
   });
 }
 
@@ -144,8 +154,87 @@ test('a head written by hand is read', (t) => {
   });
 });
 
+/** A frame of number 2 that deletes object 1, and the one behind it, of number 3, that deletes object 2. */
+const firstHex = oneHex('00000000', recordHex('05', '08000000', one));
+const secondHex = (checksum: string): string => `
+  41534a31 00000000 03000000 00000000 0000000000000840 ${checksum} 00100000
+  00000000 01000000 000000000000f03f 0011223344556677 60000000 70000000
+  ${recordHex('05', '08000000', two)}
+  07000000 00000000 000000000000c040
+  41534a31 ${checksum} ${firstHex.replaceAll(/\s/g, '').slice(16)}`;
+
+/** The two, with the place that the first one is at: offset 8192 of segment 7. */
+function twoByHand(): { first: Buffer; second: Buffer } {
+  const first = sealed(firstHex);
+  return { first, second: sealed(secondHex(first.toString('hex', 4, 8))) };
+}
+
+test('a frame repeats what the one before it said, as the bytes that the page says', (t) => {
+  const { first, second } = twoByHand();
+  const copy = new FrameCopy();
+  const builder = new FrameBuilder();
+  builder.delete(at, 1);
+  const sealedFirst = builder.seal(head, copy);
+  t.deepEqual(sealedFirst.header, first);
+  copy.take(sealedFirst.header, 7, 8192);
+  builder.reset();
+  builder.delete(at, 2);
+  t.deepEqual(builder.seal({ ...head, number: 3, previous: sealedFirst.checksum }, copy).header, second);
+});
+
+test('a frame whose header is lost is read from the one behind it, written by hand', (t) => {
+  const { first, second } = twoByHand();
+  const frame = decodeHead(second, poolId);
+  const before = frame === undefined ? undefined : decodePredecessor(second, frame);
+  if (frame === undefined || before === undefined) return t.fail('both are read');
+  t.deepEqual(before.frame, decodeHead(first, poolId));
+  t.is(before.segment, 7);
+  t.is(before.offset, 8192);
+  t.deepEqual(decodeRecords(second, frame), [{ ...at, kind: 'delete', object: 2 }]);
+  t.deepEqual(decodeRecords(second, before.frame, before.recordsAt), [{ ...at, kind: 'delete', object: 1 }]);
+});
+
+test('the first frame, and one that repeats something else than the one before it, name no frame before them', (t) => {
+  const { first, second } = twoByHand();
+  const digits = second.toString('hex');
+  const changed = [
+    first,
+    sealed(digits.replace('60000000', '00100000')),
+    sealed(digits.replace('70000000', '00100000')),
+    sealed(digits.replace(first.toString('hex', 4, 8), '00000000')),
+    sealed(digits.replace('0000000000000840', '0000000000001040')),
+  ];
+  for (const header of changed) {
+    const frame = decodeHead(header, poolId);
+    if (frame === undefined) t.fail('the header is good');
+    else t.is(decodePredecessor(header, frame), undefined);
+  }
+});
+
+test('a header takes another block where what it repeats does not fit, and the greatest frames fit their bounds', (t) => {
+  const copy = new FrameCopy();
+  const builder = new FrameBuilder();
+  let most = maxRecordsEnd;
+  while (!builder.fits(most, 0)) most -= 1;
+  builder.batch(at, new Uint8Array(most));
+  const { header: valid, checksum } = builder.seal(head, copy);
+  const header = Buffer.from(valid);
+  t.is(header.length, maxRecordsEnd);
+  copy.take(header, 0, 0);
+  t.is(copy.length, maxRecordsEnd + 8);
+  const second = builder.seal({ ...head, number: 3, previous: checksum }, copy);
+  t.is(second.header.length, maxHeaderBytes);
+  const frame = decodeHead(second.header, poolId);
+  const before = frame === undefined ? undefined : decodePredecessor(second.header, frame);
+  if (frame === undefined || before === undefined) return t.fail('both are read');
+  t.deepEqual(decodeRecords(second.header, before.frame, before.recordsAt), recordsOf(header));
+  builder.reset();
+  builder.delete(at, 1);
+  t.is(builder.headerBytes(copy), maxRecordsEnd + 4096);
+});
+
 test('any flipped bit of a header is found', (t) => {
-  const good = sealed(headHex('02000000', '01000000') + (cases[0]?.hex ?? ''));
+  const good = sealed(oneHex('02000000', cases[0]?.hex ?? ''));
   t.truthy(decodeHead(good, poolId));
   for (let byte = 0; byte < good.length; byte += 1) {
     const bytes = Buffer.from(good);
@@ -162,10 +251,10 @@ test('a header that is cut short or of another pool is refused', (t) => {
 });
 
 test('a length of a header that is nothing, no whole blocks or above the bound starts no frame', (t) => {
-  for (const length of ['00000000', '00080000', '01100000', '00100100', 'ffffffff']) {
+  for (const length of ['00000000', '00080000', '01100000', '00100200', 'ffffffff']) {
     t.is(headerLengthAt(fromHex(headHex('00000000', '00000000', length), 4096)), 0, length);
   }
-  t.is(headerLengthAt(fromHex(headHex('00000000', '00000000', '00000100'), 4096)), maxHeaderBytes);
+  t.is(headerLengthAt(fromHex(headHex('00000000', '00000000', '00000200'), 4096)), maxHeaderBytes);
   t.is(headerLengthAt(new Uint8Array(4096)), 0);
 });
 
@@ -180,11 +269,12 @@ test('a builder says when no more fits, and is empty again once it is reset', (t
   t.false(builder.fits(24 + 257 * 4, 257));
   let count = 0;
   for (; builder.fits(8, 0); count += 1) builder.delete(at, count);
-  t.is(recordsOf(builder.seal(head).header).length, count);
-  t.is(builder.headerBytes, maxHeaderBytes);
+  const first = new FrameCopy();
+  t.is(recordsOf(builder.seal(head, first).header).length, count);
+  t.is(builder.headerBytes(first), maxRecordsEnd);
   builder.reset();
   t.true(builder.isEmpty);
-  t.is(builder.headerBytes, 4096);
+  t.is(builder.headerBytes(first), 4096);
 });
 
 const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
@@ -224,7 +314,7 @@ test('all records of a frame come back in order, with the blocks that are theirs
           builder.batch(at, encodeBatch(step.changes));
         }
       }
-      t.deepEqual(recordsOf(builder.seal(head).header), expected);
+      t.deepEqual(recordsOf(builder.seal(head, new FrameCopy()).header), expected);
     }),
   );
 });

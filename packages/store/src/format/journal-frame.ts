@@ -7,16 +7,21 @@ import { blockSize, checksumOf } from '../checksum.ts';
  *
  *   0 magic u32 · 4 checksum of [8, header length) u32 · 8 generation u32 · 12 stream u32 · 16 number f64
  *   24 previous frame's checksum u32 · 28 header length u32 · 32 data blocks u32 · 36 records u32
- *   40 durable number f64 (frames up to it are known durable) · 48 first 8 bytes of the pool's id · 56 reserved 8
+ *   40 durable number f64 (frames up to it are known durable) · 48 first 8 bytes of the pool's id
+ *   56 where the records end u32 · 60 length of the copy u32 (0: there is none)
  *
- * then the records: kind u8, 3 reserved, length u32, store f64, sequence f64, and the kind's own fields.
+ * then the records: kind u8, 3 reserved, length u32, store f64, sequence f64, and the kind's own fields; then the copy, by which
+ * a header that is damaged is known from the frame behind it: the place of the frame before, as segment u32, reserved u32
+ * and offset f64, and that one's header up to where its records end. The first frame of a generation has none.
  */
 const magic = 0x314a5341;
 const headerSize = 64;
 const recordSize = 24;
+const placeSize = 16;
 
 /** Bounds of one frame: a segment holds at least one of the greatest. */
-export const maxHeaderBytes = 64 * 1024;
+export const maxRecordsEnd = 64 * 1024;
+export const maxHeaderBytes = 2 * maxRecordsEnd;
 const maxDataBlocks = 256;
 export const maxFrameBytes = maxHeaderBytes + maxDataBlocks * blockSize;
 
@@ -70,6 +75,30 @@ export type JournalRecord = At &
     | { readonly kind: 'batch'; readonly changes: readonly RecordChange[] }
   );
 
+/** What a frame repeats of the one before it. One for a stream, filled anew by each frame. */
+export class FrameCopy {
+  readonly #bytes = Buffer.alloc(placeSize + maxRecordsEnd);
+  #length = 0;
+
+  /** 0 before the first frame. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The frame of this whole header was appended there. */
+  take(header: Buffer, segment: number, offset: number): void {
+    const end = header.readUInt32LE(56);
+    this.#bytes.writeUInt32LE(segment, 0);
+    this.#bytes.writeDoubleLE(offset, 8);
+    header.copy(this.#bytes, placeSize, 0, end);
+    this.#length = placeSize + end;
+  }
+
+  writeTo(header: Buffer, at: number): void {
+    this.#bytes.copy(header, at, 0, this.#length);
+  }
+}
+
 /** Builds one frame as operations arrive; reused for the next when it was written. */
 export class FrameBuilder {
   readonly #header = Buffer.alloc(maxHeaderBytes);
@@ -85,14 +114,19 @@ export class FrameBuilder {
     return this.#blocks;
   }
 
-  /** Bytes of the header as it stands, whole blocks. */
-  get headerBytes(): number {
-    return Math.ceil(this.#at / blockSize) * blockSize;
+  /** Bytes of the header as it stands, behind the frame that `before` is of: whole blocks. */
+  headerBytes(before: FrameCopy): number {
+    return Math.ceil((this.#at + before.length) / blockSize) * blockSize;
+  }
+
+  /** Bytes of the whole frame. */
+  frameBytes(before: FrameCopy): number {
+    return this.headerBytes(before) + this.#blocks * blockSize;
   }
 
   /** Whether a record with that many bytes of its own fields and data blocks still fits. */
   fits(fieldBytes: number, dataBlocks: number): boolean {
-    return this.#at + recordSize + fieldBytes + 8 <= maxHeaderBytes && this.#blocks + dataBlocks <= maxDataBlocks;
+    return this.#at + recordSize + fieldBytes + 8 <= maxRecordsEnd && this.#blocks + dataBlocks <= maxDataBlocks;
   }
 
   /** A small write; its blocks follow the header in the order of their records. Fields: object, offset, blocks, checksums. */
@@ -152,11 +186,17 @@ export class FrameBuilder {
     this.#end(encoded.length);
   }
 
-  /** Completes the header. Gives its bytes (valid until the builder is used again) and their checksum. */
-  seal(head: FrameHead): { readonly header: Uint8Array; readonly checksum: number } {
-    const length = Math.ceil(this.#at / blockSize) * blockSize;
+  /**
+   * Completes the header, with a copy of what the frame before it said. It fits the last block's padding as a rule: where it does
+   * not the header takes another one, so that no header is known from itself only. Gives the bytes (valid until the builder is
+   * used again) and their checksum.
+   */
+  seal(head: FrameHead, before: FrameCopy): { readonly header: Buffer; readonly checksum: number } {
+    const length = this.headerBytes(before);
+    assert(length <= maxHeaderBytes, 'records and those of the frame before fit a header');
     const header = this.#header;
-    header.fill(0, this.#at, length);
+    before.writeTo(header, this.#at);
+    header.fill(0, this.#at + before.length, length);
     header.writeUInt32LE(magic, 0);
     header.writeUInt32LE(head.generation, 8);
     header.writeUInt32LE(head.stream, 12);
@@ -167,7 +207,8 @@ export class FrameBuilder {
     header.writeUInt32LE(this.#records, 36);
     header.writeDoubleLE(head.durable, 40);
     header.write(head.poolId.slice(0, 16), 48, 'hex');
-    header.fill(0, 56, headerSize);
+    header.writeUInt32LE(this.#at, 56);
+    header.writeUInt32LE(before.length, 60);
     const checksum = checksumOf(header.subarray(8, length));
     header.writeUInt32LE(checksum, 4);
     return { header: header.subarray(0, length), checksum };
@@ -196,7 +237,7 @@ export class FrameBuilder {
 
   #end(fieldBytes: number): void {
     const length = Math.ceil(fieldBytes / 8) * 8;
-    assert(this.#at + recordSize + length <= maxHeaderBytes, 'a record is asked to fit before it is added');
+    assert(this.#at + recordSize + length <= maxRecordsEnd, 'a record is asked to fit before it is added');
     this.#header.writeUInt32LE(length, this.#at + 4);
     this.#header.fill(0, this.#at + recordSize + fieldBytes, this.#at + recordSize + length);
     this.#at += recordSize + length;
@@ -225,27 +266,53 @@ export function decodeHead(header: Uint8Array, poolId: string): Frame | undefine
   const checksum = view.readUInt32LE(4);
   if (headerLengthAt(header) !== header.length || checksumOf(view.subarray(8)) !== checksum) return undefined;
   if (view.toString('hex', 48, 56) !== poolId.slice(0, 16)) return undefined;
-  const dataBlocks = view.readUInt32LE(32);
-  if (dataBlocks > maxDataBlocks) return undefined;
+  return view.readUInt32LE(32) > maxDataBlocks ? undefined : headFrom(view, 0, poolId);
+}
+
+function headFrom(view: Buffer, at: number, poolId: string): Frame {
   return {
     poolId,
-    checksum,
-    generation: view.readUInt32LE(8),
-    stream: view.readUInt32LE(12),
-    number: view.readDoubleLE(16),
-    previous: view.readUInt32LE(24),
-    headerBytes: header.length,
-    dataBlocks,
-    recordCount: view.readUInt32LE(36),
-    durable: view.readDoubleLE(40),
+    checksum: view.readUInt32LE(at + 4),
+    generation: view.readUInt32LE(at + 8),
+    stream: view.readUInt32LE(at + 12),
+    number: view.readDoubleLE(at + 16),
+    previous: view.readUInt32LE(at + 24),
+    headerBytes: view.readUInt32LE(at + 28),
+    dataBlocks: view.readUInt32LE(at + 32),
+    recordCount: view.readUInt32LE(at + 36),
+    durable: view.readDoubleLE(at + 40),
   };
 }
 
-/** The records of a header that `decodeHead` accepted. */
-export function decodeRecords(header: Uint8Array, frame: Frame): JournalRecord[] {
+/** A frame as the one behind it has it: where it is, and where in that one's header its records begin. */
+export type Predecessor = {
+  readonly frame: Frame;
+  readonly segment: number;
+  readonly offset: number;
+  readonly recordsAt: number;
+};
+
+/** The frame before one whose header `decodeHead` accepted; nothing where that was the first of its generation. */
+export function decodePredecessor(header: Uint8Array, frame: Frame): Predecessor | undefined {
+  const view = Buffer.from(header.buffer, header.byteOffset, header.length);
+  const at = view.readUInt32LE(56);
+  const length = view.readUInt32LE(60);
+  if (length < placeSize + headerSize || at + length > header.length) return undefined;
+  const before = headFrom(view, at + placeSize, frame.poolId);
+  if (before.number + 1 !== frame.number || before.checksum !== frame.previous) return undefined;
+  return {
+    frame: before,
+    segment: view.readUInt32LE(at),
+    offset: view.readDoubleLE(at + 8),
+    recordsAt: at + placeSize + headerSize,
+  };
+}
+
+/** The records of a header that `decodeHead` accepted, or of the copy in one. */
+export function decodeRecords(header: Uint8Array, frame: Frame, from = headerSize): JournalRecord[] {
   const view = Buffer.from(header.buffer, header.byteOffset, header.length);
   const records: JournalRecord[] = [];
-  let at = headerSize;
+  let at = from;
   let firstBlock = 0;
   for (let index = 0; index < frame.recordCount; index += 1) {
     const length = view.readUInt32LE(at + 4);

@@ -2,7 +2,8 @@ import { AshlarError, KiB } from '@ashlar/core';
 import { blockSize, checksumOf } from '../checksum.ts';
 
 const magic = 'ASHLAR01';
-const version = 1;
+/** 2: each frame of the journal repeats what the one before it said. */
+const version = 2;
 const checksumXxh64 = 1;
 
 /** What `ashlar.pool` says: the pool's identity and the shape of everything else in it. */
@@ -37,7 +38,7 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
   return bytes;
 }
 
-/** Throws `invalid` for what is no pool, `corrupt` for a damaged one, `unsupported` for a newer one. */
+/** Throws `invalid` for what is no pool, `corrupt` for a damaged one, `unsupported` for a newer or an older one. */
 export function decodeSuperblock(raw: Uint8Array, path: string): Superblock {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
   if (bytes.length < blockSize || bytes.toString('latin1', 0, 8) !== magic) {
@@ -45,6 +46,11 @@ export function decodeSuperblock(raw: Uint8Array, path: string): Superblock {
   }
   if (bytes.readUInt32LE(blockSize - 4) !== checksumOf(bytes.subarray(0, blockSize - 4))) {
     throw new AshlarError('corrupt', `the pool's identity in '${path}' is damaged`, { path });
+  }
+  if (bytes.readUInt32LE(8) < version) {
+    throw new AshlarError('unsupported', `the pool in '${path}' was made by an older Ashlar; only that one opens it`, {
+      path,
+    });
   }
   const superblock: Superblock = {
     poolId: bytes.toString('hex', 16, 32),

@@ -374,13 +374,24 @@ test('what a killed server left in its journal is no problem, and lies over what
   t.deepEqual([...(await check(path)).damage], [[object, [{ offset: 12 * blockSize, length: blockSize }]]]);
 });
 
-test('a frame that is missing below the durable mark is told by its number', async (t) => {
+test('a damaged header of a promised frame is told, and nothing is lost with it', async (t) => {
   const { path } = await killed(t);
   const { segment, offset, number } = await frameOf(path, 3);
   flip(segment, offset + 100);
   const report = await check(path);
-  t.deepEqual(kindsOf(report), ['journal-hole']);
-  t.deepEqual(report.problems[0]?.where, { first: number, end: number + 1 });
+  t.deepEqual(kindsOf(report), ['journal-header']);
+  t.deepEqual(report.problems[0]?.where, { number });
+  t.is(report.damage.size, 0);
+});
+
+test('a frame that is missing below the durable mark is told by its number', async (t) => {
+  const { path } = await killed(t);
+  const first = await frameOf(path, 3);
+  const second = await frameOf(path, 4);
+  for (const { segment, offset } of [first, second]) flip(segment, offset + 100);
+  const report = await check(path);
+  t.deepEqual(kindsOf(report), ['journal-header', 'journal-hole']);
+  t.deepEqual(report.problems[0]?.where, { first: first.number, end: first.number + 1 });
 });
 
 test('a block of a promised frame that does not verify is damage', async (t) => {

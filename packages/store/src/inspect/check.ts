@@ -291,6 +291,10 @@ class Check {
       const sentence = `frames ${spanOf({ first, end })} of the journal are missing or damaged, which had been promised: what they wrote is lost`;
       this.#findings.add('journal-hole', sentence, { first, end });
     }
+    for (const number of this.#journal.mended()) {
+      const sentence = `the header of frame ${number} of the journal is damaged: the next one repeats it, and nothing is lost`;
+      this.#findings.add('journal-header', sentence, { number });
+    }
     const { cutSegments } = this.#journal;
     if (cutSegments > 0) {
       const sentence = `${cutSegments} segments of the journal are shorter than they were made: the last writes may be missing`;

@@ -15,6 +15,7 @@ export type ProblemKind =
   | 'count-wrong'
   | 'entry-wrong'
   | 'journal-hole'
+  | 'journal-header'
   | 'journal-cut'
   | 'damage-unlisted';
 

@@ -2,7 +2,8 @@ import { systemStore } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { JournalRecord } from '../format/journal-frame.ts';
 import { RecordOverlay } from '../records/record-overlay.ts';
-import { damagedOf, lookAtJournal, recordsOf, type JournalLook } from '../recovery.ts';
+import { recordsOf } from '../journal-scan.ts';
+import { damagedOf, lookAtJournal, type JournalLook } from '../recovery.ts';
 import { positionOf, type PoolFiles } from './pool-files.ts';
 
 export type JournalFrame = {
@@ -18,6 +19,8 @@ export type JournalFrame = {
   readonly durable: number;
   /** Whether a recovery takes it over. */
   readonly isTaken: boolean;
+  /** Its own header is damaged, and what it said is known from the next one. */
+  readonly isMended: boolean;
   readonly records: readonly JournalFrameRecord[];
 };
 
@@ -67,12 +70,19 @@ export class JournalView {
   holes(): { readonly first: number; readonly end: number }[] {
     const holes: { first: number; end: number }[] = [];
     let expected = this.#first;
-    for (const { item } of this.#look.taken) {
-      const { number } = item.frame;
-      if (number > expected) holes.push({ first: expected, end: Math.min(number, this.durable + 1) });
+    for (const { frame } of this.#look.found) {
+      const { number } = frame;
+      if (number > expected && expected <= this.durable)
+        holes.push({ first: expected, end: Math.min(number, this.durable + 1) });
       expected = number + 1;
     }
     return holes;
+  }
+
+  /** Numbers of promised frames whose own header is damaged: what was in them is known from the next. */
+  mended(): number[] {
+    const numbers = this.#look.taken.flatMap(({ item }) => (item.behind === undefined ? [] : item.frame.number));
+    return numbers.filter((number) => number <= this.durable);
   }
 
   /** Every frame that is there, those that a recovery leaves as well. */
@@ -91,6 +101,7 @@ export class JournalView {
         previous: frame.previous,
         durable: frame.durable,
         isTaken: damaged !== undefined,
+        isMended: item.behind !== undefined,
         records: recordsOf(item).map((record, index) => ({
           record,
           damaged: damagedOf(record, index, damaged ?? new Set()),

@@ -11,6 +11,7 @@ export type PoolRecord = {
   readonly nextObject: number;
   readonly nextStore: number;
   readonly lossGeneration: number;
+  readonly promisedLossGeneration: number;
   readonly clean: boolean;
   readonly bootId: string;
   readonly checksumRoot: PageRef | undefined;

@@ -1,0 +1,145 @@
+import type { HostFile } from '@ashlar/host';
+import { blockSize } from './checksum.ts';
+import {
+  decodeHead,
+  decodePredecessor,
+  decodeRecords,
+  headerLengthAt,
+  type Frame,
+  type JournalRecord,
+} from './format/journal-frame.ts';
+import type { JournalPosition } from './journal.ts';
+
+/** Where a frame is: a journal may hold more than memory should. */
+export type Found = {
+  readonly frame: Frame;
+  readonly file: HostFile;
+  readonly offset: number;
+  /** Its own header is damaged: the frame behind it, whose header says what was in it. */
+  readonly behind: Found | undefined;
+};
+
+/** So many zeros in a segment that no frame was found in: none is behind them. */
+const leastZeros = 16 * blockSize;
+
+/** The number of the segment of that path. */
+function segmentOf(path: string): number {
+  return Number(path.slice(-6));
+}
+
+/** Finds the frames behind a position, in the order of their numbers. */
+export class JournalScan {
+  readonly #files: readonly HostFile[];
+  readonly #poolId: string;
+  readonly #position: JournalPosition;
+
+  constructor(files: readonly HostFile[], poolId: string, position: JournalPosition) {
+    this.#files = files;
+    this.#poolId = poolId;
+    this.#position = position;
+  }
+
+  /** Frames of the position's generation from its number on. Where one is missing those behind it are found block by block. */
+  read(): Found[] {
+    const found: Found[] = [];
+    for (const file of this.#files) {
+      const size = file.size();
+      let isUsed = false;
+      for (let offset = 0; offset < size;) {
+        const item = this.#frameAt(file, offset);
+        if (item === undefined) {
+          // A segment that begins with zeros is as it was made. Behind a frame they are the end, or what the disk lost.
+          const skipped = zerosFrom(file, offset, isUsed ? size : Math.min(size, offset + leastZeros));
+          if (skipped === leastZeros && !isUsed) break;
+          offset += Math.max(skipped, blockSize);
+          continue;
+        }
+        const { frame } = item;
+        if (frame.generation === this.#position.generation && frame.number >= this.#position.number) {
+          found.push(item);
+          isUsed = true;
+        }
+        offset += frame.headerBytes + frame.dataBlocks * blockSize;
+      }
+    }
+    return this.#chained(found.sort((a, b) => a.frame.number - b.frame.number));
+  }
+
+  /** Frames whose predecessor is there must name its checksum. One that is missing is known from the one behind it. */
+  #chained(sorted: readonly Found[]): Found[] {
+    const kept: Found[] = [];
+    for (const item of sorted) {
+      const { number } = item.frame;
+      const before = kept.at(-1)?.frame.number ?? this.#position.number - 1;
+      if (before === number) continue;
+      const lost = before < number - 1 ? this.#before(item) : undefined;
+      for (const next of lost === undefined ? [item] : [lost, item]) {
+        if (!follows(next, kept.at(-1))) return kept;
+        kept.push(next);
+      }
+    }
+    return kept;
+  }
+
+  /** The frame before one, by what that one's header repeats of it. */
+  #before(behind: Found): Found | undefined {
+    const copied = decodePredecessor(headerOf(behind), behind.frame);
+    if (copied === undefined) return undefined;
+    const { frame, segment, offset } = copied;
+    const file = this.#files.find(({ path }) => segmentOf(path) === segment);
+    return file === undefined ? undefined : { frame, file, offset, behind };
+  }
+
+  #frameAt(file: HostFile, offset: number): Found | undefined {
+    const first = new Uint8Array(blockSize);
+    if (file.readSync(offset, first) < blockSize) return undefined;
+    const length = headerLengthAt(first);
+    if (length === 0) return undefined;
+    const header = new Uint8Array(length);
+    if (file.readSync(offset, header) < length) return undefined;
+    const frame = decodeHead(header, this.#poolId);
+    return frame === undefined ? undefined : { frame, file, offset, behind: undefined };
+  }
+}
+
+function follows({ frame }: Found, before: Found | undefined): boolean {
+  return before === undefined || before.frame.number + 1 !== frame.number || before.frame.checksum === frame.previous;
+}
+
+/** Bytes that are looked at at once where there are zeros. */
+const stepBytes = 16 * blockSize;
+const zeros = new Uint8Array(stepBytes);
+
+/** Bytes of whole blocks of zeros from `offset` on, up to `end`. */
+function zerosFrom(file: HostFile, offset: number, end: number): number {
+  const bytes = new Uint8Array(stepBytes);
+  for (let at = offset; at < end; at += stepBytes) {
+    const step = bytes.subarray(0, Math.min(stepBytes, end - at));
+    file.readSync(at, step);
+    if (Buffer.compare(step, zeros.subarray(0, step.length)) === 0) continue;
+    const first = step.findIndex((byte) => byte !== 0);
+    return at - offset + first - (first % blockSize);
+  }
+  return end - offset;
+}
+
+/** What was in a frame, in the order in which it happened. */
+export function recordsOf(found: Found): JournalRecord[] {
+  if (found.behind === undefined) return decodeRecords(headerOf(found), found.frame);
+  const header = headerOf(found.behind);
+  const copied = decodePredecessor(header, found.behind.frame);
+  return copied === undefined ? [] : decodeRecords(header, found.frame, copied.recordsAt);
+}
+
+/** The blocks that a frame carries; zeros where they are not there. */
+export function dataOf({ frame, file, offset }: Found): Uint8Array {
+  const data = new Uint8Array(frame.dataBlocks * blockSize);
+  file.readSync(offset + frame.headerBytes, data);
+  return data;
+}
+
+function headerOf({ frame, file, offset }: Found): Uint8Array {
+  const header = new Uint8Array(frame.headerBytes);
+  file.readSync(offset, header);
+  return header;
+}
