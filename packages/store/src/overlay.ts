@@ -1,4 +1,5 @@
 import type { BlockArena } from './block-arena.ts';
+import { Layer } from './layer.ts';
 import type { ChunkOverlay, OverlayChunks } from './overlay-chunks.ts';
 
 /** What the overlay knows of a block. Above these: arena block + `firstArena`; below zero: -1 - index into `slots`. */
@@ -10,15 +11,12 @@ export const reserved = 2;
 export const corrupt = 3;
 export const firstArena = 16;
 
-/** One object's blocks between two checkpoints. Keys are chunk indexes. */
-export type Layer = Map<number, ChunkOverlay>;
-
 /**
  * What is journaled and not yet home. `active` takes new operations; `frozen` is what the running checkpoint brings
  * home, and is answered from until its commit is durable (rule 1).
  */
 export class Overlay {
-  active: Layer = new Map();
+  active = new Layer();
   frozen: Layer | undefined;
   readonly #arena: BlockArena;
   readonly #chunks: OverlayChunks;
@@ -46,7 +44,7 @@ export class Overlay {
     let there = this.active.get(chunk);
     if (there === undefined) {
       there = this.#chunks.take();
-      this.active.set(chunk, there);
+      this.active.add(chunk, there);
     }
     return there;
   }
@@ -60,12 +58,12 @@ export class Overlay {
 
   freeze(): void {
     this.frozen = this.active;
-    this.active = new Map();
+    this.active = new Layer();
   }
 
   /** After the checkpoint's commit its blocks are home, and the map has them. Gives what was frozen, for `release`. */
   thaw(): Layer {
-    const home = this.frozen ?? new Map();
+    const home = this.frozen ?? new Layer();
     this.frozen = undefined;
     return home;
   }
@@ -83,7 +81,7 @@ export class Overlay {
     for (const [index, below] of this.frozen ?? []) {
       const above = this.active.get(index);
       if (above === undefined) {
-        this.active.set(index, below);
+        this.active.add(index, below);
         continue;
       }
       for (const [block, code] of below.codes.entries()) {

@@ -1,0 +1,24 @@
+import test from 'ava';
+import { Layer } from './layer.ts';
+import { OverlayChunks } from './overlay-chunks.ts';
+
+test('chunks are found by their index, and all of them by iterating', (t) => {
+  const chunks = new OverlayChunks(64);
+  const layer = new Layer();
+  t.deepEqual([...layer], []);
+  const indexes = Array.from({ length: 1000 }, (_, at) => at * 257);
+  const added = indexes.map((index) => {
+    const chunk = chunks.take();
+    layer.add(index, chunk);
+    return chunk;
+  });
+  t.is(layer.size, 1000);
+  t.true(indexes.every((index, at) => layer.get(index) === added[at]));
+  t.true(layer.has(257));
+  t.false(layer.has(256));
+  t.deepEqual(
+    [...layer.keys()].sort((a, b) => a - b),
+    indexes,
+  );
+  t.deepEqual(new Set(layer.values()), new Set(added));
+});
