@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import { listNbd, openNbd as openClient, type NbdClientOptions } from '@ashlar/nbd';
-import type { ConnectionView, StatisticsView, VolumeView } from './index.ts';
+import type { ConnectionView, StatisticsView, StatusView, VolumeView } from './index.ts';
 import { bySocket, directory, json, running, start, type Running } from './running.ts';
 
 const demo = [{ name: 'demo', sizeBytes: 64 * MiB }];
@@ -36,6 +36,24 @@ test('what one client wrote another reads, by port and by socket', async (t) => 
   t.is((await bySocket(up, 'GET', '/v1/connections').then(json<ConnectionView[]>)).length, 3);
   await writer.close();
   await reader.close();
+});
+
+test('CACHE brings blocks of a volume to the cache of the store', async (t) => {
+  const data = join(directory(t), 'data');
+  const first = await start(data, '', demo);
+  const writer = await openNbd(uriOf(first, 'demo'), {});
+  await writer.write(0, Buffer.alloc(8 * MiB, 'cached'), false);
+  await writer.close();
+  await first.server.stop();
+  const second = await start(data, '', demo);
+  t.teardown(() => second.server.stop());
+  const client = await openNbd(uriOf(second, 'demo'), {});
+  const cacheBytes = async (): Promise<number> =>
+    json<StatusView>(await bySocket(second, 'GET', '/v1/status')).pool.cacheBytes;
+  const before = await cacheBytes();
+  await client.prefetch(0, 64 * MiB);
+  t.true((await cacheBytes()) - before >= 8 * MiB);
+  await client.close();
 });
 
 test('what was acknowledged is there after a stop and a start', async (t) => {

@@ -31,7 +31,7 @@ export class BlockCache {
   #frames = 0;
   #used = 0;
   #hand = 0;
-  #growing = false;
+  #growing: Promise<void> | undefined;
 
   /** The tables have their full size at once: the system gives memory for what is touched of them, and nothing ever grows. */
   constructor(host: Pick<Host, 'populatedBuffer'>, limitBytes: number, blocksEach: number) {
@@ -48,6 +48,18 @@ export class BlockCache {
   /** Bytes of memory that it holds. */
   get heldBytes(): number {
     return this.#frames * (blockSize + tableBytes);
+  }
+
+  /** Bytes of blocks that it may hold. */
+  get limitBytes(): number {
+    return this.#mostFrames * blockSize;
+  }
+
+  /** Settles when the memory for new blocks is there that is on its way now, if any is needed. */
+  async growth(): Promise<void> {
+    if (this.#free.length > 0) return;
+    this.#grow();
+    await this.#growing;
   }
 
   /** Another block needs nobody's place. */
@@ -136,10 +148,9 @@ export class BlockCache {
 
   /** Has memory made for more frames, before they are needed. */
   #grow(): void {
-    if (this.#growing || this.#frames >= this.#mostFrames) return;
-    this.#growing = true;
+    if (this.#growing !== undefined || this.#frames >= this.#mostFrames) return;
     const add = (memory: Uint8Array): void => {
-      this.#growing = false;
+      this.#growing = undefined;
       const first = this.#frames;
       this.#regions.push(memory);
       this.#frames += this.#framesEach;
@@ -148,9 +159,9 @@ export class BlockCache {
     };
     const failed = (): void => {
       // A machine without memory has a smaller cache for now.
-      this.#growing = false;
+      this.#growing = undefined;
     };
-    this.#host.populatedBuffer(this.#framesEach * blockSize).then(add, failed);
+    this.#growing = this.#host.populatedBuffer(this.#framesEach * blockSize).then(add, failed);
   }
 
   #find(place: number): number {

@@ -17,6 +17,7 @@ import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
 import { Overlay } from './overlay.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
+import { prefetchObject } from './prefetch.ts';
 import { readObject } from './read.ts';
 import { opened, recordKey } from './records/keys.ts';
 import { scanMerged } from './records/scan.ts';
@@ -134,7 +135,10 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   prefetch(object: ObjectId, offset: number, length: number): Settled<void> {
-    checkRange(this.#find(object), 'prefetch', offset, length);
+    const state = this.#find(object);
+    checkRange(state, 'prefetch', offset, length);
+    if (length === 0) return undefined;
+    return prefetchObject(this.#pool, state, offset, length, (at, into) => this.read(object, at, into));
   }
 
   commit(changes: readonly RecordChange[], durable: boolean): Settled<void> {

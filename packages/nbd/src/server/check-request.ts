@@ -45,11 +45,12 @@ export function checkRequest(
   }
   if (type === command.blockStatus && !negotiated.allocationContext) return errorCode.EINVAL;
   if (type === command.blockStatus && length === 0) return errorCode.EINVAL;
-  if ((type === command.read || type === command.write) && length > largestPayload) return errorCode.EINVAL;
+  const { minimum, maximum } = device.blockSizes;
+  const most = Math.min(maximum, largestPayload);
+  if ((type === command.read || type === command.write) && length > most) return errorCode.EINVAL;
   if (!(offset + length <= device.sizeBytes)) {
     return type === command.write || type === command.writeZeroes ? errorCode.ENOSPC : errorCode.EINVAL;
   }
-  const { minimum } = device.blockSizes;
   if (offset % minimum !== 0 || length % minimum !== 0) return errorCode.EINVAL;
   const fast = (flags & commandFlag.fastZero) !== 0;
   return fast && device.capabilities.fastZero !== 'native' ? errorCode.ENOTSUP : 0;

@@ -159,6 +159,28 @@ test('a drain answers what is in flight and then ends the connection', async (t)
   t.is(gone?.kind, 'closed');
 });
 
+test('what does not fit the block sizes that were told is refused, and the device does not see it', async (t) => {
+  const device = new HeldDevice();
+  const blockSizes = { minimum: 512, preferred: 4096, maximum: 64 * 1024, atomic: 512 };
+  Object.defineProperty(device, 'blockSizes', { value: blockSizes });
+  const { client, reader } = serving('simple', false, device);
+  for (const [type, fields, errno] of [
+    [command.read, { offset: 511, length: 512 }, errorCode.EINVAL],
+    [command.trim, { offset: 0, length: 513 }, errorCode.EINVAL],
+    [command.writeZeroes, { offset: 1, length: 512 }, errorCode.EINVAL],
+    [command.cache, { offset: 0, length: 1 }, errorCode.EINVAL],
+    [command.read, { offset: 0, length: 65 * 1024 }, errorCode.EINVAL],
+    [command.trim, { offset: 0, length: 128 * 1024 }, 0],
+    [command.cache, { offset: 512, length: 128 * 1024 }, 0],
+  ] as const) {
+    client.send(request(type, fields));
+    t.is((await simpleReply(reader)).errno, errno, `${type} of ${fields.length} at ${fields.offset}`);
+  }
+  client.send(request(command.write, {}, new Uint8Array(65 * 1024).fill(1)));
+  t.is((await simpleReply(reader)).errno, errorCode.EINVAL);
+  t.true(device.bytes.every((byte) => byte === 0));
+});
+
 test('something else than a request ends the connection', async (t) => {
   const { client, ended } = serving();
   client.send(new Uint8Array(28).fill(0xff));
