@@ -5,7 +5,7 @@ const mapsEach = 256;
 
 /** One object's chunks between two checkpoints, by their index. Iterated in no order that means anything. */
 export class Layer {
-  readonly #maps: (Map<number, ChunkOverlay> | undefined)[] = new Array(mapsEach).fill(undefined);
+  readonly #maps: (Map<number, ChunkOverlay> | undefined)[] = Array.from({ length: mapsEach });
   #size = 0;
 
   get size(): number {
