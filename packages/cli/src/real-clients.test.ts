@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { MiB } from '@ashlar/core';
@@ -235,7 +235,10 @@ test('check finds a flipped byte in the data of a stopped server, and refuses on
   t.like(good, { ok: true, volumes: [{ name: 'demo', dataBytes: 4 * MiB, damage: [] }], strayStores: [] });
   const file = join(data, 'pool', 'data', readdirSync(join(data, 'pool', 'data'))[0] ?? '');
   const descriptor = openSync(file, 'r+');
-  writeSync(descriptor, Buffer.from([readFileSync(file)[5000]! ^ 1]), 0, 1, 5000);
+  const byte = new Uint8Array(1);
+  readSync(descriptor, byte, 0, 1, 5000);
+  byte[0] = byte[0]! ^ 1;
+  writeSync(descriptor, byte, 0, 1, 5000);
   closeSync(descriptor);
   const { status, out: told } = await run(['check', '--data', data]);
   t.is(status, 1);
