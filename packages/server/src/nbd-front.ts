@@ -105,6 +105,8 @@ export class NbdFront {
     if (result.kind === 'aborted') return;
     const id = this.#nextId++;
     const accepted = takeSocket(socket);
+    // From here on it counts as attached, and no longer as one whose handshake is under way.
+    this.#handshaking.delete(socket);
     this.#attached += 1;
     if (result.kind === 'tls') {
       const tls = this.#tls;
