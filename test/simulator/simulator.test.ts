@@ -40,6 +40,7 @@ const rules: Readonly<Record<BrokenRule, string>> = {
   'recovery-skips-verification': '3: recovery takes records over whose bytes do not verify',
   'no-loss-generation': '4: a recovery that may have lost something does not say so',
   'sync-retried': '5: a sync that failed is tried again in place',
+  'rescue-not-synced': '5: what a failed sync was to write is written elsewhere and not synced there',
   'room-not-counted': '6: new blocks are acknowledged without room for them',
   'stale-slot-shown': '7: a part of a fresh slot shows what was there before',
 };

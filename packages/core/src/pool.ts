@@ -27,6 +27,8 @@ export type PoolStatus = {
   readonly promisedLossGeneration: number;
   readonly checkpoints: number;
   readonly syncs: number;
+  /** Syncs of the journal that failed, and whose writes were made durable in another place. */
+  readonly failedSyncs: number;
   readonly corruptBlocks: number;
   /** `direct` or `buffered` (rule 10 of the store: where O_DIRECT is refused it says so). */
   readonly dataIo: 'direct' | 'buffered';

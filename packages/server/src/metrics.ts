@@ -211,6 +211,11 @@ export class Metrics {
     const totals = [
       ['ashlar_pool_checkpoints_total', 'Checkpoints since the start', 'checkpoints'],
       ['ashlar_pool_syncs_total', 'Syncs of the journal since the start', 'syncs'],
+      [
+        'ashlar_pool_failed_syncs_total',
+        'Syncs of the journal that failed, and whose writes were made durable elsewhere',
+        'failedSyncs',
+      ],
       ['ashlar_pool_corrupt_blocks_total', 'Blocks whose checksum did not fit since the start', 'corruptBlocks'],
     ] as const;
     for (const [name, help, field] of totals) {

@@ -5,6 +5,7 @@ export type BrokenRule =
   | 'flush-skips-data'
   | 'recovery-skips-verification'
   | 'sync-retried'
+  | 'rescue-not-synced'
   | 'room-not-counted'
   | 'stale-slot-shown'
   | 'no-loss-generation';

@@ -158,7 +158,8 @@ export class GroupCommit {
       if (this.#broken !== 'flush-skips-data') await this.#data.syncNamed();
       await this.#journal.sync(number);
     } catch (error) {
-      // Rule 5: what a failed sync was to write may be gone from the page cache; it is never tried again in place.
+      // Rule 5: it is never tried again in place. The bytes of large writes are not in memory, and what the journal had in
+      // memory is gone as well, or could not be made durable elsewhere.
       throw this.#fail(error);
     }
   }

@@ -17,6 +17,8 @@ export type Found = {
   readonly offset: number;
   /** Its own header is damaged: the frame behind it, whose header says what was in it. */
   readonly behind: Found | undefined;
+  /** Other places that may have the same frame: it is written anew where a sync failed (rule 5). */
+  readonly elsewhere: Found[];
 };
 
 /** So many zeros in a segment that no frame was found in: none is behind them. */
@@ -71,7 +73,11 @@ export class JournalScan {
     for (const item of sorted) {
       const { number } = item.frame;
       const before = kept.at(-1)?.frame.number ?? this.#position.number - 1;
-      if (before === number) continue;
+      if (before === number) {
+        const last = kept.at(-1);
+        if (last?.frame.checksum === item.frame.checksum) last.elsewhere.push(item);
+        continue;
+      }
       const lost = before < number - 1 ? this.#before(item) : undefined;
       for (const next of lost === undefined ? [item] : [lost, item]) {
         if (!follows(next, kept.at(-1))) return kept;
@@ -87,7 +93,12 @@ export class JournalScan {
     if (copied === undefined) return undefined;
     const { frame, segment, offset } = copied;
     const file = this.#files.find(({ path }) => segmentOf(path) === segment);
-    return file === undefined ? undefined : { frame, file, offset, behind };
+    if (file === undefined) return undefined;
+    // A copy says where a frame was at first. Written anew it lies before the one behind it, unless a segment ended there.
+    const near = behind.offset - frame.headerBytes - frame.dataBlocks * blockSize;
+    const isElsewhere = near >= 0 && (behind.file !== file || near !== offset);
+    const elsewhere = isElsewhere ? [{ frame, file: behind.file, offset: near, behind, elsewhere: [] }] : [];
+    return { frame, file, offset, behind, elsewhere };
   }
 
   #frameAt(file: HostFile, offset: number): Found | undefined {
@@ -98,7 +109,7 @@ export class JournalScan {
     const header = new Uint8Array(length);
     if (file.readSync(offset, header) < length) return undefined;
     const frame = decodeHead(header, this.#poolId);
-    return frame === undefined ? undefined : { frame, file, offset, behind: undefined };
+    return frame === undefined ? undefined : { frame, file, offset, behind: undefined, elsewhere: [] };
   }
 }
 

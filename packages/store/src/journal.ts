@@ -1,8 +1,9 @@
-import { AshlarError, andThen, assert, MiB, type Settled } from '@ashlar/core';
+import { AshlarError, andThen, assert, isPromise, MiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { FrameCopy, maxFrameBytes, type FrameBuilder } from './format/journal-frame.ts';
 import type { BrokenRule } from './broken-rule.ts';
-import { syncFiles } from './sync-files.ts';
+import { readFrame } from './journal-frame-reader.ts';
+import { failedSyncs, syncFiles } from './sync-files.ts';
 
 /** Where the next frame goes, and what it must say of the one before it. */
 export type JournalPosition = {
@@ -31,15 +32,24 @@ export class Journal {
   readonly #free: Segment[] = [];
   /** In the order of their frames; the last one is appended to. */
   readonly #used: Segment[] = [];
-  readonly #unsynced = new Set<HostFile>();
+  readonly #unsynced = new Set<Segment>();
+  /** A sync of theirs failed: they are not written to any more, and never used again. */
+  readonly #bad = new Set<Segment>();
   #count = 0;
   #position: JournalPosition;
   /** Of the frame that was appended last. */
   readonly #last = new FrameCopy();
   #durable = -1;
+  /** Behind the last frame that is written, and where the first one is that no sync has taken along. */
+  #writtenTo: JournalPosition;
+  #syncedTo: JournalPosition;
+  #appending: Promise<void> | undefined;
+  /** While frames are written to another segment, because a sync failed: appends wait. */
+  #rescuing: Promise<void> | undefined;
+  #failedSyncs = 0;
   #preparing: Promise<void> | undefined;
   #refused = false;
-  #retriesSync = false;
+  #broken: BrokenRule | undefined;
   #roomWaiters: (() => void)[] = [];
 
   private constructor(host: Host, directory: string, poolId: string, journalBytes: number, position: JournalPosition) {
@@ -49,6 +59,8 @@ export class Journal {
     this.#segmentBytes = Math.max(2 * MiB, Math.min(16 * MiB, Math.floor(journalBytes / 16 / MiB) * MiB));
     this.#mostSegments = Math.max(leastSegments + 1, Math.floor(journalBytes / this.#segmentBytes));
     this.#position = position;
+    this.#writtenTo = position;
+    this.#syncedTo = position;
     assert(this.#segmentBytes >= maxFrameBytes, 'a segment holds a frame');
   }
 
@@ -62,7 +74,7 @@ export class Journal {
     broken?: BrokenRule,
   ): Promise<Journal> {
     const journal = new Journal(host, directory, poolId, journalBytes, position);
-    journal.#retriesSync = broken === 'sync-retried';
+    journal.#broken = broken;
     for (const name of host.list(directory)) {
       const file = host.open(`${directory}/${name}`, {});
       const index = Number(name.slice(-6));
@@ -76,6 +88,8 @@ export class Journal {
     while (journal.#count < leastSegments) await journal.#prepare();
     journal.#free.sort((a, b) => b.index - a.index);
     journal.#next();
+    journal.#writtenTo = journal.#position;
+    journal.#syncedTo = journal.#position;
     return journal;
   }
 
@@ -90,6 +104,11 @@ export class Journal {
 
   get bytes(): number {
     return this.#count * this.#segmentBytes;
+  }
+
+  /** Syncs that failed, and whose frames were written elsewhere and are durable there. */
+  get failedSyncs(): number {
+    return this.#failedSyncs;
   }
 
   /** Bytes that frames may still take before a checkpoint must free some. */
@@ -109,11 +128,13 @@ export class Journal {
 
   /** Whether the next frame of that size can be appended now. */
   hasRoom(bytes: number): boolean {
+    if (this.#rescuing !== undefined) return false;
     return this.#position.offset + bytes <= this.#segmentBytes || this.#free.length > 0;
   }
 
   /** Settles when `hasRoom` may answer otherwise. */
   async waitForRoom(): Promise<void> {
+    if (this.#rescuing !== undefined) return await this.#rescuing;
     if (!this.#refused && this.#count < this.#mostSegments) {
       await this.#prepare();
       return;
@@ -130,13 +151,17 @@ export class Journal {
     const head = { poolId: this.#poolId, generation, stream: 0, number, previous, durable: this.#durable };
     const { header, checksum } = builder.seal(head, this.#last);
     this.#last.take(header, segment, offset);
-    const file = this.#used.at(-1)?.file;
-    assert(file !== undefined, 'there is a segment to append to');
-    this.#position = { generation, segment, number: number + 1, offset: offset + bytes, previous: checksum };
+    const current = this.#used.at(-1);
+    assert(current !== undefined, 'there is a segment to append to');
+    const position = { generation, segment, number: number + 1, offset: offset + bytes, previous: checksum };
+    this.#position = position;
     // A sync that begins while the frame is on its way may miss it: it counts as to be synced once it is written.
-    return andThen(file.writeMany(offset, [header, ...parts]), () => {
-      this.#unsynced.add(file);
+    const written = andThen(current.file.writeMany(offset, [header, ...parts]), () => {
+      this.#writtenTo = position;
+      this.#unsynced.add(current);
     });
+    this.#appending = isPromise(written) ? written : undefined;
+    return written;
   }
 
   /** The number of the frame that was appended last. */
@@ -146,9 +171,21 @@ export class Journal {
 
   /** Makes durable what was appended; the mark says so of frames up to `number`, whose slots are durable too. */
   async sync(number: number): Promise<void> {
-    const files = [...this.#unsynced];
+    const segments = [...this.#unsynced];
     this.#unsynced.clear();
-    await syncFiles(files, this.#retriesSync);
+    const to = this.#writtenTo;
+    const files = segments.map(({ file }) => file);
+    const retried = this.#broken === 'sync-retried';
+    if (retried) await syncFiles(files, true);
+    const failed = retried ? new Map<HostFile, unknown>() : await failedSyncs(files);
+    if (failed.size === 0) this.#syncedTo = to;
+    else {
+      for (const segment of segments) if (failed.has(segment.file)) this.#bad.add(segment);
+      this.#rescuing = this.#rescue().finally(() => {
+        this.#rescuing = undefined;
+      });
+      await this.#rescuing;
+    }
     if (number > this.#durable) this.#durable = number;
   }
 
@@ -156,7 +193,9 @@ export class Journal {
   releaseBefore(position: JournalPosition): void {
     while (this.#used.length > 1 && this.#used[0]?.index !== position.segment) {
       const segment = this.#used.shift();
-      if (segment !== undefined) this.#free.push(segment);
+      if (segment === undefined) continue;
+      if (this.#bad.delete(segment)) this.#remove(segment);
+      else this.#free.push(segment);
     }
     this.#refused = false;
     for (const wake of this.#roomWaiters.splice(0)) wake();
@@ -166,8 +205,65 @@ export class Journal {
     for (const { file } of [...this.#free, ...this.#used]) file.close();
   }
 
+  /**
+   * Rule 5: what a failed sync was to make durable is written to another segment, as far as memory still holds it, and synced
+   * there. Frames stay as they are, numbers and checksums too, so that a recovery may take either copy of one.
+   */
+  async #rescue(): Promise<void> {
+    await this.#appending;
+    const from = this.#syncedTo;
+    const end = this.#position;
+    const sources = this.#used.slice(this.#used.findIndex(({ index }) => index === from.segment));
+    const targets = [await this.#nextWhenFree()];
+    let source = sources.shift();
+    let offset = from.offset;
+    for (let number = from.number; number < end.number; number += 1) {
+      const expected = { generation: end.generation, number };
+      let bytes = source && (await readFrame(source.file, offset, this.#poolId, expected));
+      if (bytes === undefined) {
+        source = sources.shift();
+        offset = 0;
+        bytes = source && (await readFrame(source.file, offset, this.#poolId, expected));
+      }
+      if (bytes === undefined)
+        throw new AshlarError('io', 'a sync of the journal failed, and what it was to write is gone');
+      offset += bytes.length;
+      if (this.#position.offset + bytes.length > this.#segmentBytes) targets.push(await this.#nextWhenFree());
+      const { segment, offset: to } = this.#position;
+      await targets.at(-1)?.file.writeMany(to, [bytes]);
+      this.#last.moved(segment, to);
+      this.#position = { ...this.#position, offset: to + bytes.length };
+    }
+    // All that was appended and not yet synced is in the new segments.
+    this.#unsynced.clear();
+    const written = targets.map(({ file }) => file);
+    if (this.#broken !== 'rescue-not-synced') await syncFiles(written, false);
+    this.#writtenTo = this.#position;
+    this.#syncedTo = this.#position;
+    this.#failedSyncs += 1;
+  }
+
+  /** Goes on in a free segment, which is made first where there is none. */
+  async #nextWhenFree(): Promise<Segment> {
+    while (this.#free.length === 0) {
+      if (this.#refused || this.#count >= this.#mostSegments) {
+        throw new AshlarError('io', 'a sync of the journal failed, and there is no room to write it elsewhere');
+      }
+      await this.#prepare();
+    }
+    return this.#next();
+  }
+
+  /** A segment that holds nothing any more and must not be used again. */
+  #remove({ file }: Segment): void {
+    file.close();
+    this.#host.unlink(file.path);
+    this.#count -= 1;
+    if (this.#count < leastSegments) this.#prepare().catch(() => undefined);
+  }
+
   /** Goes on in the next free segment and has another one prepared behind it. */
-  #next(): void {
+  #next(): Segment {
     // The one that was freed last: what is in the host's memory of it is overwritten there.
     const segment = this.#free.pop();
     assert(segment !== undefined, 'a free segment is there when it is needed');
@@ -176,6 +272,7 @@ export class Journal {
     if (this.#free.length === 0 && this.#count < this.#mostSegments && !this.#refused) {
       this.#prepare().catch(() => undefined);
     }
+    return segment;
   }
 
   /** Makes one more segment, of zeros, so that an append never allocates. One at a time. */

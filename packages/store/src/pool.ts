@@ -144,6 +144,7 @@ class LocalPool implements Pool {
       promisedLossGeneration: this.#parts.promisedLossGeneration,
       checkpoints: counters.checkpoints,
       syncs: group.syncs,
+      failedSyncs: this.#journal.failedSyncs,
       corruptBlocks: counters.corruptBlocks + pages.corruptPages,
       dataIo: data.isDirect ? 'direct' : 'buffered',
     };

@@ -67,7 +67,7 @@ export async function recover(pool: PoolParts, directory: string, position: Jour
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
     const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, position);
-    for (const { item, damaged } of taken) await applyFrame(pool, item, damaged);
+    for (const { source, damaged } of taken) await applyFrame(pool, source, damaged);
     const mended = taken.filter(({ item }) => item.behind !== undefined && item.frame.number <= durable).length;
     pool.counters.corruptBlocks += mended + countCorrupt(pool);
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
@@ -90,8 +90,8 @@ function countCut(files: readonly HostFile[], found: readonly Found[]): number {
   return [...used].filter((file) => file.size() < whole || file.size() % MiB !== 0).length;
 }
 
-/** A frame, and which of its blocks do not verify (`r:b`, block b of record r). */
-export type Verified = { readonly item: Found; readonly damaged: ReadonlySet<string> };
+/** A frame, where its blocks are taken from, and which of them do not verify (`r:b`, block b of record r). */
+export type Verified = { readonly item: Found; readonly source: Found; readonly damaged: ReadonlySet<string> };
 
 /**
  * The frames to take over, and how many are missing that were promised. A block that does not verify ends the history
@@ -117,11 +117,11 @@ async function longestPrefix(
       if (number - 1 > durable) break;
     }
     const records = recordsOf(item);
-    const damaged = await verifyFrame(pool, item, records);
+    const { source, damaged } = await bestCopy(pool, item, records);
     for (const [index, record] of records.entries()) {
       unpromised.add(record, number > durable ? damagedOf(record, index, damaged) : []);
     }
-    frames.push({ item, damaged });
+    frames.push({ item, source, damaged });
     expected = number + 1;
     if (unpromised.isEmpty || pool.broken === 'recovery-skips-verification') length = frames.length;
   }
@@ -153,6 +153,21 @@ async function syncAll(host: Host, directory: string): Promise<void> {
       file.close();
     }
   }
+}
+
+/** Of a frame that is in several places the one with the fewest damaged blocks. */
+async function bestCopy(
+  pool: JournalSource,
+  item: Found,
+  records: readonly JournalRecord[],
+): Promise<Omit<Verified, 'item'>> {
+  let best = { source: item, damaged: await verifyFrame(pool, item, records) };
+  for (const source of item.elsewhere) {
+    if (best.damaged.size === 0) break;
+    const damaged = await verifyFrame(pool, source, records);
+    if (damaged.size < best.damaged.size) best = { source, damaged };
+  }
+  return best;
 }
 
 /** Keys of blocks of a frame that do not match: `r:b`, block b of record r. */

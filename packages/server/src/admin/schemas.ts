@@ -107,6 +107,7 @@ const poolSchema = z.object({
   promisedLossGeneration: z.int(),
   checkpoints: z.int(),
   syncs: z.int(),
+  failedSyncs: z.int(),
   corruptBlocks: z.int(),
   dataIo: z.enum(['direct', 'buffered']),
 });

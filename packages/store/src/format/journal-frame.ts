@@ -88,10 +88,15 @@ export class FrameCopy {
   /** The frame of this whole header was appended there. */
   take(header: Buffer, segment: number, offset: number): void {
     const end = header.readUInt32LE(56);
-    this.#bytes.writeUInt32LE(segment, 0);
-    this.#bytes.writeDoubleLE(offset, 8);
+    this.moved(segment, offset);
     header.copy(this.#bytes, placeSize, 0, end);
     this.#length = placeSize + end;
+  }
+
+  /** The frame was written anew there. */
+  moved(segment: number, offset: number): void {
+    this.#bytes.writeUInt32LE(segment, 0);
+    this.#bytes.writeDoubleLE(offset, 8);
   }
 
   writeTo(header: Buffer, at: number): void {

@@ -148,12 +148,19 @@ export class Inode {
     this.#diskSize = sizeBytes;
   }
 
-  /** As Linux does it: the pages count as clean afterwards, and part of them never reached the disk. */
+  /**
+   * As Linux does it: the pages count as clean afterwards, and part of them never reached the disk. Memory holds those still, or
+   * not, as the file system likes.
+   */
   failSync({ blocks }: Snapshot, random: SeededRandom): void {
     this.#syncs -= 1;
+    const forgets = random.oneIn(3);
     for (const [index, block] of blocks) {
       if (random.oneIn(2)) this.#toDisk(index, block);
-      else if (this.#blocks.get(index) === block) this.#dirty.delete(index);
+      else if (this.#blocks.get(index) === block) {
+        this.#dirty.delete(index);
+        if (forgets && block !== undefined) this.#blocks.set(index, this.#disk.get(index) ?? zeros);
+      }
     }
   }
 
