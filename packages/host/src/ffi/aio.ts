@@ -113,7 +113,7 @@ export class AioContext {
     }
   }
 
-  /** What was told until now no longer makes the descriptor readable. */
+  /** What ended until now no longer makes the descriptor readable: `reap` comes behind it, for what ended since the last one. */
   acknowledge(): void {
     read(this.descriptor, this.#counter, this.#counter.length);
   }

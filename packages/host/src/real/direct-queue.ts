@@ -61,8 +61,12 @@ class DirectQueue {
   /** Takes what has ended; true when something has. */
   reap(): boolean {
     if (this.#inFlight === 0) return false;
-    const count = this.#context.reap(this.#ended);
-    if (count > 0) this.#context.acknowledge();
+    let count = this.#context.reap(this.#ended);
+    if (count > 0) {
+      this.#context.acknowledge();
+      // What ended since the look was acknowledged with the rest: nothing else would tell of it.
+      count += this.#context.reap(this.#ended);
+    }
     while (this.#waiting.length > 0 && this.#free.length > 0) this.#prepare(this.#waiting.shift()!);
     if (this.#inFlight === 0) this.#poll.unref();
     return count > 0;

@@ -44,6 +44,24 @@ test('the memory of an aligned buffer starts at a multiple of 4 KiB, whatever it
   }
 });
 
+test('each direct transfer is told to have ended, also where the last of several ends while the others are taken', async (t) => {
+  const { host, directory, dispose } = fixtureUnder(tmpdir());
+  t.teardown(dispose);
+  writeFileSync(`${directory}/image`, new Uint8Array(8 * MiB));
+  const file = host.open(`${directory}/image`, { direct: true });
+  t.teardown(() => file.close());
+  const block = 4096;
+  const buffers = Array.from({ length: 6 }, () => host.alignedBuffer(block));
+  let told = 0;
+  for (let round = 0; round < 5000; round += 1) {
+    const reads = buffers.map((buffer, index) =>
+      file.read((((round * 7 + index * 131) % 2048) * block) % (8 * MiB), buffer),
+    );
+    for (const count of await Promise.all(reads)) told += count;
+  }
+  t.is(told, 5000 * buffers.length * block);
+});
+
 testAsRoot(test, 'losetup')('a block device is measured, read, written, punched, and ends where it ends', async (t) => {
   const { host, directory, dispose } = fixtureUnder(tmpdir());
   writeFileSync(`${directory}/image`, new Uint8Array(8 * MiB));
