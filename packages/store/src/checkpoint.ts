@@ -1,4 +1,5 @@
 import { allDone, errorKindOf, isPromise } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import type { Freed } from './freed.ts';
 import { bringHome } from './home.ts';
@@ -96,6 +97,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, rest }: 
   const turns = new Turns(pool.host, rest);
   const transfers = new Transfers(pool.trickleBytes, sync);
   pool.birth += 1;
+  pool.data.asksForRoom = isSpread(pool);
   try {
     if (pool.broken !== 'home-before-journal') await sync();
     turns.begin();
@@ -130,6 +132,17 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, rest }: 
     }
   }
   if (pool.broken !== 'release-before-commit') await giveBack(pool, freed);
+}
+
+/** Whether slots with little in them reach over so much that the host may soon have no long free piece left. */
+function isSpread(pool: PoolParts): boolean {
+  const mostBytes = pool.room.freeBytes / 2;
+  let holesBytes = pool.slots.liveCount * pool.chunkSizeBytes;
+  if (holesBytes <= mostBytes) return false;
+  for (const store of pool.stores.values()) {
+    for (const { mappedBlocks } of store.objects.values()) holesBytes -= mappedBlocks * blockSize;
+  }
+  return holesBytes > mostBytes;
 }
 
 /** Of all objects that were frozen, those that are deleted as well. */

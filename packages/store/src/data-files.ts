@@ -25,6 +25,11 @@ export class DataFiles {
   readonly #named = new Set<HostFile>();
   #newFile = false;
   #direct = true;
+  /**
+   * Whether the host is asked for the room of new blocks before they are written. Without it ext4 sets 2 MiB aside for each
+   * (fs/ext4/mballoc.c), and searches the whole disk for every block once nothing so long is free any more.
+   */
+  asksForRoom = false;
   #failure: { readonly error: unknown } | undefined;
   readonly #running = new Set<Promise<void>>();
   /** The sync that took named slots along last. */
@@ -92,6 +97,23 @@ export class DataFiles {
   writeMany(slot: number, block: number, parts: readonly Uint8Array[]): Settled<void> {
     const file = this.#file(slot);
     return this.#noted(file, file.writeMany(this.#offset(slot, block), parts));
+  }
+
+  /** As `writeMany`, where the slot had nothing in some of the blocks. */
+  writeNew(slot: number, block: number, parts: readonly Uint8Array[]): Settled<void> {
+    if (!this.asksForRoom) return this.writeMany(slot, block, parts);
+    return this.#writeAllocated(slot, block, parts);
+  }
+
+  async #writeAllocated(slot: number, block: number, parts: readonly Uint8Array[]): Promise<void> {
+    try {
+      await this.allocate(slot, block, parts.length);
+    } catch (error) {
+      // A file system that cannot reserve has nothing set aside.
+      if (errorKindOf(error) !== 'unsupported') throw error;
+      this.asksForRoom = false;
+    }
+    await this.writeMany(slot, block, parts);
   }
 
   /** Reserves the room of blocks of a slot. */

@@ -71,7 +71,7 @@ function overwrite(
     const start = block;
     while (block < pool.blocksEach && overlay.codes[block] !== nothing && slotOf(leaf, index, block) === slot)
       block += 1;
-    const written = writeRun(pool, slot, overlay, start, block, transfers);
+    const written = writeRun(pool, slot, overlay, start, block, false, transfers);
     const next = block;
     if (isPromise(written)) return written.then(() => overwrite(pool, leaf, index, overlay, transfers, next));
   }
@@ -200,17 +200,20 @@ function placeArenaRun(
   end: number,
 ): Settled<void> {
   const piece = pieceFor(pool, entry, first, freed);
+  let isNew = false;
+  for (let block = first; block < end; block += 1) isNew ||= !hasBit(piece, block);
   claimBlocks(entry, piece, first, end);
-  return writeRun(pool, piece.slot, overlay, first, end, transfers);
+  return writeRun(pool, piece.slot, overlay, first, end, isNew, transfers);
 }
 
-/** Writes the blocks [first, end) of memory to a slot by one transfer, with their checksums. */
+/** Writes the blocks [first, end) of memory, new ones or not, to a slot by one transfer, with their checksums. */
 function writeRun(
   pool: PoolParts,
   slot: number,
   overlay: ChunkOverlay,
   first: number,
   end: number,
+  isNew: boolean,
   transfers: Transfers,
 ): Settled<void> {
   return andThen(checksumsFor(pool, slot), (checksums) => {
@@ -229,7 +232,8 @@ function writeRun(
       checksums.set(block, pool.arena.checksum(code - firstArena));
       pool.cache.insertWritten(slot * pool.blocksEach + block, bytes);
     }
-    return transfers.add(pool.data.writeMany(slot, first, parts), parts.length * blockSize);
+    const written = isNew ? pool.data.writeNew(slot, first, parts) : pool.data.writeMany(slot, first, parts);
+    return transfers.add(written, parts.length * blockSize);
   });
 }
 
