@@ -38,6 +38,7 @@ const rules: Readonly<Record<BrokenRule, string>> = {
   'release-before-commit': '1: slots and segments are given back before the commit is durable',
   'flush-skips-data': '2: a flush does not sync the slots that the journal names',
   'recovery-skips-verification': '3: recovery takes records over whose bytes do not verify',
+  'recovered-segments-reused': '3: appends go over what a recovery took over and nothing has brought home',
   'no-loss-generation': '4: a recovery that may have lost something does not say so',
   'sync-retried': '5: a sync that failed is tried again in place',
   'rescue-not-synced': '5: what a failed sync was to write is written elsewhere and not synced there',

@@ -4,6 +4,7 @@ export type BrokenRule =
   | 'release-before-commit'
   | 'flush-skips-data'
   | 'recovery-skips-verification'
+  | 'recovered-segments-reused'
   | 'sync-retried'
   | 'rescue-not-synced'
   | 'room-not-counted'

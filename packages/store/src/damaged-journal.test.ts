@@ -18,13 +18,13 @@ const filled = (write: number): Uint8Array => new Uint8Array(blockSize).fill(0x2
 /** A machine that runs only while somebody waits: no checkpoint comes of itself. */
 class Crashed {
   readonly machine = new SimulatedMachine(1);
-  readonly writes: readonly Write[];
+  readonly writes: Write[];
   places: Place[] = [];
   #store = 0;
   #object = 0;
 
   constructor(writes: readonly Write[]) {
-    this.writes = writes;
+    this.writes = [...writes];
     this.machine.makeDurableDirectory('/pool');
   }
 
@@ -102,6 +102,15 @@ class Crashed {
     return place;
   }
 
+  /** One more durable write, by whoever has the pool open, and a killed process again. */
+  async writeMore(pool: Pool, write: Write): Promise<void> {
+    const store = await pool.openStore(this.#store);
+    const bytes = Buffer.concat(Array.from({ length: write.blocks }, () => filled(this.writes.length)));
+    await this.finish(store.write(this.#object, write.block * blockSize, bytes, true));
+    this.writes.push(write);
+    this.machine.crash(false);
+  }
+
   /** Changes bytes of a frame's blocks, from its header on. */
   async damage({ path, offset }: Place, from: number, change: (bytes: Uint8Array) => void, length = 1): Promise<void> {
     const file = this.machine.host.open(path, {});
@@ -149,6 +158,27 @@ const bytesOfHeader = [0, 3, 4, 7, 8, 12, 16, 22, 24, 28, 29, 32, 36, 40, 47, 48
 
 /** All that is wrong with what a pool shows, in words; the blocks that answer `corrupt`. */
 const nothing = { corrupt: [], wrong: [] };
+
+test('what a start took over and has not brought home yet is there after the next kill, and after those behind it', async (t) => {
+  const crashed = await new Crashed(eight).run();
+  for (let round = 0; round < 6; round += 1) {
+    const pool = await crashed.open();
+    t.is((await pool.status()).checkpoints, 0, 'nothing is home when the pool is open');
+    if (round % 3 < 2) crashed.machine.crash(false);
+    else await crashed.writeMore(pool, { block: 3 + round * 9, blocks: 3 });
+  }
+  const pool = await crashed.open();
+  await crashed.finish(pool.checkpoint());
+  t.deepEqual(await crashed.readBack(pool), nothing);
+});
+
+test('the last header of a generation is mended by the first one of the next', async (t) => {
+  const crashed = await new Crashed(eight).run();
+  const last = crashed.place(eight.length + 1);
+  await crashed.writeMore(await crashed.open(), { block: 3, blocks: 3 });
+  await crashed.damage(last, 20, flip);
+  t.deepEqual(await crashed.readBack(await crashed.open()), nothing);
+});
 
 test('whichever byte of a promised header is flipped, all that was in the frame and behind it is there', async (t) => {
   for (const byte of bytesOfHeader) {

@@ -8,7 +8,7 @@ import {
   type Frame,
   type JournalRecord,
 } from './format/journal-frame.ts';
-import type { JournalPosition } from './journal.ts';
+import type { JournalSpan } from './journal-history.ts';
 
 /** Where a frame is: a journal may hold more than memory should. */
 export type Found = {
@@ -24,24 +24,27 @@ export type Found = {
 /** So many zeros in a segment that no frame was found in: none is behind them. */
 const leastZeros = 16 * blockSize;
 
+/** The number of the first frame that is to be redone. */
+export const firstOf = (history: readonly JournalSpan[]): number => history[0]?.number ?? 0;
+
 /** The number of the segment of that path. */
-function segmentOf(path: string): number {
+export function segmentOf(path: string): number {
   return Number(path.slice(-6));
 }
 
-/** Finds the frames behind a position, in the order of their numbers. */
+/** Finds the frames of a history, in the order of their numbers. */
 export class JournalScan {
   readonly #files: readonly HostFile[];
   readonly #poolId: string;
-  readonly #position: JournalPosition;
+  readonly #history: readonly JournalSpan[];
 
-  constructor(files: readonly HostFile[], poolId: string, position: JournalPosition) {
+  constructor(files: readonly HostFile[], poolId: string, history: readonly JournalSpan[]) {
     this.#files = files;
     this.#poolId = poolId;
-    this.#position = position;
+    this.#history = history;
   }
 
-  /** Frames of the position's generation from its number on. Where one is missing those behind it are found block by block. */
+  /** Where one is missing those behind it are found block by block. */
   read(): Found[] {
     const found: Found[] = [];
     for (const file of this.#files) {
@@ -57,7 +60,7 @@ export class JournalScan {
           continue;
         }
         const { frame } = item;
-        if (frame.generation === this.#position.generation && frame.number >= this.#position.number) {
+        if (this.#isPart(frame)) {
           found.push(item);
           isUsed = true;
         }
@@ -67,12 +70,16 @@ export class JournalScan {
     return this.#chained(found.sort((a, b) => a.frame.number - b.frame.number));
   }
 
+  #isPart({ generation, number }: Frame): boolean {
+    return this.#history.some((span) => span.generation === generation && number >= span.number && number < span.until);
+  }
+
   /** Frames whose predecessor is there must name its checksum. One that is missing is known from the one behind it. */
   #chained(sorted: readonly Found[]): Found[] {
     const kept: Found[] = [];
     for (const item of sorted) {
       const { number } = item.frame;
-      const before = kept.at(-1)?.frame.number ?? this.#position.number - 1;
+      const before = kept.at(-1)?.frame.number ?? firstOf(this.#history) - 1;
       if (before === number) {
         const last = kept.at(-1);
         if (last?.frame.checksum === item.frame.checksum) last.elsewhere.push(item);
@@ -149,7 +156,7 @@ export function dataOf({ frame, file, offset }: Found): Uint8Array {
   return data;
 }
 
-function headerOf({ frame, file, offset }: Found): Uint8Array {
+export function headerOf({ frame, file, offset }: Found): Uint8Array {
   const header = new Uint8Array(frame.headerBytes);
   file.readSync(offset, header);
   return header;

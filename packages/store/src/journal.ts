@@ -14,6 +14,14 @@ export type JournalPosition = {
   readonly previous: number;
 };
 
+/** What a recovery took over and left where it is: its segments are in use, and the next frame repeats what its last one said. */
+type Kept = {
+  readonly segments: ReadonlySet<number>;
+  readonly header: Uint8Array;
+  readonly segment: number;
+  readonly offset: number;
+};
+
 type Segment = { readonly index: number; readonly file: HostFile };
 
 /** Segments that are there before the first write: what overwrites need on a disk that is full. */
@@ -64,28 +72,35 @@ export class Journal {
     assert(this.#segmentBytes >= maxFrameBytes, 'a segment holds a frame');
   }
 
-  /** Opens the stream for appends behind `position`. Every segment but those in `keep` is free. */
+  /** Opens the stream for appends behind `position`. Every segment is free but those that are kept. */
   static async open(
     host: Host,
     directory: string,
     poolId: string,
     journalBytes: number,
     position: JournalPosition,
-    broken?: BrokenRule,
+    { kept, broken }: { readonly kept?: Kept; readonly broken?: BrokenRule | undefined } = {},
   ): Promise<Journal> {
     const journal = new Journal(host, directory, poolId, journalBytes, position);
     journal.#broken = broken;
     for (const name of host.list(directory)) {
       const file = host.open(`${directory}/${name}`, {});
       const index = Number(name.slice(-6));
-      if (file.size() === journal.#segmentBytes) journal.#free.push({ index, file });
+      const segment = { index, file };
+      const isOwnSize = file.size() === journal.#segmentBytes;
+      if (kept?.segments.has(index)) {
+        journal.#used.push(segment);
+        // The size that was set is another one now.
+        if (!isOwnSize) journal.#bad.add(segment);
+      } else if (isOwnSize) journal.#free.push(segment);
       else {
         file.close();
         host.unlink(`${directory}/${name}`);
       }
     }
-    journal.#count = journal.#free.length;
-    while (journal.#count < leastSegments) await journal.#prepare();
+    journal.#count = journal.#free.length + journal.#used.length;
+    while (journal.#count < leastSegments || journal.#free.length === 0) await journal.#prepare();
+    if (kept !== undefined) journal.#last.take(Buffer.from(kept.header), kept.segment, kept.offset);
     journal.#free.sort((a, b) => b.index - a.index);
     journal.#next();
     journal.#writtenTo = journal.#position;

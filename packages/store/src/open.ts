@@ -9,6 +9,7 @@ import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from 
 import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Journal, type JournalPosition } from './journal.ts';
+import { historyOf } from './journal-history.ts';
 import { newObject } from './object-store.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
@@ -29,7 +30,7 @@ import {
 } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
 import { reclaim } from './reclaim.ts';
-import { newStore, recover } from './recovery.ts';
+import { newStore, recover, type JournalTail } from './recovery.ts';
 import { Room } from './room.ts';
 import { Scratch } from './scratch.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
@@ -50,8 +51,6 @@ type Settings = {
 const mostTrickleBytes = 8 * MiB;
 
 type Opened = { readonly parts: PoolParts; readonly journal: Journal; readonly lock: HostFile };
-
-export const startPosition: JournalPosition = { generation: 1, number: 0, segment: -1, offset: 0, previous: 0 };
 
 /** Everything of a pool, recovered and ready for appends. */
 export async function openParts(host: Host, path: string, settings: Settings): Promise<Opened> {
@@ -221,13 +220,14 @@ function addStore(parts: PoolParts, id: StoreId, sequence: number): StoreState {
 }
 
 /**
- * Recovers the journal behind the last checkpoint, brings it home, and opens the stream in a new generation, so that
- * nothing of the old one can ever be taken for its continuation.
+ * Recovers the journal behind the last checkpoint and opens the stream in a new generation, so that nothing of the old one can ever
+ * be taken for its continuation. What was taken over whole is brought home later, as if it had just been written; after damage
+ * everything is brought home first.
  */
 async function startJournal(parts: PoolParts, journalBytes: number, record: PoolRecord | undefined): Promise<Journal> {
   const directory = `${parts.path}/journal`;
-  const position = record?.position ?? startPosition;
-  const found = await recover(parts, directory, position);
+  const history = historyOf(record);
+  const found = await recover(parts, directory, history);
   const lostPromised = found.lostFrames > 0 || found.cutSegments > 0;
   if (lostPromised) {
     parts.state = 'degraded';
@@ -240,8 +240,13 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
   const broken = parts.broken === 'no-loss-generation';
   if ((lost || lostPromised) && !broken) parts.lossGeneration += 1;
   if (lostPromised) parts.promisedLossGeneration = parts.lossGeneration;
+  const generation = (history.at(-1)?.generation ?? 0) + 1;
+  if (record !== undefined && found.tail !== undefined) {
+    const journal = await goOnBehind(parts, record, found.tail, generation, journalBytes);
+    if (journal !== undefined) return journal;
+  }
   const next: JournalPosition = {
-    generation: position.generation + 1,
+    generation,
     number: found.nextNumber,
     segment: -1,
     offset: 0,
@@ -251,7 +256,39 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
   await bringHomeAtStart(parts, next);
   if (record === undefined) await parts.records.commit([packedChange(storeKey(systemStore), { sequence: 0 })]);
   await parts.room.restore();
-  return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next, parts.broken);
+  return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next, { broken: parts.broken });
+}
+
+/**
+ * Goes on behind what was taken over, which stays in the journal until the first checkpoint. That the old generation ends there is
+ * durable before anything is appended to the new one. Undefined on a disk without room for it.
+ */
+async function goOnBehind(
+  parts: PoolParts,
+  record: PoolRecord,
+  tail: JournalTail,
+  generation: number,
+  journalBytes: number,
+): Promise<Journal | undefined> {
+  const { host, path, poolId, broken, lossGeneration, promisedLossGeneration } = parts;
+  const { number, previous } = tail;
+  const position: JournalPosition = { generation, number, segment: -1, offset: 0, previous };
+  const ended = { generation: record.position.generation, number: record.position.number, until: number };
+  const earlier = [...(record.earlier ?? []), ...(ended.number < number ? [ended] : [])];
+  const changed = { position, earlier, clean: false, bootId: host.bootId(), lossGeneration, promisedLossGeneration };
+  const kept = broken === 'recovered-segments-reused' ? {} : { kept: tail };
+  let journal: Journal | undefined;
+  try {
+    journal = await Journal.open(host, `${path}/journal`, poolId, journalBytes, position, { ...kept, broken });
+    await parts.records.commit([packedChange(poolKey, { ...record, ...changed })]);
+  } catch (error) {
+    journal?.close();
+    if (errorKindOf(error) !== 'no-space') throw error;
+    return undefined;
+  }
+  parts.room.expect(parts.arena.usedBytes);
+  await parts.room.restore();
+  return journal;
 }
 
 /** Where the disk is full it is tried once more with the room that the process before this one left behind. */

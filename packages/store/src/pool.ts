@@ -211,5 +211,6 @@ export async function openPool(host: Host, path: string, options: PoolOptions = 
   const { parts, journal, lock } = await openParts(host, path, settings);
   const checkpointer = new Checkpointer(parts, journal, settings.overlayBytes);
   parts.relieve = () => checkpointer.relieve();
+  if (checkpointer.debtBytes > 0) checkpointer.begin();
   return new LocalPool(parts, journal, checkpointer, lock);
 }

@@ -6,8 +6,8 @@ import { Damage } from './damage.ts';
 import type { DataFiles } from './data-files.ts';
 import type { JournalRecord } from './format/journal-frame.ts';
 import { entriesEach } from './format/map-leaf.ts';
-import type { JournalPosition } from './journal.ts';
-import { dataOf, JournalScan, recordsOf, type Found } from './journal-scan.ts';
+import type { JournalSpan } from './journal-history.ts';
+import { dataOf, firstOf, headerOf, JournalScan, recordsOf, segmentOf, type Found } from './journal-scan.ts';
 import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
 import type { SlotRef } from './overlay-chunks.ts';
@@ -23,6 +23,21 @@ export type Recovered = {
   readonly lostFrames: number;
   /** Segments that are shorter than they were made: what was acknowledged may be missing, and nothing knows how much. */
   readonly cutSegments: number;
+  /** Where appends may go on though nothing is home yet; undefined where anything was damaged, or there was nothing. */
+  readonly tail: JournalTail | undefined;
+};
+
+/** The end of what was taken over. */
+export type JournalTail = {
+  /** Of the frame that comes next. */
+  readonly number: number;
+  /** Of the last frame: its checksum, its header, and where it is. */
+  readonly previous: number;
+  readonly header: Uint8Array;
+  readonly segment: number;
+  readonly offset: number;
+  /** All segments with something that was taken over. */
+  readonly segments: ReadonlySet<number>;
 };
 
 /** What a look at the journal needs of a pool. */
@@ -35,7 +50,7 @@ export type JournalSource = {
 
 /** What a recovery finds. */
 export type JournalLook = {
-  /** Every frame behind the position, in order. */
+  /** Every frame of the history, in order. */
   readonly found: readonly Found[];
   /** The highest number that a frame says is durable, -1 where none does. */
   readonly durable: number;
@@ -46,16 +61,16 @@ export type JournalLook = {
   readonly cutSegments: number;
 };
 
-/** Reads a journal behind a position and says what of it is to be taken over. Changes nothing. */
+/** Reads a journal's history and says what of it is to be taken over. Changes nothing. */
 export async function lookAtJournal(
   source: JournalSource,
   files: readonly HostFile[],
-  position: JournalPosition,
+  history: readonly JournalSpan[],
 ): Promise<JournalLook> {
-  const found = new JournalScan(files, source.poolId, position).read();
+  const found = new JournalScan(files, source.poolId, history).read();
   const cutSegments = countCut(files, found);
   const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
-  const { frames, missing } = await longestPrefix(source, found, position.number, durable);
+  const { frames, missing } = await longestPrefix(source, found, firstOf(history), durable);
   return { found, durable, taken: frames, missing, cutSegments };
 }
 
@@ -63,21 +78,38 @@ export async function lookAtJournal(
  * Rule 3: takes over the longest prefix whose frames, and the slots they point to, verify. What is damaged at or below
  * the last durable mark was promised: its blocks answer `corrupt` and the frames behind it are still taken over.
  */
-export async function recover(pool: PoolParts, directory: string, position: JournalPosition): Promise<Recovered> {
+export async function recover(pool: PoolParts, directory: string, history: readonly JournalSpan[]): Promise<Recovered> {
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
-    const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, position);
+    const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, history);
     for (const { source, damaged } of taken) await applyFrame(pool, source, damaged);
     const mended = taken.filter(({ item }) => item.behind !== undefined && item.frame.number <= durable).length;
     pool.counters.corruptBlocks += mended + countCorrupt(pool);
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
     if (taken.length > 0) await syncAll(pool.host, directory);
-    const last = found.at(-1)?.frame.number ?? position.number;
-    const nextNumber = Math.max(position.number, last + 1);
-    return { nextNumber, lostFrames: missing, cutSegments };
+    const open = history.at(-1)?.number ?? 0;
+    const nextNumber = Math.max(open, (found.at(-1)?.frame.number ?? open) + 1);
+    const isWhole = missing === 0 && cutSegments === 0 && taken.every(isUndamaged);
+    return { nextNumber, lostFrames: missing, cutSegments, tail: isWhole ? tailOf(taken) : undefined };
   } finally {
     for (const file of files) file.close();
   }
+}
+
+const isUndamaged = ({ item, damaged }: Verified): boolean => damaged.size === 0 && item.behind === undefined;
+
+function tailOf(taken: readonly Verified[]): JournalTail | undefined {
+  const last = taken.at(-1)?.source;
+  if (last === undefined) return undefined;
+  const places = taken.flatMap(({ item }) => [item, ...item.elsewhere]);
+  return {
+    number: last.frame.number + 1,
+    previous: last.frame.checksum,
+    header: headerOf(last),
+    segment: segmentOf(last.file.path),
+    offset: last.offset,
+    segments: new Set(places.map(({ file }) => segmentOf(file.path))),
+  };
 }
 
 /**

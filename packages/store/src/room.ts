@@ -74,6 +74,11 @@ export class Room {
     this.#unrecordedBytes += bytes;
   }
 
+  /** New blocks that a recovery found: they were promised before. */
+  expect(bytes: number): void {
+    this.#promisedBytes += bytes;
+  }
+
   /** So many promised bytes are in the journal now, or have failed: the next checkpoint settles them. */
   recorded(bytes: number): void {
     this.#unrecordedBytes -= bytes;

@@ -122,15 +122,15 @@ export class SlotBitmap {
   /** Takes one written page over, at start. */
   load(index: number, bytes: Uint8Array): void {
     this.#grow((index + 1) * slotsInBitmap - 1);
-    const copy = Uint8Array.from(bytes);
-    const words = new Uint32Array(copy.buffer);
-    this.#durable.set(words, (index * slotsInBitmap) / 32);
-    for (let word = 0; word < words.length; word += 1) {
-      const bits = words[word] ?? 0;
-      const at = (index * slotsInBitmap) / 32 + word;
-      this.#live[at] = (this.#live[at] ?? 0) | bits;
+    const words = new Uint32Array(Uint8Array.from(bytes).buffer);
+    const first = (index * slotsInBitmap) / 32;
+    this.#durable.set(words, first);
+    const live = this.#live.subarray(first, first + words.length);
+    for (const [at, bits] of words.entries()) {
+      const before = live[at] ?? 0;
+      live[at] = before | bits;
+      this.#liveCount += countBits(bits & ~before);
     }
-    this.#liveCount = countBits(this.#live);
   }
 
   #mark(slot: number, inUse: boolean): void {
@@ -162,10 +162,9 @@ function enlarged(from: Uint32Array<ArrayBuffer>, words: number): Uint32Array<Ar
   return larger;
 }
 
-function countBits(words: Uint32Array): number {
-  let count = 0;
-  for (let word of words) {
-    for (; word !== 0; word &= word - 1) count += 1;
-  }
-  return count;
+/** By sums of neighbours that grow: of 2, 4 and 8 bits, and then all four bytes at once. */
+function countBits(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

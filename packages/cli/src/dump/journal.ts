@@ -57,11 +57,17 @@ function frameText(frame: JournalFrame): string {
 /** The frames behind the last checkpoint: what the next start brings home. */
 export async function dumpJournal(inspection: PoolInspection, json: boolean | undefined): Promise<void> {
   const journal = await inspection.journal();
-  const { position } = inspection;
+  const generations = inspection.history.map(({ generation, number, until }) => ({
+    generation,
+    first: number,
+    end: Number.isFinite(until) ? until : null,
+  }));
+  const [oldest, ...later] = generations;
   const holes = journal.holes();
-  const facts = { position, durable: journal.durable, cutSegments: journal.cutSegments, holes };
+  const facts = { generations, durable: journal.durable, cutSegments: journal.cutSegments, holes };
   const text = [
-    `the last checkpoint holds everything before frame ${position.number} of generation ${position.generation}`,
+    `the last checkpoint holds everything before frame ${oldest?.first} of generation ${oldest?.generation}`,
+    ...later.map(({ generation, first }) => `a recovery went on with frame ${first} in generation ${generation}`),
     ...holes.map(({ first, end }) => `MISSING: frames ${ranges([first, end - 1])}, which had been promised`),
     ...(journal.cutSegments > 0 ? [`CUT: ${journal.cutSegments} segments are shorter than they were made`] : []),
   ].join('\n');

@@ -2,9 +2,10 @@ import { systemStore } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { JournalRecord } from '../format/journal-frame.ts';
 import { RecordOverlay } from '../records/record-overlay.ts';
-import { recordsOf } from '../journal-scan.ts';
+import { historyOf } from '../journal-history.ts';
+import { firstOf, recordsOf } from '../journal-scan.ts';
 import { damagedOf, lookAtJournal, type JournalLook } from '../recovery.ts';
-import { positionOf, type PoolFiles } from './pool-files.ts';
+import type { PoolFiles } from './pool-files.ts';
 
 export type JournalFrame = {
   readonly number: number;
@@ -47,9 +48,9 @@ export class JournalView {
     const names = pool.host.stat(directory) === undefined ? [] : pool.host.list(directory);
     const files = names.map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
     const { poolId, chunkSizeBytes } = pool.superblock;
-    const position = positionOf(pool);
-    const look = await lookAtJournal({ poolId, chunkSizeBytes, data: pool.data }, files, position);
-    return new JournalView(look, files, position.number);
+    const history = historyOf(pool.record);
+    const look = await lookAtJournal({ poolId, chunkSizeBytes, data: pool.data }, files, history);
+    return new JournalView(look, files, firstOf(history));
   }
 
   get durable(): number {

@@ -2,8 +2,6 @@ import { AshlarError, type RecordStore } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from '../checksum.ts';
 import { decodeSuperblock, type Superblock } from '../format/superblock.ts';
-import type { JournalPosition } from '../journal.ts';
-import { startPosition } from '../open.ts';
 import type { TreeRoot } from '../page-tree.ts';
 import { emptyTree } from '../page-tree.ts';
 import { getPacked, poolKey, type PoolRecord } from '../records/keys.ts';
@@ -100,11 +98,6 @@ function recordOf(records: RecordStore): PoolRecord | undefined {
     if (error instanceof AshlarError && error.kind === 'corrupt') return undefined;
     throw error;
   }
-}
-
-/** Where a recovery begins to read the journal. */
-export function positionOf({ record }: PoolFiles): JournalPosition {
-  return record?.position ?? startPosition;
 }
 
 /** The table of the checksums of all slots. */

@@ -1,12 +1,12 @@
 import { systemStore, type ObjectId, type StoreId, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
-import type { JournalPosition } from '../journal.ts';
 import type { ObjectRecord } from '../records/keys.ts';
 import { scanMerged } from '../records/scan.ts';
 import { checkFiles, type CheckProgress, type PoolReport } from './check.ts';
 import { JournalView } from './journal-view.ts';
 import { objectRecordOf, rootOf, walkMap, type MapRow } from './map-rows.ts';
-import { openPoolFiles, positionOf, type InspectOptions, type PoolFiles } from './pool-files.ts';
+import { historyOf, type JournalSpan } from '../journal-history.ts';
+import { openPoolFiles, type InspectOptions, type PoolFiles } from './pool-files.ts';
 import { recordRows, type RecordRow } from './record-rows.ts';
 import { viewSlot, type SlotView } from './slot-view.ts';
 
@@ -33,9 +33,9 @@ export class PoolInspection {
     return this.#files.superblock.chunkSizeBytes;
   }
 
-  /** Where the journal goes on behind the last checkpoint. */
-  get position(): JournalPosition {
-    return positionOf(this.#files);
+  /** The frames behind the last checkpoint that a recovery looks for. */
+  get history(): readonly JournalSpan[] {
+    return historyOf(this.#files.record);
   }
 
   /** The journal behind the last checkpoint. */

@@ -3,11 +3,14 @@ import { pack, unpack } from 'msgpackr';
 import { checksumOf } from '../checksum.ts';
 import type { PageRef } from '../format/page-ref.ts';
 import type { JournalPosition } from '../journal.ts';
+import type { JournalSpan } from '../journal-history.ts';
 
 /** The pool's own record: where recovery begins and what must never be given out twice. */
 export type PoolRecord = {
   readonly birth: number;
   readonly position: JournalPosition;
+  /** Before the position: what recoveries since the last checkpoint took over, and what is not home yet. */
+  readonly earlier?: readonly JournalSpan[];
   readonly nextObject: number;
   readonly nextStore: number;
   readonly lossGeneration: number;

@@ -1,0 +1,16 @@
+import type { PoolRecord } from './records/keys.ts';
+
+/** Frames of one generation that are still to be redone: those with numbers in [number, until). */
+export type JournalSpan = { readonly generation: number; readonly number: number; readonly until: number };
+
+/** Where the stream of a new pool begins. */
+const start = { generation: 1, number: 0 };
+
+/**
+ * What of the journal is behind the last checkpoint, oldest first: what recoveries since then took over, each in the generation
+ * that it ended, and all of the generation that is open. The numbers follow each other.
+ */
+export function historyOf(record: Pick<PoolRecord, 'position' | 'earlier'> | undefined): readonly JournalSpan[] {
+  const { generation, number } = record?.position ?? start;
+  return [...(record?.earlier ?? []), { generation, number, until: Infinity }];
+}
