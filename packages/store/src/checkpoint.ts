@@ -19,6 +19,7 @@ import {
 } from './records/keys.ts';
 import { giveUpWarm } from './reclaim.ts';
 import type { Overlay } from './overlay.ts';
+import { PageLookahead } from './page-lookahead.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { sorted } from './sorted.ts';
@@ -161,10 +162,19 @@ async function bringAllHome(
   for (const { object } of taken.objects) {
     const { frozen } = object.overlay;
     if (frozen === undefined) continue;
-    for (const chunk of await sorted(frozen.keys(), frozen.size, turns)) {
-      const home = bringHome(pool, object, chunk, frozen.get(chunk)!, freed, transfers);
-      if (isPromise(home)) await home;
-      if (turns.isOver) await turns.next();
+    const chunks = await sorted(frozen.keys(), frozen.size, turns);
+    const ahead = new PageLookahead(pool, object, chunks);
+    try {
+      for (const [at, chunk] of chunks.entries()) {
+        const home = bringHome(pool, object, chunk, frozen.get(chunk)!, freed, transfers);
+        if (isPromise(home)) {
+          ahead.from(at);
+          await home;
+        }
+        if (turns.isOver) await turns.next();
+      }
+    } finally {
+      await ahead.idle();
     }
   }
   await reserveRoom(pool, freed.reserved);

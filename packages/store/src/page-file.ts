@@ -1,4 +1,4 @@
-import { AshlarError, allDone, andThen, errorKindOf, MiB, type Settled } from '@ashlar/core';
+import { AshlarError, allDone, andThen, errorKindOf, isPromise, MiB, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { LRUCache } from 'lru-cache';
 import { blockSize, checksumOf } from './checksum.ts';
@@ -29,6 +29,8 @@ export class PageFile {
   readonly #written: number[] = [];
   /** Written, and not yet on their way to the file. */
   readonly #staged = new Map<number, Page>();
+  /** On their way from the file, once for everybody who asks. */
+  readonly #reading = new Map<number, Promise<Page>>();
   #sizeBytes: number;
   #corruptPages = 0;
 
@@ -52,9 +54,38 @@ export class PageFile {
   read(ref: PageRef): Settled<Page> {
     const there = this.#cache.get(ref.page) ?? this.#staged.get(ref.page);
     if (there !== undefined) return there;
-    return this.#scratch.use(blockSize, (memory) =>
+    const underWay = this.#reading.get(ref.page);
+    if (underWay !== undefined) return underWay;
+    const page = this.#scratch.use(blockSize, (memory) =>
       andThen(this.#file.read(ref.page * blockSize, memory), (count) => this.#verified(ref, memory, count)),
     );
+    if (isPromise(page)) return this.#shared(ref.page, page);
+    this.#cache.set(ref.page, page);
+    return page;
+  }
+
+  /** It is cached unless its place was given back meanwhile: then what comes may be neither the old page nor the new one's. */
+  #shared(place: number, page: Promise<Page>): Promise<Page> {
+    const isCurrent = (): boolean => this.#reading.get(place) === page;
+    this.#reading.set(place, page);
+    page.then(
+      (there) => {
+        if (!isCurrent()) return;
+        this.#reading.delete(place);
+        this.#cache.set(place, there);
+      },
+      () => {
+        if (isCurrent()) this.#reading.delete(place);
+      },
+    );
+    return page;
+  }
+
+  /** Nobody refers to the page any more. */
+  #release(place: number): void {
+    this.#cache.delete(place);
+    this.#reading.delete(place);
+    this.allocator.release(place);
   }
 
   #verified(ref: PageRef, memory: Uint8Array, count: number): Page {
@@ -64,9 +95,7 @@ export class PageFile {
         path: this.#file.path,
       });
     }
-    const page = pageOf(memory.slice());
-    this.#cache.set(ref.page, page);
-    return page;
+    return pageOf(memory.slice());
   }
 
   /** Writes a page to a fresh place, with its neighbours at the latest by `flush`. It may not change afterwards. */
@@ -122,20 +151,14 @@ export class PageFile {
     this.#freed.length = 0;
     this.#staged.clear();
     this.allocator.rollBack();
-    for (const page of this.#written.splice(0)) {
-      this.#cache.delete(page);
-      this.allocator.release(page);
-    }
+    for (const page of this.#written.splice(0)) this.#release(page);
   }
 
   /** Rule 1(e): only behind a durable commit. */
   releaseFreed(): void {
     this.#written.length = 0;
     this.allocator.committed();
-    for (const page of this.#freed.splice(0)) {
-      this.#cache.delete(page);
-      this.allocator.release(page);
-    }
+    for (const page of this.#freed.splice(0)) this.#release(page);
   }
 
   sync(): Promise<void> {

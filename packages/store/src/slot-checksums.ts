@@ -5,11 +5,15 @@ import type { PoolParts } from './state.ts';
 /** Checksums in one leaf of the table. */
 export const checksumsEach = blockSize / 4;
 
-/** The checksums of a slot's blocks, for change. A slot's lie in one leaf. */
+/** The leaf with the checksums of a slot: they all lie in one. */
+export const checksumLeafOf = (slot: number, blocksEach: number): number =>
+  Math.floor((slot * blocksEach) / checksumsEach);
+
+/** The checksums of a slot's blocks, for change. */
 export function checksumsFor(pool: Pick<PoolParts, 'blocksEach' | 'checksums'>, slot: number): Settled<SlotChecksums> {
   const first = slot * pool.blocksEach;
   return andThen(
-    pool.checksums.change(Math.floor(first / checksumsEach)),
+    pool.checksums.change(checksumLeafOf(slot, pool.blocksEach)),
     ({ view }) => new SlotChecksums(view, (first % checksumsEach) * 4),
   );
 }
