@@ -1,4 +1,4 @@
-import { allDone, errorKindOf, isPromise } from '@ashlar/core';
+import { allDone, errorKindOf, GiB, isPromise } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import type { Freed } from './freed.ts';
@@ -28,8 +28,12 @@ import { Turns } from './turns.ts';
 
 /** Leaves of deleted objects that one checkpoint frees. */
 const leavesAtOnce = 256;
-/** Free slots that keep their room on the host, for the overwrites to come. */
-const warmSlots = 2048;
+/**
+ * Free slots that keep their room on the host, for the overwrites to come: as much as those take between two checkpoints, and
+ * little of what is free. To give room back and to find some again costs more than the writes themselves.
+ */
+const mostWarmBytes = 4 * GiB;
+const warmShare = 1 / 8;
 
 type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
 
@@ -277,7 +281,8 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
     await pool.room.withhold(punch, () => pool.data.sync());
   }
   for (const slot of freed.moved) pool.slots.releaseWarm(slot);
-  await giveUpWarm(pool, warmSlots);
+  const warmBytes = Math.min(mostWarmBytes, pool.room.freeBytes * warmShare);
+  await giveUpWarm(pool, Math.floor(warmBytes / pool.chunkSizeBytes));
 }
 
 function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {

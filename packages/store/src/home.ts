@@ -149,19 +149,14 @@ function endOfSlotRun(pool: PoolParts, { codes }: ChunkOverlay, first: number): 
 }
 
 /** Neighbouring blocks of memory, or lost ones, that go to one slot. */
-function endOfArenaRun(
-  pool: PoolParts,
-  entry: ChunkEntry,
-  { codes }: ChunkOverlay,
-  freed: Freed,
-  first: number,
-): number {
-  const piece = pieceFor(pool, entry, first, freed);
+function endOfArenaRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed, first: number): number {
+  const { codes } = overlay;
+  const piece = placeFor(pool, entry, overlay, first, freed);
   let block = first + 1;
   while (
     block < pool.blocksEach &&
     ((codes[block] ?? nothing) >= firstArena || codes[block] === corrupt) &&
-    pieceFor(pool, entry, block, freed) === piece
+    placeFor(pool, entry, overlay, block, freed) === piece
   )
     block += 1;
   return block;
@@ -177,12 +172,7 @@ function placeSlotRun(
 ): Settled<void> {
   const ref = overlay.slots[-1 - (overlay.codes[first] ?? nothing)];
   assert(ref !== undefined, 'a code names a slot of its chunk');
-  let piece = entry.pieces.find(({ slot }) => slot === ref.slot);
-  if (piece === undefined) {
-    piece = { slot: ref.slot, birth: pool.birth, low: 0, high: 0 };
-    entry.pieces.push(piece);
-    pool.slots.setDurable(ref.slot, true);
-  }
+  const piece = pieceOf(pool, entry, ref.slot);
   claimBlocks(entry, piece, first, end);
   return andThen(checksumsFor(pool, ref.slot), (checksums) => {
     for (let block = first; block < end; block += 1) checksums.set(block, ref.checksums[block] ?? 0);
@@ -199,7 +189,7 @@ function placeArenaRun(
   first: number,
   end: number,
 ): Settled<void> {
-  const piece = pieceFor(pool, entry, first, freed);
+  const piece = placeFor(pool, entry, overlay, first, freed);
   let isNew = false;
   for (let block = first; block < end; block += 1) isNew ||= !hasBit(piece, block);
   claimBlocks(entry, piece, first, end);
@@ -237,7 +227,27 @@ function writeRun(
   });
 }
 
-/** The piece that a block of bytes goes to: where it is, else the first, else a fresh slot. */
+/** The piece of a fresh slot that a large write went to. */
+function pieceOf(pool: PoolParts, entry: ChunkEntry, slot: number): Piece {
+  const there = entry.pieces.find((piece) => piece.slot === slot);
+  if (there !== undefined) return there;
+  const piece: Piece = { slot, birth: pool.birth, low: 0, high: 0 };
+  entry.pieces.push(piece);
+  pool.slots.setDurable(slot, true);
+  return piece;
+}
+
+/**
+ * The piece that a block of bytes goes to. One that a large write had been over goes to where that write is: in its old place it
+ * would hold a slot of which everything else is free.
+ */
+function placeFor(pool: PoolParts, entry: ChunkEntry, { slots }: ChunkOverlay, block: number, freed: Freed): Piece {
+  // One that is still written to is not recorded: its write begins anew elsewhere, and what is on its way may land behind this.
+  const fresh = slots.findLast(({ slot, written }) => written[block] !== 0 && !pool.slotWrites.isBusy(slot));
+  return fresh === undefined ? pieceFor(pool, entry, block, freed) : pieceOf(pool, entry, fresh.slot);
+}
+
+/** The piece that a block goes to, or has its room in, that no large write was over: where it is, else the first, else a fresh slot. */
 function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Freed): Piece {
   const there = entry.pieces.find((piece) => hasBit(piece, block)) ?? entry.pieces[0];
   if (there !== undefined) return there;

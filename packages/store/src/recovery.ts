@@ -84,19 +84,19 @@ export async function recover(pool: PoolParts, directory: string, history: reado
     const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, history);
     for (const { source, damaged } of taken) await applyFrame(pool, source, damaged);
     const mended = taken.filter(({ item }) => item.behind !== undefined && item.frame.number <= durable).length;
-    pool.counters.corruptBlocks += mended + countCorrupt(pool);
+    const corruptBlocks = mended + countCorrupt(pool);
+    pool.counters.corruptBlocks += corruptBlocks;
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
     if (taken.length > 0) await syncAll(pool.host, directory);
     const open = history.at(-1)?.number ?? 0;
     const nextNumber = Math.max(open, (found.at(-1)?.frame.number ?? open) + 1);
-    const isWhole = missing === 0 && cutSegments === 0 && taken.every(isUndamaged);
+    const isMended = taken.some(({ item }) => item.behind !== undefined);
+    const isWhole = missing === 0 && cutSegments === 0 && corruptBlocks === 0 && !isMended;
     return { nextNumber, lostFrames: missing, cutSegments, tail: isWhole ? tailOf(taken) : undefined };
   } finally {
     for (const file of files) file.close();
   }
 }
-
-const isUndamaged = ({ item, damaged }: Verified): boolean => damaged.size === 0 && item.behind === undefined;
 
 function tailOf(taken: readonly Verified[]): JournalTail | undefined {
   const last = taken.at(-1)?.source;
