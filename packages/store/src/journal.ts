@@ -99,6 +99,8 @@ export class Journal {
       }
     }
     journal.#count = journal.#free.length + journal.#used.length;
+    // The process before may have ended before the name of a new segment was durable: a sync of what is in it says nothing of that.
+    await host.syncDirectory(directory);
     while (journal.#count < leastSegments || journal.#free.length === 0) await journal.#prepare();
     if (kept !== undefined) journal.#last.take(Buffer.from(kept.header), kept.segment, kept.offset);
     journal.#free.sort((a, b) => b.index - a.index);
