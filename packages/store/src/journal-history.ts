@@ -6,6 +6,13 @@ export type JournalSpan = { readonly generation: number; readonly number: number
 /** Where the stream of a new pool begins. */
 const start = { generation: 1, number: 0 };
 
+/** What of a history is left where it ends before the frame `end`. What was cut off never comes back: not as a part of it either. */
+export function historyUntil(history: readonly JournalSpan[], end: number): readonly JournalSpan[] {
+  return history
+    .map((span) => ({ ...span, until: Math.min(span.until, end) }))
+    .filter(({ number, until }) => number < until);
+}
+
 /**
  * What of the journal is behind the last checkpoint, oldest first: what recoveries since then took over, each in the generation
  * that it ended, and all of the generation that is open. The numbers follow each other.

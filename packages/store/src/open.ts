@@ -9,7 +9,7 @@ import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from 
 import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Journal, type JournalPosition } from './journal.ts';
-import { historyOf } from './journal-history.ts';
+import { historyOf, historyUntil } from './journal-history.ts';
 import { newObject } from './object-store.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
@@ -273,8 +273,7 @@ async function goOnBehind(
   const { host, path, poolId, broken, lossGeneration, promisedLossGeneration } = parts;
   const { number, previous } = tail;
   const position: JournalPosition = { generation, number, segment: -1, offset: 0, previous };
-  const ended = { generation: record.position.generation, number: record.position.number, until: number };
-  const earlier = [...(record.earlier ?? []), ...(ended.number < number ? [ended] : [])];
+  const earlier = historyUntil(historyOf(record), number);
   const changed = { position, earlier, clean: false, bootId: host.bootId(), lossGeneration, promisedLossGeneration };
   const kept = broken === 'recovered-segments-reused' ? {} : { kept: tail };
   let journal: Journal | undefined;
