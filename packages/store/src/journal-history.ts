@@ -1,7 +1,11 @@
-import type { PoolRecord } from './records/keys.ts';
-
 /** Frames of one generation that are still to be redone: those with numbers in [number, until). */
 export type JournalSpan = { readonly generation: number; readonly number: number; readonly until: number };
+
+/** Of the pool's record: where the generation that is open begins, and what of those before it is not home yet. */
+type Progress = {
+  readonly position: Pick<JournalSpan, 'generation' | 'number'>;
+  readonly earlier?: readonly JournalSpan[];
+};
 
 /** Where the stream of a new pool begins. */
 const start = { generation: 1, number: 0 };
@@ -17,7 +21,7 @@ export function historyUntil(history: readonly JournalSpan[], end: number): read
  * What of the journal is behind the last checkpoint, oldest first: what recoveries since then took over, each in the generation
  * that it ended, and all of the generation that is open. The numbers follow each other.
  */
-export function historyOf(record: Pick<PoolRecord, 'position' | 'earlier'> | undefined): readonly JournalSpan[] {
+export function historyOf(record: Progress | undefined): readonly JournalSpan[] {
   const { generation, number } = record?.position ?? start;
   return [...(record?.earlier ?? []), { generation, number, until: Infinity }];
 }
