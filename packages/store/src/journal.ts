@@ -99,9 +99,17 @@ export class Journal {
       }
     }
     journal.#count = journal.#free.length + journal.#used.length;
-    // The process before may have ended before the name of a new segment was durable: a sync of what is in it says nothing of that.
-    await host.syncDirectory(directory);
-    while (journal.#count < leastSegments || journal.#free.length === 0) await journal.#prepare();
+    try {
+      // The process before may have ended before the name of a new segment was durable: a sync of what is in it says nothing of that.
+      await host.syncDirectory(directory);
+      while (journal.#count < leastSegments || journal.#free.length === 0) {
+        await journal.#prepare();
+        if (journal.#refused) throw new AshlarError('no-space', `there is no room for the journal in '${directory}'`);
+      }
+    } catch (error) {
+      journal.close();
+      throw error;
+    }
     if (kept !== undefined) journal.#last.take(Buffer.from(kept.header), kept.segment, kept.offset);
     journal.#free.sort((a, b) => b.index - a.index);
     journal.#next();
