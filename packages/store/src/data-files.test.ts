@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRealHost, type Host } from '@ashlar/host';
+import { createRealHost } from '@ashlar/host';
+import { withFiles } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { DataFiles } from './data-files.ts';
 import { Scratch } from './scratch.ts';
@@ -14,20 +15,15 @@ const block = new Uint8Array(4096).fill(1);
 function dataFiles(t: ExecutionContext, fail: () => boolean = () => false): { data: DataFiles; synced: string[] } {
   const directory = mkdtempSync(join(tmpdir(), 'ashlar-data-'));
   const synced: string[] = [];
-  const real = createRealHost();
-  const host: Host = {
-    ...real,
-    open: (path, options) => {
-      const file = real.open(path, options);
-      const sync = file.sync.bind(file);
-      file.sync = async () => {
-        synced.push(path.slice(-1));
-        if (fail()) throw new Error('the disk is gone');
-        await sync();
-      };
-      return file;
-    },
-  };
+  const host = withFiles(createRealHost(), (file) => {
+    const sync = file.sync.bind(file);
+    file.sync = async () => {
+      synced.push(file.path.slice(-1));
+      if (fail()) throw new Error('the disk is gone');
+      await sync();
+    };
+    return file;
+  });
   const data = new DataFiles(host, directory, slotBytes, new Scratch(host), undefined);
   t.teardown(() => {
     data.close();

@@ -1,6 +1,6 @@
 import { AshlarError, KiB, MiB } from '@ashlar/core';
-import type { Host, HostFile } from '@ashlar/host';
-import { SimulatedMachine } from '@ashlar/testing';
+import type { HostFile } from '@ashlar/host';
+import { SimulatedMachine, withFiles } from '@ashlar/testing';
 import test from 'ava';
 import { blockSize } from './checksum.ts';
 import { openPool, type ChunkPool } from './index.ts';
@@ -23,10 +23,7 @@ class FailingJournal {
 
   open(): Promise<ChunkPool> {
     const { machine } = this;
-    const host: Host = {
-      ...machine.host,
-      open: (path, options) => this.#failing(machine.host.open(path, options)),
-    };
+    const host = withFiles(machine.host, (file) => this.#failing(file));
     const opened = openPool(host, '/pool', {
       chunkSizeBytes: 64 * KiB,
       overlayBytes: 8 * MiB,

@@ -227,7 +227,7 @@ function writeRun(
   });
 }
 
-/** The piece of a fresh slot that a large write went to. */
+/** The piece of a slot, a new one where the chunk has nothing in it yet. */
 function pieceOf(pool: PoolParts, entry: ChunkEntry, slot: number): Piece {
   const there = entry.pieces.find((piece) => piece.slot === slot);
   if (there !== undefined) return there;
@@ -251,10 +251,9 @@ function placeFor(pool: PoolParts, entry: ChunkEntry, { slots }: ChunkOverlay, b
 function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Freed): Piece {
   const there = entry.pieces.find((piece) => hasBit(piece, block)) ?? entry.pieces[0];
   if (there !== undefined) return there;
-  const piece: Piece = { slot: takeSlot(pool), birth: pool.birth, low: 0, high: 0 };
-  freed.taken.push(piece.slot);
-  pool.slots.setDurable(piece.slot, true);
-  entry.pieces.push(piece);
+  const slot = takeSlot(pool);
+  freed.taken.push(slot);
+  const piece = pieceOf(pool, entry, slot);
   if (pool.broken === 'stale-slot-shown') for (let at = 0; at < pool.blocksEach; at += 1) setBit(piece, at, true);
   return piece;
 }

@@ -10,6 +10,9 @@ type Progress = {
 /** Where the stream of a new pool begins. */
 const start = { generation: 1, number: 0 };
 
+/** The number of the first frame that is to be redone. */
+export const firstOf = (history: readonly JournalSpan[]): number => history[0]?.number ?? 0;
+
 /** What of a history is left where it ends before the frame `end`. What was cut off never comes back: not as a part of it either. */
 export function historyUntil(history: readonly JournalSpan[], end: number): readonly JournalSpan[] {
   return history

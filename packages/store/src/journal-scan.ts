@@ -8,7 +8,7 @@ import {
   type Frame,
   type JournalRecord,
 } from './format/journal-frame.ts';
-import type { JournalSpan } from './journal-history.ts';
+import { firstOf, type JournalSpan } from './journal-history.ts';
 
 /** Where a frame is: a journal may hold more than memory should. */
 export type Found = {
@@ -23,9 +23,6 @@ export type Found = {
 
 /** So many zeros in a segment that no frame was found in: none is behind them. */
 const leastZeros = 16 * blockSize;
-
-/** The number of the first frame that is to be redone. */
-export const firstOf = (history: readonly JournalSpan[]): number => history[0]?.number ?? 0;
 
 /** The number of the segment of that path. */
 export function segmentOf(path: string): number {

@@ -3,6 +3,7 @@ import type { Host, HostFile } from '@ashlar/host';
 import { FrameCopy, maxFrameBytes, type FrameBuilder } from './format/journal-frame.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import { readFrame } from './journal-frame-reader.ts';
+import { segmentOf } from './journal-scan.ts';
 import { failedSyncs, syncFiles } from './sync-files.ts';
 
 /** Where the next frame goes, and what it must say of the one before it. */
@@ -15,8 +16,10 @@ export type JournalPosition = {
 };
 
 /** What a recovery took over and left where it is: its segments are in use, and the next frame repeats what its last one said. */
-type Kept = {
+export type Kept = {
+  /** Those with something that was taken over. */
   readonly segments: ReadonlySet<number>;
+  /** Of the last frame: its header, and where it is. */
   readonly header: Uint8Array;
   readonly segment: number;
   readonly offset: number;
@@ -79,13 +82,13 @@ export class Journal {
     poolId: string,
     journalBytes: number,
     position: JournalPosition,
-    { kept, broken }: { readonly kept?: Kept; readonly broken?: BrokenRule | undefined } = {},
+    { kept, broken }: { readonly kept?: Kept | undefined; readonly broken?: BrokenRule | undefined } = {},
   ): Promise<Journal> {
     const journal = new Journal(host, directory, poolId, journalBytes, position);
     journal.#broken = broken;
     for (const name of host.list(directory)) {
       const file = host.open(`${directory}/${name}`, {});
-      const index = Number(name.slice(-6));
+      const index = segmentOf(name);
       const segment = { index, file };
       const isOwnSize = file.size() === journal.#segmentBytes;
       if (kept?.segments.has(index)) {

@@ -9,7 +9,7 @@ import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from 
 import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Journal, type JournalPosition } from './journal.ts';
-import { historyOf, historyUntil } from './journal-history.ts';
+import { historyOf, historyUntil, type JournalSpan } from './journal-history.ts';
 import { newObject } from './object-store.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
@@ -240,23 +240,21 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
   const broken = parts.broken === 'no-loss-generation';
   if ((lost || lostPromised) && !broken) parts.lossGeneration += 1;
   if (lostPromised) parts.promisedLossGeneration = parts.lossGeneration;
-  const generation = (history.at(-1)?.generation ?? 0) + 1;
   if (record !== undefined && found.tail !== undefined) {
-    const journal = await goOnBehind(parts, record, found.tail, generation, journalBytes);
+    const journal = await goOnBehind(parts, record, history, found.tail, journalBytes);
     if (journal !== undefined) return journal;
   }
-  const next: JournalPosition = {
-    generation,
-    number: found.nextNumber,
-    segment: -1,
-    offset: 0,
-    previous: 0,
-  };
+  const next = nextGeneration(history, found.nextNumber, 0);
   for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
   await bringHomeAtStart(parts, next);
   if (record === undefined) await parts.records.commit([packedChange(storeKey(systemStore), { sequence: 0 })]);
   await parts.room.restore();
   return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next, { broken: parts.broken });
+}
+
+/** Where the generation behind a history begins, and the checksum of the frame before it. */
+function nextGeneration(history: readonly JournalSpan[], number: number, previous: number): JournalPosition {
+  return { generation: (history.at(-1)?.generation ?? 0) + 1, number, segment: -1, offset: 0, previous };
 }
 
 /**
@@ -266,19 +264,18 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
 async function goOnBehind(
   parts: PoolParts,
   record: PoolRecord,
+  history: readonly JournalSpan[],
   tail: JournalTail,
-  generation: number,
   journalBytes: number,
 ): Promise<Journal | undefined> {
   const { host, path, poolId, broken, lossGeneration, promisedLossGeneration } = parts;
-  const { number, previous } = tail;
-  const position: JournalPosition = { generation, number, segment: -1, offset: 0, previous };
-  const earlier = historyUntil(historyOf(record), number);
+  const position = nextGeneration(history, tail.number, tail.previous);
+  const earlier = historyUntil(history, tail.number);
   const changed = { position, earlier, clean: false, bootId: host.bootId(), lossGeneration, promisedLossGeneration };
-  const kept = broken === 'recovered-segments-reused' ? {} : { kept: tail };
+  const kept = broken === 'recovered-segments-reused' ? undefined : tail;
   let journal: Journal | undefined;
   try {
-    journal = await Journal.open(host, `${path}/journal`, poolId, journalBytes, position, { ...kept, broken });
+    journal = await Journal.open(host, `${path}/journal`, poolId, journalBytes, position, { kept, broken });
     await parts.records.commit([packedChange(poolKey, { ...record, ...changed })]);
   } catch (error) {
     journal?.close();

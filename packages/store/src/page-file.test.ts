@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRealHost, type Host } from '@ashlar/host';
+import { createRealHost } from '@ashlar/host';
+import { withFiles } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { PageFile, pageOf } from './page-file.ts';
 import { Scratch } from './scratch.ts';
@@ -13,21 +14,16 @@ class SlowPages {
   #held: (() => void)[] = [];
 
   constructor(t: ExecutionContext, path = join(mkdtempSync(join(tmpdir(), 'ashlar-pages-')), 'pages')) {
-    const real = createRealHost();
-    const host: Host = {
-      ...real,
-      open: (name, options) => {
-        const file = real.open(name, options);
-        const read = file.read.bind(file);
-        file.read = async (offset, into) => {
-          this.reads += 1;
-          const count = await read(offset, into);
-          await new Promise<void>((resolve) => this.#held.push(resolve));
-          return count;
-        };
-        return file;
-      },
-    };
+    const host = withFiles(createRealHost(), (file) => {
+      const read = file.read.bind(file);
+      file.read = async (offset, into) => {
+        this.reads += 1;
+        const count = await read(offset, into);
+        await new Promise<void>((resolve) => this.#held.push(resolve));
+        return count;
+      };
+      return file;
+    });
     // The smallest cache: what a test reads is not there any more.
     this.file = new PageFile(host, path, 0, new Scratch(host));
     t.teardown(() => {

@@ -66,18 +66,13 @@ export class PageFile {
 
   /** It is cached unless its place was given back meanwhile: then what comes may be neither the old page nor the new one's. */
   #shared(place: number, page: Promise<Page>): Promise<Page> {
-    const isCurrent = (): boolean => this.#reading.get(place) === page;
     this.#reading.set(place, page);
-    page.then(
-      (there) => {
-        if (!isCurrent()) return;
-        this.#reading.delete(place);
-        this.#cache.set(place, there);
-      },
-      () => {
-        if (isCurrent()) this.#reading.delete(place);
-      },
-    );
+    const ended = (there?: Page): void => {
+      if (this.#reading.get(place) !== page) return;
+      this.#reading.delete(place);
+      if (there !== undefined) this.#cache.set(place, there);
+    };
+    page.then(ended, () => ended());
     return page;
   }
 

@@ -47,7 +47,7 @@ export class PageLookahead {
     return andThen(this.#object.tree.current(Math.floor(chunk / entriesEach)), (leaf) => {
       const [piece] = leaf === undefined ? [] : readEntry(leaf.view, chunk % entriesEach).pieces;
       if (piece === undefined) return undefined;
-      return andThen(checksums.current(checksumLeafOf(piece.slot, blocksEach)), () => undefined);
+      return andThen(checksums.current(checksumLeafOf(piece.slot * blocksEach)), () => undefined);
     });
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GiB, KiB, MiB } from '@ashlar/core';
 import { createRealHost, type Host, type HostFile } from '@ashlar/host';
+import { withFiles } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { openPool, type ChunkPool } from './pool.ts';
 
@@ -10,13 +11,7 @@ type Reads = { readonly lengths: number[] };
 
 /** A host that notes each read of a data file. */
 function counting(host: Host, reads: Reads): Host {
-  return {
-    ...host,
-    open: (path, options) => {
-      const file = host.open(path, options);
-      return path.includes('/data/') ? countingFile(file, reads) : file;
-    },
-  };
+  return withFiles(host, (file) => (file.path.includes('/data/') ? countingFile(file, reads) : file));
 }
 
 function countingFile(file: HostFile, { lengths }: Reads): HostFile {

@@ -4,7 +4,7 @@ import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { corrupt, firstArena, nothing } from './overlay.ts';
 import type { ChunkOverlay, SlotRef } from './overlay-chunks.ts';
 import type { Page } from './page-file.ts';
-import { checksumsEach } from './slot-checksums.ts';
+import { checksumLeafOf, checksumsEach } from './slot-checksums.ts';
 import type { ObjectState, PoolParts } from './state.ts';
 
 /** A read of so many blocks at least comes straight from the disk unless all of it is cached: one transfer, and no copy. */
@@ -312,7 +312,7 @@ function keepAround(part: Part, window: Run, leaf: Page, bytes: Uint8Array, word
 function checksumsOf(pool: PoolParts, run: Run): Settled<{ words: Uint32Array; at: number }> {
   if (run.ref !== undefined) return { words: run.ref.checksums, at: run.block };
   const number = run.slot * pool.blocksEach + run.block;
-  const leaf = pool.checksums.leaf(Math.floor(number / checksumsEach));
+  const leaf = pool.checksums.leaf(checksumLeafOf(number));
   return andThen(leaf, (page) => ({
     words: page === undefined ? noChecksums : wordsOf(page),
     at: number % checksumsEach,

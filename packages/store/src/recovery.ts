@@ -6,8 +6,9 @@ import { Damage } from './damage.ts';
 import type { DataFiles } from './data-files.ts';
 import type { JournalRecord } from './format/journal-frame.ts';
 import { entriesEach } from './format/map-leaf.ts';
-import type { JournalSpan } from './journal-history.ts';
-import { dataOf, firstOf, headerOf, JournalScan, recordsOf, segmentOf, type Found } from './journal-scan.ts';
+import type { Kept } from './journal.ts';
+import { firstOf, type JournalSpan } from './journal-history.ts';
+import { dataOf, headerOf, JournalScan, recordsOf, segmentOf, type Found } from './journal-scan.ts';
 import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
 import type { SlotRef } from './overlay-chunks.ts';
@@ -27,18 +28,8 @@ export type Recovered = {
   readonly tail: JournalTail | undefined;
 };
 
-/** The end of what was taken over. */
-export type JournalTail = {
-  /** Of the frame that comes next. */
-  readonly number: number;
-  /** Of the last frame: its checksum, its header, and where it is. */
-  readonly previous: number;
-  readonly header: Uint8Array;
-  readonly segment: number;
-  readonly offset: number;
-  /** All segments with something that was taken over. */
-  readonly segments: ReadonlySet<number>;
-};
+/** The end of what was taken over: the number of the frame that comes next, and the checksum of the last one. */
+export type JournalTail = Kept & { readonly number: number; readonly previous: number };
 
 /** What a look at the journal needs of a pool. */
 export type JournalSource = {
@@ -83,15 +74,15 @@ export async function recover(pool: PoolParts, directory: string, history: reado
   try {
     const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, history);
     for (const { source, damaged } of taken) await applyFrame(pool, source, damaged);
-    const mended = taken.filter(({ item }) => item.behind !== undefined && item.frame.number <= durable).length;
-    const corruptBlocks = mended + countCorrupt(pool);
+    const mended = taken.filter(({ item }) => item.behind !== undefined);
+    const promised = mended.filter(({ item }) => item.frame.number <= durable);
+    const corruptBlocks = promised.length + countCorrupt(pool);
     pool.counters.corruptBlocks += corruptBlocks;
     // The kernel may still hold what a killed process appended: it is made durable before anything is brought home.
     if (taken.length > 0) await syncAll(pool.host, directory);
     const open = history.at(-1)?.number ?? 0;
     const nextNumber = Math.max(open, (found.at(-1)?.frame.number ?? open) + 1);
-    const isMended = taken.some(({ item }) => item.behind !== undefined);
-    const isWhole = missing === 0 && cutSegments === 0 && corruptBlocks === 0 && !isMended;
+    const isWhole = missing === 0 && cutSegments === 0 && corruptBlocks === 0 && mended.length === 0;
     return { nextNumber, lostFrames: missing, cutSegments, tail: isWhole ? tailOf(taken) : undefined };
   } finally {
     for (const file of files) file.close();

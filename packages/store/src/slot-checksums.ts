@@ -5,15 +5,14 @@ import type { PoolParts } from './state.ts';
 /** Checksums in one leaf of the table. */
 export const checksumsEach = blockSize / 4;
 
-/** The leaf with the checksums of a slot: they all lie in one. */
-export const checksumLeafOf = (slot: number, blocksEach: number): number =>
-  Math.floor((slot * blocksEach) / checksumsEach);
+/** The leaf with the checksum of a block, by its place (slot × blocks of a slot + block). Those of one slot lie in one. */
+export const checksumLeafOf = (place: number): number => Math.floor(place / checksumsEach);
 
 /** The checksums of a slot's blocks, for change. */
 export function checksumsFor(pool: Pick<PoolParts, 'blocksEach' | 'checksums'>, slot: number): Settled<SlotChecksums> {
   const first = slot * pool.blocksEach;
   return andThen(
-    pool.checksums.change(checksumLeafOf(slot, pool.blocksEach)),
+    pool.checksums.change(checksumLeafOf(first)),
     ({ view }) => new SlotChecksums(view, (first % checksumsEach) * 4),
   );
 }

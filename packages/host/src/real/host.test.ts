@@ -54,9 +54,7 @@ test('each direct transfer is told to have ended, also where the last of several
   const buffers = Array.from({ length: 6 }, () => host.alignedBuffer(block));
   let told = 0;
   for (let round = 0; round < 5000; round += 1) {
-    const reads = buffers.map((buffer, index) =>
-      file.read((((round * 7 + index * 131) % 2048) * block) % (8 * MiB), buffer),
-    );
+    const reads = buffers.map((buffer, index) => file.read(((round * 7 + index * 131) % 2048) * block, buffer));
     for (const count of await Promise.all(reads)) told += count;
   }
   t.is(told, 5000 * buffers.length * block);

@@ -2,8 +2,8 @@ import { systemStore } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { JournalRecord } from '../format/journal-frame.ts';
 import { RecordOverlay } from '../records/record-overlay.ts';
-import { historyOf } from '../journal-history.ts';
-import { firstOf, recordsOf } from '../journal-scan.ts';
+import { firstOf, historyOf } from '../journal-history.ts';
+import { recordsOf } from '../journal-scan.ts';
 import { damagedOf, lookAtJournal, type JournalLook } from '../recovery.ts';
 import type { PoolFiles } from './pool-files.ts';
 

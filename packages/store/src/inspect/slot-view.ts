@@ -1,7 +1,7 @@
 import { AshlarError, type ObjectId, type StoreId } from '@ashlar/core';
 import { blockSize, checksumOf } from '../checksum.ts';
 import { bitmapKey, opened, type ObjectRecord } from '../records/keys.ts';
-import { checksumsEach } from '../slot-checksums.ts';
+import { checksumLeafOf, checksumsEach } from '../slot-checksums.ts';
 import { slotsInBitmap } from '../slot-bitmap.ts';
 import { rootOf, walkMap } from './map-rows.ts';
 import type { JournalView } from './journal-view.ts';
@@ -99,7 +99,7 @@ async function blocksOf(pool: PoolFiles, slot: number): Promise<SlotBlock[]> {
   const bytes = new Uint8Array(pool.superblock.chunkSizeBytes);
   await pool.data.read(slot, 0, bytes);
   const first = slot * pool.blocksEach;
-  const leaf = await pool.pages.leaf(checksumRootOf(pool), Math.floor(first / checksumsEach));
+  const leaf = await pool.pages.leaf(checksumRootOf(pool), checksumLeafOf(first));
   return Array.from({ length: pool.blocksEach }, (_, block) => ({
     block,
     checksum: leaf === 'damaged' ? undefined : (leaf?.view.getUint32(((first % checksumsEach) + block) * 4, true) ?? 0),

@@ -1,6 +1,6 @@
 import { AshlarError } from '@ashlar/core';
 import { blockSize, checksumOf } from '../checksum.ts';
-import { checksumsEach } from '../slot-checksums.ts';
+import { checksumLeafOf, checksumsEach } from '../slot-checksums.ts';
 import { checksumRootOf, type PoolFiles } from './pool-files.ts';
 
 /** Blocks of a chunk that follow each other in one slot. */
@@ -19,7 +19,7 @@ export async function damagedBlocks(pool: PoolFiles, run: BlockRun, memory: Uint
     return damaged;
   }
   const first = slot * pool.blocksEach + block;
-  const leaf = await pool.pages.leaf(checksumRootOf(pool), Math.floor(first / checksumsEach));
+  const leaf = await pool.pages.leaf(checksumRootOf(pool), checksumLeafOf(first));
   const damaged: number[] = [];
   for (let at = 0; at < blocks; at += 1) {
     const found = checksumOf(bytes.subarray(at * blockSize, (at + 1) * blockSize));
