@@ -1,6 +1,15 @@
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
+
+/**
+ * How the worker collects garbage: the young generation often, each time for less than a millisecond (three semi-spaces of 4 MiB, where
+ * the default of 16 MiB holds every connection for two), and the old one seldom, as each time it takes a core for 40 ms. It gains
+ * little that is meant to stay: some 30 MiB stay, and what a checkpoint made and dropped comes on top.
+ */
+const youngGenerationMiB = 12;
+const oldGenerationMiB = 256;
 
 /** The worker's environment: what this thread keeps of compiled code, the worker keeps as well. */
 function workerEnvironment(): NodeJS.ProcessEnv {
@@ -14,7 +23,13 @@ function workerEnvironment(): NodeJS.ProcessEnv {
  * until then it keeps no process alive.
  */
 export function startWorker(): Worker {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { env: workerEnvironment(), name: 'data-0' });
+  // Read when a heap is made: this thread has its own already.
+  setFlagsFromString(`--initial-old-space-size=${oldGenerationMiB}`);
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    env: workerEnvironment(),
+    name: 'data-0',
+    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB },
+  });
   worker.unref();
   return worker;
 }

@@ -169,7 +169,8 @@ async function bringAllHome(
     const chunks = await sorted(frozen.keys(), frozen.size, turns);
     const ahead = new PageLookahead(pool, object, chunks);
     try {
-      for (const [at, chunk] of chunks.entries()) {
+      for (let at = 0; at < chunks.length; at += 1) {
+        const chunk = chunks[at]!;
         const home = bringHome(pool, object, chunk, frozen.get(chunk)!, freed, transfers);
         if (isPromise(home)) {
           ahead.from(at);

@@ -18,9 +18,10 @@ import {
 import type { Freed } from './freed.ts';
 import { corrupt, firstArena, hole, nothing, reserved } from './overlay.ts';
 import type { ChunkOverlay } from './overlay-chunks.ts';
+import type { Page } from './page-file.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { gather } from './gather.ts';
-import { checksumsFor } from './slot-checksums.ts';
+import { checksumsFor, type SlotChecksums } from './slot-checksums.ts';
 import type { ObjectState, PoolParts } from './state.ts';
 import type { Transfers } from './transfers.ts';
 
@@ -37,12 +38,24 @@ export function bringHome(
   freed: Freed,
   transfers: Transfers,
 ): Settled<void> {
+  const leaf = object.tree.current(Math.floor(chunk / entriesEach));
+  if (isPromise(leaf)) return leaf.then((there) => bringTo(pool, object, chunk, there, overlay, freed, transfers));
+  return bringTo(pool, object, chunk, leaf, overlay, freed, transfers);
+}
+
+function bringTo(
+  pool: PoolParts,
+  object: ObjectState,
+  chunk: number,
+  leaf: Page | undefined,
+  overlay: ChunkOverlay,
+  freed: Freed,
+  transfers: Transfers,
+): Settled<void> {
   const index = chunk % entriesEach;
-  return andThen(object.tree.current(Math.floor(chunk / entriesEach)), (leaf) =>
-    leaf !== undefined && keepsItsPlace(pool, leaf.view, index, overlay)
-      ? overwrite(pool, leaf.view, index, overlay, transfers, 0)
-      : rearrange(pool, object, chunk, overlay, freed, transfers),
-  );
+  return leaf !== undefined && keepsItsPlace(pool, leaf.view, index, overlay)
+    ? overwrite(pool, leaf.view, index, overlay, transfers, 0)
+    : rearrange(pool, object, chunk, overlay, freed, transfers);
 }
 
 /** Every block is overwritten where it lies: the entry stays as it is. So it is with most small writes. */
@@ -72,9 +85,22 @@ function overwrite(
     while (block < pool.blocksEach && overlay.codes[block] !== nothing && slotOf(leaf, index, block) === slot)
       block += 1;
     const written = writeRun(pool, slot, overlay, start, block, false, transfers);
-    const next = block;
-    if (isPromise(written)) return written.then(() => overwrite(pool, leaf, index, overlay, transfers, next));
+    if (isPromise(written)) return overwriteBehind(written, pool, leaf, index, overlay, transfers, block);
   }
+}
+
+/** Apart: a closure in the loop would cost memory for each of its blocks, whether it is made or not. */
+async function overwriteBehind(
+  written: Promise<void>,
+  pool: PoolParts,
+  leaf: DataView,
+  index: number,
+  overlay: ChunkOverlay,
+  transfers: Transfers,
+  from: number,
+): Promise<void> {
+  await written;
+  await overwrite(pool, leaf, index, overlay, transfers, from);
 }
 
 /** Brings a chunk home whose entry changes. Settles at once where its leaves are cached, so that the transfers of many go together. */
@@ -136,9 +162,23 @@ function placeBlocks(
       code < 0
         ? placeSlotRun(pool, entry, overlay, start, next)
         : placeArenaRun(pool, entry, overlay, freed, transfers, start, next);
-    if (isPromise(placed)) return placed.then(() => placeBlocks(pool, entry, overlay, freed, transfers, next));
+    if (isPromise(placed)) return placeBehind(placed, pool, entry, overlay, freed, transfers, next);
     block = next;
   }
+}
+
+/** Apart, as `overwriteBehind`. */
+async function placeBehind(
+  placed: Promise<void>,
+  pool: PoolParts,
+  entry: ChunkEntry,
+  overlay: ChunkOverlay,
+  freed: Freed,
+  transfers: Transfers,
+  from: number,
+): Promise<void> {
+  await placed;
+  await placeBlocks(pool, entry, overlay, freed, transfers, from);
 }
 
 /** Neighbouring blocks of one fresh slot. */
@@ -206,25 +246,39 @@ function writeRun(
   isNew: boolean,
   transfers: Transfers,
 ): Settled<void> {
-  return andThen(checksumsFor(pool, slot), (checksums) => {
-    const parts: Uint8Array[] = [];
-    for (let block = first; block < end; block += 1) {
-      const code = overlay.codes[block] ?? nothing;
-      if (code === corrupt) {
-        // What was lost stays lost: a block whose checksum can never match.
-        parts.push(pool.zeros);
-        checksums.set(block, ~checksumOf(pool.zeros) >>> 0);
-        pool.cache.drop(slot * pool.blocksEach + block);
-        continue;
-      }
-      const bytes = pool.arena.bytes(code - firstArena);
-      parts.push(bytes);
-      checksums.set(block, pool.arena.checksum(code - firstArena));
-      pool.cache.insertWritten(slot * pool.blocksEach + block, bytes);
+  const checksums = checksumsFor(pool, slot);
+  return isPromise(checksums)
+    ? checksums.then((there) => writeRunWith(pool, slot, there, overlay, first, end, isNew, transfers))
+    : writeRunWith(pool, slot, checksums, overlay, first, end, isNew, transfers);
+}
+
+function writeRunWith(
+  pool: PoolParts,
+  slot: number,
+  checksums: SlotChecksums,
+  overlay: ChunkOverlay,
+  first: number,
+  end: number,
+  isNew: boolean,
+  transfers: Transfers,
+): Settled<void> {
+  const parts: Uint8Array[] = [];
+  for (let block = first; block < end; block += 1) {
+    const code = overlay.codes[block] ?? nothing;
+    if (code === corrupt) {
+      // What was lost stays lost: a block whose checksum can never match.
+      parts.push(pool.zeros);
+      checksums.set(block, ~checksumOf(pool.zeros) >>> 0);
+      pool.cache.drop(slot * pool.blocksEach + block);
+      continue;
     }
-    const written = isNew ? pool.data.writeNew(slot, first, parts) : pool.data.writeMany(slot, first, parts);
-    return transfers.add(written, parts.length * blockSize);
-  });
+    const bytes = pool.arena.bytes(code - firstArena);
+    parts.push(bytes);
+    checksums.set(block, pool.arena.checksum(code - firstArena));
+    pool.cache.insertWritten(slot * pool.blocksEach + block, bytes);
+  }
+  const written = isNew ? pool.data.writeNew(slot, first, parts) : pool.data.writeMany(slot, first, parts);
+  return transfers.add(written, parts.length * blockSize);
 }
 
 /** The piece of a slot, a new one where the chunk has nothing in it yet. */
@@ -243,14 +297,16 @@ function pieceOf(pool: PoolParts, entry: ChunkEntry, slot: number): Piece {
  */
 function placeFor(pool: PoolParts, entry: ChunkEntry, { slots }: ChunkOverlay, block: number, freed: Freed): Piece {
   // One that is still written to is not recorded: its write begins anew elsewhere, and what is on its way may land behind this.
+  if (slots.length === 0) return pieceFor(pool, entry, block, freed);
   const fresh = slots.findLast(({ slot, written }) => written[block] !== 0 && !pool.slotWrites.isBusy(slot));
   return fresh === undefined ? pieceFor(pool, entry, block, freed) : pieceOf(pool, entry, fresh.slot);
 }
 
 /** The piece that a block goes to, or has its room in, that no large write was over: where it is, else the first, else a fresh slot. */
 function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Freed): Piece {
-  const there = entry.pieces.find((piece) => hasBit(piece, block)) ?? entry.pieces[0];
-  if (there !== undefined) return there;
+  for (const piece of entry.pieces) if (hasBit(piece, block)) return piece;
+  const [first] = entry.pieces;
+  if (first !== undefined) return first;
   const slot = takeSlot(pool);
   freed.taken.push(slot);
   const piece = pieceOf(pool, entry, slot);
@@ -260,6 +316,7 @@ function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Free
 
 /** Pieces without blocks go, but for one where room must be kept. */
 function dropEmpty(pool: PoolParts, entry: ChunkEntry): void {
+  if (entry.pieces.every(({ low, high }) => (low | high) !== 0)) return;
   const full = entry.pieces.filter((piece) => (piece.low | piece.high) !== 0);
   const keeps = (entry.zeroLow | entry.zeroHigh) !== 0;
   const first = entry.pieces[0];
@@ -285,6 +342,7 @@ function noteFreed(
   entry: ChunkEntry,
   freed: Freed,
 ): void {
+  if (old.length === 0 && overlay.slots.length === 0) return;
   const kept = new Set(entry.pieces.map(({ slot }) => slot));
   const gone = kept.size > 0 ? freed.moved : freed.slots;
   for (const { slot } of old) if (!kept.has(slot)) gone.push(slot);

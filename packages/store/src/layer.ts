@@ -32,10 +32,10 @@ export class Layer {
   }
 
   *keys(): IterableIterator<number> {
-    for (const [chunk] of this) yield chunk;
+    for (const map of this.#maps) if (map !== undefined) yield* map.keys();
   }
 
   *values(): IterableIterator<ChunkOverlay> {
-    for (const [, overlay] of this) yield overlay;
+    for (const map of this.#maps) if (map !== undefined) yield* map.values();
   }
 }

@@ -70,7 +70,9 @@ export class Overlay {
 
   /** Gives back the memory of a chunk that no layer has any more. */
   release(chunk: ChunkOverlay): void {
-    for (const code of chunk.codes) {
+    const { codes } = chunk;
+    for (let block = 0; block < codes.length; block += 1) {
+      const code = codes[block]!;
       if (code >= firstArena) this.#arena.release(code - firstArena);
     }
     this.#chunks.give(chunk);

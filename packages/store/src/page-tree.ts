@@ -81,11 +81,17 @@ export class PageTree {
   change(index: number): Settled<Page> {
     const changed = this.#changed.get(index);
     if (changed !== undefined) return changed;
-    return andThen(this.leaf(index), (leaf) => {
-      const copy = pageOf(leaf === undefined ? new Uint8Array(blockSize) : Uint8Array.from(leaf.bytes));
-      this.#changed.set(index, copy);
-      return copy;
-    });
+    const leaf = this.leaf(index);
+    return isPromise(leaf) ? leaf.then((there) => this.#copy(index, there)) : this.#copy(index, leaf);
+  }
+
+  /** Somebody who asked for the same leaf meanwhile has changed it already, perhaps. */
+  #copy(index: number, leaf: Page | undefined): Page {
+    const changed = this.#changed.get(index);
+    if (changed !== undefined) return changed;
+    const copy = pageOf(leaf === undefined ? new Uint8Array(blockSize) : leaf.bytes.slice());
+    this.#changed.set(index, copy);
+    return copy;
   }
 
   /**
@@ -170,6 +176,6 @@ function interiorPage(first: PageRef): Page {
   return page;
 }
 
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
-}
+const zeroPage = new Uint8Array(blockSize);
+
+const isZero = (bytes: Uint8Array): boolean => Buffer.compare(bytes, zeroPage) === 0;

@@ -1,4 +1,4 @@
-import { andThen, type Settled } from '@ashlar/core';
+import { isPromise, type Settled } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import type { PoolParts } from './state.ts';
 
@@ -11,13 +11,14 @@ export const checksumLeafOf = (place: number): number => Math.floor(place / chec
 /** The checksums of a slot's blocks, for change. */
 export function checksumsFor(pool: Pick<PoolParts, 'blocksEach' | 'checksums'>, slot: number): Settled<SlotChecksums> {
   const first = slot * pool.blocksEach;
-  return andThen(
-    pool.checksums.change(checksumLeafOf(first)),
-    ({ view }) => new SlotChecksums(view, (first % checksumsEach) * 4),
-  );
+  const start = (first % checksumsEach) * 4;
+  const leaf = pool.checksums.change(checksumLeafOf(first));
+  return isPromise(leaf)
+    ? leaf.then(({ view }) => new SlotChecksums(view, start))
+    : new SlotChecksums(leaf.view, start);
 }
 
-class SlotChecksums {
+export class SlotChecksums {
   readonly #leaf: DataView;
   readonly #start: number;
 

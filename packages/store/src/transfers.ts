@@ -51,13 +51,7 @@ export class Transfers {
 
   #count(work: Promise<void>): void {
     this.#inFlight += 1;
-    work.then(
-      () => this.#ended(),
-      (error: unknown) => {
-        this.#failure ??= { error };
-        this.#ended();
-      },
-    );
+    work.then(this.#ended, this.#failed);
   }
 
   async #below(count: number): Promise<void> {
@@ -68,8 +62,13 @@ export class Transfers {
     }
   }
 
-  #ended(): void {
+  readonly #failed = (error: unknown): void => {
+    this.#failure ??= { error };
+    this.#ended();
+  };
+
+  readonly #ended = (): void => {
     this.#inFlight -= 1;
     this.#wake?.();
-  }
+  };
 }

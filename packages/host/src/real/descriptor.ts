@@ -24,14 +24,19 @@ export class Descriptor {
 
   /** Runs `operation` and keeps the descriptor open meanwhile. */
   hold<T>(operation: (number: number) => Promise<T>): Promise<T> {
-    const { number } = this;
-    this.#users += 1;
-    const result = operation(number);
-    result.then(this.#release, this.#release);
+    const result = operation(this.take());
+    result.then(this.release, this.release);
     return result;
   }
 
-  readonly #release = (): void => {
+  /** Keeps the descriptor open until `release`. Gives its number; throws `closed` after `close`. */
+  take(): number {
+    const { number } = this;
+    this.#users += 1;
+    return number;
+  }
+
+  readonly release = (): void => {
     this.#users -= 1;
     if (this.#closed && this.#users === 0) closeSync(this.#number);
   };

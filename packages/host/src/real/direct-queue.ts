@@ -21,7 +21,8 @@ type Operation = {
   /** Memory that the device reads or writes, which lives until the operation has ended: one buffer from `from` on, or several whole ones. */
   readonly memory: Uint8Array | readonly Uint8Array[];
   readonly from: number;
-  readonly resolve: (result: number) => void;
+  /** Told the count, or minus errno. */
+  readonly ended: (result: number) => void;
 };
 
 /**
@@ -50,12 +51,9 @@ class DirectQueue {
     return this.#inFlight > 0;
   }
 
-  run(operation: Omit<Operation, 'resolve'>): Promise<number> {
-    return new Promise((resolve) => {
-      const whole = { ...operation, resolve };
-      if (this.#free.length === 0) this.#waiting.push(whole);
-      else this.#prepare(whole);
-    });
+  run(operation: Operation): void {
+    if (this.#free.length === 0) this.#waiting.push(operation);
+    else this.#prepare(operation);
   }
 
   /** Takes what has ended; true when something has. */
@@ -139,7 +137,7 @@ class DirectQueue {
     assert(operation !== undefined, 'an operation ends once');
     this.#operations[index] = undefined;
     this.#free.push(index);
-    operation.resolve(result);
+    operation.ended(result);
   }
 }
 
@@ -163,23 +161,25 @@ export const reapDirect = (): boolean => queue?.reap() ?? false;
 /** Whether this thread has direct transfers at the device. */
 export const isDirectBusy = (): boolean => queue?.isBusy ?? false;
 
-function run(code: number, file: number, offset: number, memory: Operation['memory'], from: number): Promise<number> {
+function run(operation: Operation): void {
   const there = queueOfThread();
   assert(there !== null, 'the kernel gave a context');
-  return there.run({ code, file, offset, memory, from });
+  there.run(operation);
 }
 
-/** Reads into `into` from `start` to its end: the count, or minus errno. */
-export function readDirect(file: number, into: Uint8Array, start: number, offset: number): Promise<number> {
-  return run(aioOperation.read, file, offset, into, start);
+type Ended = Operation['ended'];
+
+/** Reads into `into` from `start` to its end. Tells the count, or minus errno: no promise, as there is one transfer for each block that is read. */
+export function readDirect(file: number, into: Uint8Array, start: number, offset: number, ended: Ended): void {
+  run({ code: aioOperation.read, file, offset, memory: into, from: start, ended });
 }
 
-/** Writes `from` from `start` to its end: the count, or minus errno. */
-export function writeDirect(file: number, from: Uint8Array, start: number, offset: number): Promise<number> {
-  return run(aioOperation.write, file, offset, from, start);
+/** Writes `from` from `start` to its end. Tells the count, or minus errno. */
+export function writeDirect(file: number, from: Uint8Array, start: number, offset: number, ended: Ended): void {
+  run({ code: aioOperation.write, file, offset, memory: from, from: start, ended });
 }
 
-/** Writes the parts one behind the other, at most `maximumParts` of them: the count, or minus errno. */
-export function writePartsDirect(file: number, parts: readonly Uint8Array[], offset: number): Promise<number> {
-  return run(aioOperation.writeVector, file, offset, parts, 0);
+/** Writes the parts one behind the other, at most `maximumParts` of them. Tells the count, or minus errno. */
+export function writePartsDirect(file: number, parts: readonly Uint8Array[], offset: number, ended: Ended): void {
+  run({ code: aioOperation.writeVector, file, offset, memory: parts, from: 0, ended });
 }

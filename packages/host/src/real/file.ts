@@ -81,14 +81,29 @@ export class RealFile implements HostFile {
     }
     if (done === into.byteLength) return done;
     if (this.#atOnce === 'all') return this.readSync(offset, into);
+    if (this.#isQueued) return this.#readQueued(offset, into);
     return this.#descriptor.hold((held) => this.#readRest(held, offset, into, done));
   }
 
-  async #readRest(number: number, offset: number, into: Uint8Array, from: number): Promise<number> {
-    const call = this.#isQueued ? readDirect : readOnPool;
+  #readQueued(offset: number, into: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const number = this.#descriptor.take();
+      readDirect(number, into, 0, offset, (count) => {
+        if (count === into.byteLength) {
+          this.#descriptor.release();
+          resolve(count);
+        } else this.#readRest(number, offset, into, 0, count).finally(this.#descriptor.release).then(resolve, reject);
+      });
+    });
+  }
+
+  /** Reads what is left behind `from`; `first` is what a call for it has given already. */
+  async #readRest(number: number, offset: number, into: Uint8Array, from: number, first?: number): Promise<number> {
     let done = from;
+    let given = first;
     while (done < into.byteLength) {
-      const count = await call(number, into, done, offset + done);
+      const count = given ?? (await readOnPool(number, into, done, offset + done));
+      given = undefined;
       if (count < 0 && count !== -errno.EINTR) throw this.#error(-count, 'read', offset, into.byteLength);
       // A direct read that stops inside a block met the end of the file.
       if (count === 0 || count % this.alignment !== 0) return done + Math.max(count, 0);
@@ -114,7 +129,8 @@ export class RealFile implements HostFile {
     const { number } = this.#descriptor;
     this.#checkWritable('write', offset, from.byteLength);
     this.#checkMemory('write', offset, from);
-    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeLater(held, offset, from));
+    if (this.#isQueued) return this.#writeQueued(offset, from);
+    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeLater(held, offset, from, 0));
     let done = 0;
     while (done < from.byteLength) done += this.#taken(writeAt(number, from, done, offset + done), offset, from);
   }
@@ -122,13 +138,28 @@ export class RealFile implements HostFile {
   writeOffThread(offset: number, from: Uint8Array): Promise<void> {
     this.#checkWritable('write', offset, from.byteLength);
     this.#checkMemory('write', offset, from);
-    return this.#descriptor.hold((held) => this.#writeLater(held, offset, from));
+    if (this.#isQueued) return this.#writeQueued(offset, from);
+    return this.#descriptor.hold((held) => this.#writeLater(held, offset, from, 0));
   }
 
-  async #writeLater(number: number, offset: number, from: Uint8Array): Promise<void> {
-    const call = this.#isQueued ? writeDirect : writeOnPool;
-    let done = 0;
-    while (done < from.byteLength) done += this.#taken(await call(number, from, done, offset + done), offset, from);
+  #writeQueued(offset: number, from: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const number = this.#descriptor.take();
+      writeDirect(number, from, 0, offset, (count) => {
+        if (count === from.byteLength) {
+          this.#descriptor.release();
+          resolve();
+        } else this.#writeLater(number, offset, from, count).finally(this.#descriptor.release).then(resolve, reject);
+      });
+    });
+  }
+
+  /** Writes what is left after a call gave `first`: the bytes that it took, or minus errno. */
+  async #writeLater(number: number, offset: number, from: Uint8Array, first: number): Promise<void> {
+    let done = this.#taken(first, offset, from);
+    while (done < from.byteLength) {
+      done += this.#taken(await writeOnPool(number, from, done, offset + done), offset, from);
+    }
   }
 
   /** The bytes that a call took; throws where it failed. */
@@ -146,7 +177,8 @@ export class RealFile implements HostFile {
     this.#checkWritable('write', offset, walk.left);
     for (const part of parts) this.#checkMemory('write', offset, part);
     const byteLength = walk.left;
-    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeManyLater(held, offset, parts, walk));
+    if (this.#isQueued && parts.length <= maximumParts) return this.#writeManyQueued(offset, parts, walk);
+    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeManyLater(held, offset, parts, walk, 0));
     while (walk.left > 0) {
       walk.fill(sharedVector);
       const count = writeVector(number, sharedVector, offset + byteLength - walk.left);
@@ -154,13 +186,31 @@ export class RealFile implements HostFile {
     }
   }
 
-  async #writeManyLater(number: number, offset: number, parts: readonly Uint8Array[], walk: PartWalk): Promise<void> {
+  #writeManyQueued(offset: number, parts: readonly Uint8Array[], walk: PartWalk): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const number = this.#descriptor.take();
+      writePartsDirect(number, parts, offset, (count) => {
+        if (count === walk.left) {
+          this.#descriptor.release();
+          resolve();
+        } else {
+          const rest = this.#writeManyLater(number, offset, parts, walk, count);
+          rest.finally(this.#descriptor.release).then(resolve, reject);
+        }
+      });
+    });
+  }
+
+  /** As `#writeLater`. */
+  async #writeManyLater(
+    number: number,
+    offset: number,
+    parts: readonly Uint8Array[],
+    walk: PartWalk,
+    first: number,
+  ): Promise<void> {
     const byteLength = walk.left;
-    if (this.#isQueued && parts.length <= maximumParts) {
-      const count = this.#taken(await writePartsDirect(number, parts, offset), offset, { byteLength });
-      walk.take(count);
-    }
-    if (walk.left === 0) return;
+    walk.take(this.#taken(first, offset, { byteLength }));
     const vector = walk.vectorForOne();
     while (walk.left > 0) {
       walk.fill(vector);
@@ -225,7 +275,7 @@ export class RealFile implements HostFile {
     if (offset >= end) return;
     const zeros = allocateAligned(Math.min(zeroPieceBytes, end - offset), directAlignment);
     for (let at = offset; at < end; at += zeros.byteLength) {
-      await this.#writeLater(number, at, zeros.subarray(0, Math.min(zeros.byteLength, end - at)));
+      await this.#writeLater(number, at, zeros.subarray(0, Math.min(zeros.byteLength, end - at)), 0);
     }
   }
 

@@ -1,4 +1,4 @@
-import { assert, type Extent, type Turn } from '@ashlar/core';
+import { assert, isPromise, type Extent, type Settled, type Turn } from '@ashlar/core';
 import { RequestHead } from '../codec/request.ts';
 import type { Inbox, PooledBuffer } from './buffer-pool.ts';
 
@@ -45,6 +45,12 @@ export class Operation extends RequestHead implements Turn {
 
   begin(): void {
     this.#owner.begin(this);
+  }
+
+  /** Tells its session how it ended: at once where that is known. */
+  follow(result: Settled<void | readonly Extent[]>): void {
+    if (isPromise(result)) result.then(this.done, this.fail);
+    else this.done(result);
   }
 
   start(head: RequestHead): void {

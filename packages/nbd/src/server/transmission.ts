@@ -3,7 +3,6 @@ import {
   costOf,
   errorKindOf,
   MiB,
-  settle,
   type BlockDevice,
   type Extent,
   type Flow,
@@ -300,33 +299,33 @@ export class TransmissionSession implements OperationOwner {
 
   #dispatch(operation: Operation): void {
     const device = this.#device;
-    const { type, flags, offset, length, done, fail } = operation;
+    const { type, flags, offset, length } = operation;
     const durable = (flags & commandFlag.fua) !== 0;
     switch (type) {
       case command.read:
         if (length === 0) {
-          done();
+          operation.follow(undefined);
           return;
         }
         operation.buffer = this.#memory.buffers.take(length);
-        settle(() => device.read(offset, operation.buffer?.payload(length) ?? new Uint8Array(0)), done, fail);
+        operation.follow(device.read(offset, operation.buffer?.payload(length) ?? new Uint8Array(0)));
         return;
       case command.write:
-        settle(() => device.write(offset, operation.payload(), durable), done, fail);
+        operation.follow(device.write(offset, operation.payload(), durable));
         return;
       case command.flush:
-        settle(() => device.flush(), done, fail);
+        operation.follow(device.flush());
         return;
       case command.trim:
-        settle(() => device.trim(offset, length, durable), done, fail);
+        operation.follow(device.trim(offset, length, durable));
         return;
       case command.writeZeroes: {
         const mode = (flags & commandFlag.noHole) === 0 ? 'may-trim' : 'keep-allocated';
-        settle(() => device.zero(offset, length, mode, durable), done, fail);
+        operation.follow(device.zero(offset, length, mode, durable));
         return;
       }
       case command.cache:
-        settle(() => device.prefetch(offset, length), done, fail);
+        operation.follow(device.prefetch(offset, length));
         return;
       default:
         this.#blockStatus(operation);
@@ -334,10 +333,10 @@ export class TransmissionSession implements OperationOwner {
   }
 
   #blockStatus(operation: Operation): void {
-    const { flags, offset, length, done, fail } = operation;
+    const { flags, offset, length } = operation;
     const limit = (flags & commandFlag.reqOne) === 0 ? mostExtents : 1;
     const asked = this.#extended ? length : Math.min(length, mostCompactLength);
-    settle(() => this.#device.extents(offset, asked, limit), done, fail);
+    operation.follow(this.#device.extents(offset, asked, limit));
   }
 
   succeeded(operation: Operation, extents: readonly Extent[] | undefined): void {
