@@ -62,3 +62,20 @@ test('waiting is bounded', async (t) => {
   await one;
   t.is(await two, 2);
 });
+
+test('ranges that end in any order leave the others held', async (t) => {
+  const lock = new RangeLock();
+  const gates = Array.from({ length: 4 }, gate);
+  const running = gates.map(({ promise }, index) => lock.run(index * 10, 10, () => promise));
+  const held = (): boolean[] => gates.map((_, index) => !lock.isFree(index * 10, 10));
+  for (const [end, left] of [
+    [1, [true, false, true, true]],
+    [3, [true, false, true, false]],
+    [0, [false, false, true, false]],
+    [2, [false, false, false, false]],
+  ] as const) {
+    gates[end]?.open();
+    await running[end];
+    t.deepEqual(held(), left);
+  }
+});

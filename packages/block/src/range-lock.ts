@@ -1,6 +1,8 @@
 import { AshlarError, isPromise, settle, type Settled } from '@ashlar/core';
 
 type Range = { readonly offset: number; readonly length: number };
+/** One that is held, and where in the list. */
+type Held = Range & { place: number };
 type Waiting = Range & { readonly start: () => void };
 
 function overlap(left: Range, right: Range): boolean {
@@ -13,7 +15,8 @@ function overlap(left: Range, right: Range): boolean {
  */
 export class RangeLock {
   readonly #limit: number;
-  readonly #held = new Set<Range>();
+  /** In no order: the last one takes the place of one that ended. */
+  readonly #held: Held[] = [];
   #waiting: Waiting[] = [];
 
   /** At most `limit` operations wait; one more is `busy`. */
@@ -23,18 +26,22 @@ export class RangeLock {
 
   /** True when nothing that overlaps is held or waits: an operation that settles at once may then run without asking more. */
   isFree(offset: number, length: number): boolean {
-    if (this.#held.size === 0) return true;
+    if (this.#held.length === 0) return true;
     const range = { offset, length };
     return !this.#isHeld(range) && !this.#waiting.some((waiting) => overlap(waiting, range));
   }
 
   /** Holds a range that was free a moment ago, for an operation that has begun, until it settles. */
   hold<T>(offset: number, length: number, operation: Promise<T>): Promise<T> {
-    const range = { offset, length };
-    this.#held.add(range);
+    const range = { offset, length, place: this.#held.length };
+    this.#held.push(range);
     const ended = (): void => {
-      this.#held.delete(range);
-      this.#pump();
+      const last = this.#held.pop();
+      if (last !== undefined && last !== range) {
+        last.place = range.place;
+        this.#held[range.place] = last;
+      }
+      if (this.#waiting.length > 0) this.#pump();
     };
     operation.then(ended, ended);
     return operation;

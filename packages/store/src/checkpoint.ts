@@ -131,10 +131,12 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, rest }: 
   pool.counters.checkpoints += 1;
   turns.begin();
   for (const { overlay, layer } of home) {
+    if (layer === undefined) continue;
     for (const chunk of layer.values()) {
       overlay.release(chunk);
       if (turns.isOver) await turns.next();
     }
+    overlay.end(layer);
   }
   if (pool.broken !== 'release-before-commit') await giveBack(pool, freed);
 }

@@ -17,7 +17,7 @@ import {
 } from './format/map-leaf.ts';
 import type { Freed } from './freed.ts';
 import { corrupt, firstArena, hole, nothing, reserved } from './overlay.ts';
-import type { ChunkOverlay } from './overlay-chunks.ts';
+import type { ChunkOverlay } from './chunk-overlay.ts';
 import type { Page } from './page-file.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { gather } from './gather.ts';

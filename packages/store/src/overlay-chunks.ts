@@ -1,8 +1,5 @@
-/** A fresh slot that a large write went to: where, the blocks' checksums, and which of its blocks were ever written. */
-export type SlotRef = { readonly slot: number; readonly checksums: Uint32Array; readonly written: Uint8Array };
-
-/** The journaled state of one chunk: a code a block. */
-export type ChunkOverlay = { readonly codes: Int32Array; readonly slots: SlotRef[] };
+import type { ChunkOverlay } from './chunk-overlay.ts';
+import { Layer } from './layer.ts';
 
 /** Chunks whose codes lie in one buffer: a buffer for each would cost more than what is in it. */
 const slabChunks = 256;
@@ -10,10 +7,14 @@ const slabChunks = 256;
 /** Bytes of memory, roughly, that a chunk in the overlay takes besides its blocks. */
 const chunkBytes = 512;
 
-/** The chunks of a pool's overlays. They are used again: under load the same ones come and go with each checkpoint. */
+/** Tables of layers that are kept for those to come: those of the volumes that are written to most. */
+const spareLayers = 4;
+
+/** The chunks of a pool's overlays, and the layers that they are in. They are used again: under load the same ones come and go with each checkpoint. */
 export class OverlayChunks {
   readonly #blocksEach: number;
   readonly #spare: ChunkOverlay[] = [];
+  readonly #layers: Layer[] = [];
   #used = 0;
 
   constructor(blocksEach: number) {
@@ -40,9 +41,22 @@ export class OverlayChunks {
     this.#spare.push(chunk);
   }
 
+  /** A layer with nothing in it. */
+  takeLayer(): Layer {
+    return this.#layers.pop() ?? new Layer();
+  }
+
+  /** Takes a layer back that nobody looks at any more. */
+  giveLayer(layer: Layer): void {
+    if (this.#layers.length >= spareLayers) return;
+    layer.clear();
+    this.#layers.push(layer);
+  }
+
   /** Lets go of those that are not in use. */
   giveBack(): void {
     this.#spare.length = 0;
+    this.#layers.length = 0;
   }
 
   #fresh(): ChunkOverlay {

@@ -1,6 +1,7 @@
 import type { BlockArena } from './block-arena.ts';
-import { Layer } from './layer.ts';
-import type { ChunkOverlay, OverlayChunks } from './overlay-chunks.ts';
+import type { Layer } from './layer.ts';
+import type { ChunkOverlay } from './chunk-overlay.ts';
+import type { OverlayChunks } from './overlay-chunks.ts';
 
 /** What the overlay knows of a block. Above these: arena block + `firstArena`; below zero: -1 - index into `slots`. */
 export const nothing = 0;
@@ -16,7 +17,7 @@ export const firstArena = 16;
  * home, and is answered from until its commit is durable (rule 1).
  */
 export class Overlay {
-  active = new Layer();
+  active: Layer;
   frozen: Layer | undefined;
   readonly #arena: BlockArena;
   readonly #chunks: OverlayChunks;
@@ -25,6 +26,7 @@ export class Overlay {
   constructor(arena: BlockArena, chunks: OverlayChunks) {
     this.#arena = arena;
     this.#chunks = chunks;
+    this.active = chunks.takeLayer();
   }
 
   get isEmpty(): boolean {
@@ -58,14 +60,19 @@ export class Overlay {
 
   freeze(): void {
     this.frozen = this.active;
-    this.active = new Layer();
+    this.active = this.#chunks.takeLayer();
   }
 
-  /** After the checkpoint's commit its blocks are home, and the map has them. Gives what was frozen, for `release`. */
-  thaw(): Layer {
-    const home = this.frozen ?? new Layer();
+  /** After the checkpoint's commit its blocks are home, and the map has them. Gives what was frozen: its chunks for `release`, then itself for `end`. */
+  thaw(): Layer | undefined {
+    const home = this.frozen;
     this.frozen = undefined;
     return home;
+  }
+
+  /** Gives back a layer whose chunks are released. */
+  end(layer: Layer): void {
+    this.#chunks.giveLayer(layer);
   }
 
   /** Gives back the memory of a chunk that no layer has any more. */

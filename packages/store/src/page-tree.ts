@@ -19,6 +19,9 @@ export class PageTree {
   #root: TreeRoot;
   /** Leaves of the checkpoint that runs. */
   readonly #changed = new Map<number, Page>();
+  /** What `current` was asked for last: neighbours are asked for one behind the other, and lie in one leaf. */
+  #asked = -1;
+  #answer: Page | undefined;
 
   constructor(pages: PageFile, root: TreeRoot) {
     this.#pages = pages;
@@ -74,7 +77,12 @@ export class PageTree {
 
   /** The leaf as the running checkpoint has it so far, to look at. */
   current(index: number): Settled<Page | undefined> {
-    return this.#changed.get(index) ?? this.leaf(index);
+    if (index === this.#asked) return this.#answer;
+    const leaf = this.#changed.get(index) ?? this.leaf(index);
+    if (isPromise(leaf)) return leaf;
+    this.#asked = index;
+    this.#answer = leaf;
+    return leaf;
   }
 
   /** A copy of the leaf that the running checkpoint may change. */
@@ -91,6 +99,7 @@ export class PageTree {
     if (changed !== undefined) return changed;
     const copy = pageOf(leaf === undefined ? new Uint8Array(blockSize) : leaf.bytes.slice());
     this.#changed.set(index, copy);
+    this.#asked = -1;
     return copy;
   }
 
@@ -114,12 +123,18 @@ export class PageTree {
 
   adopt(root: TreeRoot): void {
     this.#root = root;
-    this.#changed.clear();
+    this.#forget();
   }
 
   /** Forgets what a failed checkpoint changed. */
   abandon(): void {
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#changed.clear();
+    this.#asked = -1;
+    this.#answer = undefined;
   }
 
   #descend(ref: PageRef, levels: number, index: number): Settled<Page | undefined> {

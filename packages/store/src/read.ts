@@ -2,7 +2,7 @@ import { AshlarError, allDone, andThen, errorKindOf, isPromise, type Settled } f
 import { blockSize, checksumOf, firstDamaged } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { corrupt, firstArena, nothing } from './overlay.ts';
-import type { ChunkOverlay, SlotRef } from './overlay-chunks.ts';
+import type { ChunkOverlay, SlotRef } from './chunk-overlay.ts';
 import type { Page } from './page-file.ts';
 import { checksumLeafOf, checksumsEach } from './slot-checksums.ts';
 import type { ObjectState, PoolParts } from './state.ts';

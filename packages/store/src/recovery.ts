@@ -11,7 +11,7 @@ import { firstOf, type JournalSpan } from './journal-history.ts';
 import { dataOf, headerOf, JournalScan, recordsOf, segmentOf, type Found } from './journal-scan.ts';
 import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
-import type { SlotRef } from './overlay-chunks.ts';
+import type { SlotRef } from './chunk-overlay.ts';
 import { emptyTree } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { applyClear } from './write.ts';

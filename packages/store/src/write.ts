@@ -4,7 +4,7 @@ import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
 import { firstArena, hole, nothing, reserved } from './overlay.ts';
-import type { SlotRef } from './overlay-chunks.ts';
+import type { SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
