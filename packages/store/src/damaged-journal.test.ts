@@ -31,18 +31,18 @@ class Crashed {
   /** Each write is durable and so a frame of its own; then a record, a last write, and a killed process. */
   async run(): Promise<this> {
     const pool = await this.open();
-    this.#store = await this.finish(pool.createStore());
+    this.#store = await this.machine.finish(pool.createStore());
     const store = await pool.openStore(this.#store);
-    this.#object = await this.finish(store.create(objectBlocks * blockSize, 'off'));
-    await this.finish(store.write(this.#object, 0, new Uint8Array(objectBlocks * blockSize).fill(0x11), true));
-    await this.finish(pool.checkpoint());
+    this.#object = await this.machine.finish(store.create(objectBlocks * blockSize, 'off'));
+    await this.machine.finish(store.write(this.#object, 0, new Uint8Array(objectBlocks * blockSize).fill(0x11), true));
+    await this.machine.finish(pool.checkpoint());
     const before = this.#frames().at(-1)?.frame.number ?? -1;
     for (const [number, { block, blocks }] of this.writes.entries()) {
       const bytes = Buffer.concat(Array.from({ length: blocks }, () => filled(number)));
-      await this.finish(store.write(this.#object, block * blockSize, bytes, true));
+      await this.machine.finish(store.write(this.#object, block * blockSize, bytes, true));
     }
-    await this.finish(store.commit([{ key: Buffer.from('k'), value: Buffer.from('v') }], true));
-    await this.finish(store.write(this.#object, (objectBlocks - 1) * blockSize, filled(199), true));
+    await this.machine.finish(store.commit([{ key: Buffer.from('k'), value: Buffer.from('v') }], true));
+    await this.machine.finish(store.write(this.#object, (objectBlocks - 1) * blockSize, filled(199), true));
     this.machine.crash(false);
     this.places = this.#frames().filter(({ frame }) => frame.number > before);
     return this;
@@ -56,18 +56,7 @@ class Crashed {
       journalBytes: 10 * MiB,
       openRecords: () => machine.openRecords(),
     });
-    return this.finish(opened);
-  }
-
-  async finish<T>(operation: T | Promise<T>): Promise<T> {
-    let ended = false;
-    const end = (): void => {
-      ended = true;
-    };
-    const promise = Promise.resolve(operation);
-    promise.then(end, end);
-    while (!ended) await this.machine.step();
-    return await promise;
+    return this.machine.finish(opened);
   }
 
   /** Every frame in the journal, by its number. */
@@ -106,7 +95,7 @@ class Crashed {
   async writeMore(pool: Pool, write: Write): Promise<void> {
     const store = await pool.openStore(this.#store);
     const bytes = Buffer.concat(Array.from({ length: write.blocks }, () => filled(this.writes.length)));
-    await this.finish(store.write(this.#object, write.block * blockSize, bytes, true));
+    await this.machine.finish(store.write(this.#object, write.block * blockSize, bytes, true));
     this.writes.push(write);
     this.machine.crash(false);
   }
@@ -131,7 +120,7 @@ class Crashed {
       const expected = block === objectBlocks - 1 ? filled(199) : last < 0 ? filled(0x11 - 0x20) : filled(last);
       const into = new Uint8Array(blockSize);
       try {
-        await this.finish(store.read(this.#object, block * blockSize, into));
+        await this.machine.finish(store.read(this.#object, block * blockSize, into));
         if (Buffer.compare(into, expected) !== 0) wrong.push(`block ${block}: ${into[0]} instead of ${expected[0]}`);
       } catch (error) {
         if (error instanceof AshlarError && error.kind === 'corrupt') corrupt.push(block);
@@ -168,7 +157,7 @@ test('what a start took over and has not brought home yet is there after the nex
     else await crashed.writeMore(pool, { block: 3 + round * 9, blocks: 3 });
   }
   const pool = await crashed.open();
-  await crashed.finish(pool.checkpoint());
+  await crashed.machine.finish(pool.checkpoint());
   t.deepEqual(await crashed.readBack(pool), nothing);
 });
 
@@ -213,7 +202,7 @@ test('of a frame whose header and one block are damaged the block answers corrup
   const pool = await crashed.open();
   t.deepEqual(await crashed.readBack(pool), { corrupt: [7], wrong: [] });
   t.like(await pool.status(), { state: 'ok', lossGeneration: 0 });
-  await crashed.finish(pool.close());
+  await crashed.machine.finish(pool.close());
   const again = await crashed.open();
   t.deepEqual(await crashed.readBack(again), { corrupt: [7], wrong: [] }, 'after another start, too');
 });
@@ -254,7 +243,7 @@ test('where two headers in a row are damaged nobody knows what the first one wro
   const status = await pool.status();
   t.like(status, { state: 'degraded', ...told });
   t.regex(status.reason ?? '', /1 frame.*promised.*held/);
-  await crashed.finish(pool.close());
+  await crashed.machine.finish(pool.close());
   t.like(await (await crashed.open()).status(), { state: 'ok', ...told });
 });
 

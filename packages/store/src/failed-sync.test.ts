@@ -30,7 +30,7 @@ class FailingJournal {
       journalBytes: 10 * MiB,
       openRecords: () => machine.openRecords(),
     });
-    return this.finish(opened);
+    return this.machine.finish(opened);
   }
 
   #failing(file: HostFile): HostFile {
@@ -45,26 +45,16 @@ class FailingJournal {
     return file;
   }
 
-  async finish<T>(operation: T | Promise<T>): Promise<T> {
-    let ended = false;
-    const end = (): void => {
-      ended = true;
-    };
-    const promise = Promise.resolve(operation);
-    promise.then(end, end);
-    while (!ended) await this.machine.step();
-    return await promise;
-  }
-
   /** A pool with a volume of zeros, all home. */
   async make(): Promise<ChunkPool> {
     const pool = await this.open();
-    this.#store = await this.finish(pool.createStore());
+    this.#store = await this.machine.finish(pool.createStore());
     const store = await pool.openStore(this.#store);
-    this.#object = await this.finish(store.create(blocks * blockSize, 'off'));
-    await this.finish(pool.checkpoint());
-    this.write = async (block, byte) => this.finish(store.write(this.#object, block * blockSize, filled(byte), false));
-    this.flush = async () => this.finish(store.sync());
+    this.#object = await this.machine.finish(store.create(blocks * blockSize, 'off'));
+    await this.machine.finish(pool.checkpoint());
+    this.write = async (block, byte) =>
+      this.machine.finish(store.write(this.#object, block * blockSize, filled(byte), false));
+    this.flush = async () => this.machine.finish(store.sync());
     return pool;
   }
 
@@ -77,7 +67,7 @@ class FailingJournal {
     const shown: number[] = [];
     for (let block = 0; block < blocks; block += 1) {
       const into = new Uint8Array(blockSize);
-      await this.finish(store.read(this.#object, block * blockSize, into));
+      await this.machine.finish(store.read(this.#object, block * blockSize, into));
       shown.push(into[0] ?? -1);
     }
     return shown;
@@ -131,7 +121,7 @@ test('a failed sync is counted, and a segment that failed is used no more and re
   for (let block = 0; block < blocks; block += 1) await failing.write(block, 0x50 + block);
   await failing.flush();
   t.deepEqual(contents(), before);
-  await failing.finish(pool.checkpoint());
+  await failing.machine.finish(pool.checkpoint());
   t.false(contents().includes(0x41), 'a new file may have its name');
 });
 

@@ -17,7 +17,7 @@ import {
 } from './format/map-leaf.ts';
 import type { Freed } from './freed.ts';
 import { corrupt, firstArena, hole, nothing, reserved } from './overlay.ts';
-import type { ChunkOverlay } from './chunk-overlay.ts';
+import { slotBlock, type ChunkOverlay } from './chunk-overlay.ts';
 import type { Page } from './page-file.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { gather } from './gather.ts';
@@ -293,12 +293,14 @@ function pieceOf(pool: PoolParts, entry: ChunkEntry, slot: number): Piece {
 
 /**
  * The piece that a block of bytes goes to. One that a large write had been over goes to where that write is: in its old place it
- * would hold a slot of which everything else is free.
+ * would hold a slot of which everything else is free. Only where those bytes landed: elsewhere it would take room that nobody counted.
  */
 function placeFor(pool: PoolParts, entry: ChunkEntry, { slots }: ChunkOverlay, block: number, freed: Freed): Piece {
   // One that is still written to is not recorded: its write begins anew elsewhere, and what is on its way may land behind this.
   if (slots.length === 0) return pieceFor(pool, entry, block, freed);
-  const fresh = slots.findLast(({ slot, written }) => written[block] !== 0 && !pool.slotWrites.isBusy(slot));
+  const fresh = slots.findLast(
+    ({ slot, blocks }) => blocks[block] === slotBlock.landed && !pool.slotWrites.isBusy(slot),
+  );
   return fresh === undefined ? pieceFor(pool, entry, block, freed) : pieceOf(pool, entry, fresh.slot);
 }
 

@@ -11,7 +11,7 @@ import { firstOf, type JournalSpan } from './journal-history.ts';
 import { dataOf, headerOf, JournalScan, recordsOf, segmentOf, type Found } from './journal-scan.ts';
 import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
-import type { SlotRef } from './chunk-overlay.ts';
+import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { emptyTree } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { applyClear } from './write.ts';
@@ -310,16 +310,17 @@ function applySlots(
     const ref: SlotRef = {
       slot: record.slot,
       checksums: new Uint32Array(pool.blocksEach),
-      written: new Uint8Array(pool.blocksEach),
+      blocks: new Uint8Array(pool.blocksEach),
     };
     index = overlay.slots.push(ref) - 1;
   }
   const ref = overlay.slots[index];
   assert(ref !== undefined, 'the slot was just found or added');
   ref.checksums.set(record.checksums, record.block);
-  ref.written.fill(1, record.block, record.block + record.checksums.length);
   for (let at = 0; at < record.checksums.length; at += 1) {
-    const hidden = object.overlay.set(overlay, record.block + at, isDamaged(at) ? corrupt : -1 - index);
+    const damaged = isDamaged(at);
+    ref.blocks[record.block + at] = damaged ? slotBlock.begun : slotBlock.landed;
+    const hidden = object.overlay.set(overlay, record.block + at, damaged ? corrupt : -1 - index);
     if (hidden >= 0) pool.arena.release(hidden);
   }
 }

@@ -22,6 +22,8 @@ export class Room {
   #takenBytes = 0;
   #measuredPromise = 0;
   #shrunk = false;
+  /** The host has said since the start that it keeps the reserve's room: what its size says may be from before a loss of power. */
+  #stands = false;
   /** Room is being given back to the host, and not yet for good: so many do, and no more was free when the first of them began. */
   #withholding = 0;
   #mostFreeBytes = Infinity;
@@ -116,13 +118,17 @@ export class Room {
 
   /** Makes the reserve stand (again). False while there is no room for it. */
   async restore(): Promise<boolean> {
-    if (!this.#shrunk && this.#reserve.size() >= this.#reserveBytes) return true;
+    if (this.#stands) return true;
     try {
       await this.#reserve.allocate(0, this.#reserveBytes);
       this.#shrunk = false;
+      this.#stands = true;
       return true;
     } catch (error) {
-      if (error instanceof AshlarError && error.kind === 'unsupported') return true;
+      if (error instanceof AshlarError && error.kind === 'unsupported') {
+        this.#shrunk = false;
+        return true;
+      }
       if (error instanceof AshlarError && error.kind === 'no-space') {
         this.#shrunk = true;
         return false;
@@ -135,6 +141,7 @@ export class Room {
   shrink(): void {
     this.#reserve.truncate(0);
     this.#shrunk = true;
+    this.#stands = false;
   }
 
   close(): void {

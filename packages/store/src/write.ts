@@ -4,7 +4,7 @@ import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
 import { firstArena, hole, nothing, reserved } from './overlay.ts';
-import type { SlotRef } from './chunk-overlay.ts';
+import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
@@ -134,7 +134,7 @@ function writeFresh(target: Target, offset: number, from: Uint8Array): Settled<v
   const block = (offset % pool.chunkSizeBytes) / blockSize;
   const blocks = from.length / blockSize;
   const ref = freshSlot(target, chunk, block, blocks);
-  ref.written.fill(1, block, block + blocks);
+  ref.blocks.fill(slotBlock.begun, block, block + blocks);
   // Now, while the bytes are near the processor. Nobody looks for the slot's blocks before a record names it.
   checksumBlocks(from, ref.checksums, block);
   pool.cache.insertWritten(ref.slot * pool.blocksEach + block, from);
@@ -174,6 +174,7 @@ function recordLarge(
   const index = overlay.slots.indexOf(ref);
   // A checkpoint took the chunk while the bytes were on their way: the slot belongs to it now.
   if (index < 0) return writeLarge(target, offset, from);
+  ref.blocks.fill(slotBlock.landed, block, block + blocks);
   const builder = pool.group.record(40 + blocks * 4, 0);
   for (let at = 0; at < blocks; at += 1) {
     const hidden = object.overlay.set(overlay, block + at, -1 - index);
@@ -189,11 +190,11 @@ function freshSlot(target: Target, chunk: number, block: number, blocks: number)
   const { pool, object } = target;
   const overlay = object.overlay.chunk(chunk);
   const last = overlay.slots.at(-1);
-  if (last !== undefined && !last.written.subarray(block, block + blocks).includes(1)) return last;
+  if (last?.blocks.subarray(block, block + blocks).every((state) => state === slotBlock.untouched)) return last;
   const ref: SlotRef = {
     slot: takeSlot(pool),
     checksums: new Uint32Array(pool.blocksEach),
-    written: new Uint8Array(pool.blocksEach),
+    blocks: new Uint8Array(pool.blocksEach),
   };
   overlay.slots.push(ref);
   pool.freshSlots += 1;

@@ -22,24 +22,14 @@ hostContract(test, 'simulated host', () => {
 
 const page = (byte: number): Uint8Array => new Uint8Array(4096).fill(byte);
 
-async function settled(machine: SimulatedMachine, promise: Promise<void>): Promise<void> {
-  let ended = false;
-  const end = (): void => {
-    ended = true;
-  };
-  promise.then(end, end);
-  while (!ended) await machine.step();
-  await promise;
-}
-
 /** What a file of one written and one synced page holds after a loss of power, for many seeds. */
 async function afterLoss(seed: number): Promise<string> {
   const machine = new SimulatedMachine(seed);
   machine.makeDurableDirectory('/d');
   const file = machine.host.open('/d/f', { create: true });
   await file.write(0, page(1));
-  await settled(machine, file.sync());
-  await settled(machine, machine.host.syncDirectory('/d'));
+  await machine.finish(file.sync());
+  await machine.finish(machine.host.syncDirectory('/d'));
   await file.write(0, page(2));
   machine.crash(true);
   const found = new Uint8Array(4096);
@@ -86,14 +76,14 @@ test('after a failed sync the next one succeeds, and what the first one lost is 
     const machine = new SimulatedMachine(seed);
     machine.makeDurableDirectory('/d');
     const file = machine.host.open('/d/f', { create: true });
-    await settled(machine, machine.host.syncDirectory('/d'));
+    await machine.finish(machine.host.syncDirectory('/d'));
     await file.write(0, page(1));
     machine.setFailing(true);
-    const error = await settled(machine, file.sync()).catch((reason: unknown) => reason);
+    const error = await machine.finish(file.sync()).catch((reason: unknown) => reason);
     machine.setFailing(false);
     if (!(error instanceof AshlarError)) continue;
     t.true(machine.hasFailed);
-    await settled(machine, file.sync());
+    await machine.finish(file.sync());
     machine.crash(true);
     const found = new Uint8Array(4096);
     machine.host.open('/d/f', {}).readSync(0, found);

@@ -77,6 +77,18 @@ export class SimulatedMachine implements Machine {
     return ran;
   }
 
+  /** Steps until the operation has settled. */
+  async finish<T>(operation: T | Promise<T>): Promise<T> {
+    let ended = false;
+    const end = (): void => {
+      ended = true;
+    };
+    const promise = Promise.resolve(operation);
+    promise.then(end, end);
+    while (!ended) await this.step();
+    return await promise;
+  }
+
   crash(powerLost: boolean): void {
     this.#life += 1;
     this.#time.forgetTasks();
