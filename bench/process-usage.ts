@@ -67,7 +67,7 @@ export async function untilIdle(pid: number): Promise<void> {
   }
 }
 
-const settledMs = 12_000;
+const settledMs = 40_000;
 
 /** Settles when a process has not given memory back for a while: what it holds at rest. */
 export async function untilAtRest(pid: number): Promise<void> {
