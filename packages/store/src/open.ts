@@ -141,7 +141,7 @@ async function assemble(
     trickleBytes,
     slots: new SlotBitmap(),
     pages,
-    checksums: new PageTree(pages, checksumRoot.ref === undefined ? emptyTree : checksumRoot),
+    checksums: new PageTree(pages, checksumRoot.ref === undefined ? emptyTree : checksumRoot, true),
     data,
     records,
     stores: new Map(),

@@ -10,6 +10,9 @@ export type TreeRoot = { readonly ref: PageRef | undefined; readonly levels: num
 
 export const emptyTree: TreeRoot = { ref: undefined, levels: 0 };
 
+/** Leaves that are kept to be written over: as many as a checkpoint of random writes replaces in some 8 GiB. */
+const mostSpare = 4096;
+
 /**
  * An array of leaves, one block each, kept as a copy-on-write tree of pages. Readers see the root that the last
  * checkpoint committed; a checkpoint changes copies of leaves and writes them, and what leads to them, to fresh pages.
@@ -22,10 +25,17 @@ export class PageTree {
   /** What `current` was asked for last: neighbours are asked for one behind the other, and lie in one leaf. */
   #asked = -1;
   #answer: Page | undefined;
+  readonly #isFleeting: boolean;
+  /** Leaves of which the running checkpoint has copies: nobody has them any more when it is committed. */
+  readonly #replaced: Page[] = [];
+  /** For the copies to come: new memory for each is the most that a collector has to do under small writes. */
+  readonly #spare: Page[] = [];
 
-  constructor(pages: PageFile, root: TreeRoot) {
+  /** `isFleeting`: whoever is given a leaf looks at it in the same turn of the thread and never again, so that its memory can be used anew. */
+  constructor(pages: PageFile, root: TreeRoot, isFleeting = false) {
     this.#pages = pages;
     this.#root = root;
+    this.#isFleeting = isFleeting;
   }
 
   get root(): TreeRoot {
@@ -97,7 +107,9 @@ export class PageTree {
   #copy(index: number, leaf: Page | undefined): Page {
     const changed = this.#changed.get(index);
     if (changed !== undefined) return changed;
-    const copy = pageOf(leaf === undefined ? new Uint8Array(blockSize) : leaf.bytes.slice());
+    const copy = this.#spare.pop() ?? pageOf(new Uint8Array(blockSize));
+    copy.bytes.set(leaf?.bytes ?? zeroPage);
+    if (this.#isFleeting && leaf !== undefined) this.#replaced.push(leaf);
     this.#changed.set(index, copy);
     this.#asked = -1;
     return copy;
@@ -123,6 +135,7 @@ export class PageTree {
 
   adopt(root: TreeRoot): void {
     this.#root = root;
+    this.#spare.push(...this.#replaced.slice(0, mostSpare - this.#spare.length));
     this.#forget();
   }
 
@@ -131,8 +144,14 @@ export class PageTree {
     this.#forget();
   }
 
+  /** Lets go of the memory that is kept for the next checkpoint. */
+  giveBack(): void {
+    this.#spare.length = 0;
+  }
+
   #forget(): void {
     this.#changed.clear();
+    this.#replaced.length = 0;
     this.#asked = -1;
     this.#answer = undefined;
   }

@@ -167,6 +167,7 @@ class LocalPool implements Pool {
     this.#parts.arena.giveBack();
     this.#parts.scratch.giveBack();
     this.#parts.overlayChunks.giveBack();
+    this.#parts.checksums.giveBack();
   }
 
   async close(): Promise<void> {

@@ -57,7 +57,7 @@ export type PoolParts = {
   readonly zeros: Uint8Array;
   readonly slots: SlotBitmap;
   readonly pages: PageFile;
-  /** Checksums by slot: a leaf holds those of 1,024 blocks. */
+  /** Checksums by slot: a leaf holds those of 1,024 blocks. One is looked at in the turn in which it is given. */
   readonly checksums: PageTree;
   readonly data: DataFiles;
   readonly records: RecordStore;
