@@ -27,8 +27,8 @@ async function main(): Promise<void> {
   let crashes = 0;
   for (let seed = first; seed < first + Number(values.count); seed += 1) {
     const broken = values.break === undefined ? {} : { broken: values.break as BrokenRule };
-    const { checked } = values;
-    const outcome = await runSeed({ seed, operations: Number(values.operations), checked, ...broken });
+    const { checked, operations } = values;
+    const outcome = await runSeed({ seed, operations: Number(operations), checked, ...broken });
     crashes += outcome.crashes;
     if (values.history || outcome.problem !== undefined) console.log(outcome.history.join('\n'));
     if (outcome.problem === undefined) continue;

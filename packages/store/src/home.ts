@@ -296,8 +296,8 @@ function pieceOf(pool: PoolParts, entry: ChunkEntry, slot: number): Piece {
  * would hold a slot of which everything else is free. Only where those bytes landed: elsewhere it would take room that nobody counted.
  */
 function placeFor(pool: PoolParts, entry: ChunkEntry, { slots }: ChunkOverlay, block: number, freed: Freed): Piece {
-  // One that is still written to is not recorded: its write begins anew elsewhere, and what is on its way may land behind this.
   if (slots.length === 0) return pieceFor(pool, entry, block, freed);
+  // One that is still written to is not recorded: its write begins anew elsewhere, and what is on its way may land behind this.
   const fresh = slots.findLast(
     ({ slot, blocks }) => blocks[block] === slotBlock.landed && !pool.slotWrites.isBusy(slot),
   );

@@ -1,4 +1,4 @@
-import { AshlarError, assert, MiB } from '@ashlar/core';
+import { AshlarError, assert, errorKindOf, MiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 
 /** How long a measured amount of free room is believed, and how many bytes may be promised on it. */
@@ -22,7 +22,7 @@ export class Room {
   #takenBytes = 0;
   #measuredPromise = 0;
   #shrunk = false;
-  /** The host has said since the start that it keeps the reserve's room: what its size says may be from before a loss of power. */
+  /** The host was asked since the start, and keeps the reserve's room or cannot: what its size says may be from before a loss of power. */
   #stands = false;
   /** Room is being given back to the host, and not yet for good: so many do, and no more was free when the first of them began. */
   #withholding = 0;
@@ -121,20 +121,18 @@ export class Room {
     if (this.#stands) return true;
     try {
       await this.#reserve.allocate(0, this.#reserveBytes);
-      this.#shrunk = false;
-      this.#stands = true;
-      return true;
     } catch (error) {
-      if (error instanceof AshlarError && error.kind === 'unsupported') {
-        this.#shrunk = false;
-        return true;
-      }
-      if (error instanceof AshlarError && error.kind === 'no-space') {
+      const kind = errorKindOf(error);
+      if (kind === 'no-space') {
         this.#shrunk = true;
         return false;
       }
-      throw error;
+      // A file system that cannot reserve is not asked again and again.
+      if (kind !== 'unsupported') throw error;
     }
+    this.#shrunk = false;
+    this.#stands = true;
+    return true;
   }
 
   /** A checkpoint met a full disk: it may use the reserve. */

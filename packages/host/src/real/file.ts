@@ -129,8 +129,7 @@ export class RealFile implements HostFile {
     const { number } = this.#descriptor;
     this.#checkWritable('write', offset, from.byteLength);
     this.#checkMemory('write', offset, from);
-    if (this.#isQueued) return this.#writeQueued(offset, from);
-    if (this.alignment > 1) return this.#descriptor.hold((held) => this.#writeLater(held, offset, from, 0));
+    if (this.alignment > 1) return this.#writeOff(offset, from);
     let done = 0;
     while (done < from.byteLength) done += this.#taken(writeAt(number, from, done, offset + done), offset, from);
   }
@@ -138,6 +137,11 @@ export class RealFile implements HostFile {
   writeOffThread(offset: number, from: Uint8Array): Promise<void> {
     this.#checkWritable('write', offset, from.byteLength);
     this.#checkMemory('write', offset, from);
+    return this.#writeOff(offset, from);
+  }
+
+  /** Off the thread: by the queue where the file has one, else on the thread pool. */
+  #writeOff(offset: number, from: Uint8Array): Promise<void> {
     if (this.#isQueued) return this.#writeQueued(offset, from);
     return this.#descriptor.hold((held) => this.#writeLater(held, offset, from, 0));
   }
