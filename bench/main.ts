@@ -36,6 +36,8 @@ function whyNot(kind: VolumeKind): string | undefined {
 
 async function tableRows(options: Options, disk: string, cleanup: Cleanup): Promise<RowResult[]> {
   const results: RowResult[] = [];
+  const { pairs, otherPairs } = options.scale;
+  const roundsOf = (name: string): number => (targetRows.has(name) ? pairs : otherPairs);
   for (const kind of volumeKinds) {
     const wanted = rows.filter(({ name }) => isWanted(options, `${kind}/${name}`, targetRows.has(`${kind}/${name}`)));
     if (wanted.length === 0) continue;
@@ -44,7 +46,7 @@ async function tableRows(options: Options, disk: string, cleanup: Cleanup): Prom
     else {
       const parent = kind === 'memory' ? '/dev/shm' : disk;
       const measure = (directory: string): Promise<RowResult[]> =>
-        measureRows(kind, wanted, directory, options.scale, cleanup, say);
+        measureRows(kind, wanted, roundsOf, directory, options.scale, cleanup, say);
       results.push(...(await inFreshDirectory(parent, cleanup, measure)));
     }
   }

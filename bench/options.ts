@@ -23,7 +23,7 @@ export const rowNames: readonly string[] = [
 export const usage = `npm run bench -- nbd [options]
   --quick        everything small and short: shows that it works
   --only ROWS    names or beginnings of names, separated by commas: warm, memory/randread, steady
-  --pairs N      rounds (5, or 1 with --quick)
+  --pairs N      rounds (5, or 1 with --quick); rows without a floor have 3 at the most
   --out DIR      where the table, the JSON and the plot go (bench/results)
   --dir DIR      where the servers keep their files (the system's temporary directory)
   --list         prints the names of the rows

@@ -67,11 +67,11 @@ export async function untilIdle(pid: number): Promise<void> {
   }
 }
 
-const settledMs = 40_000;
+const settledMs = 75_000;
 
 /** Settles when a process has not given memory back for a while: what it holds at rest. */
 export async function untilAtRest(pid: number): Promise<void> {
-  const endMs = performance.now() + mostMs;
+  const endMs = performance.now() + 4 * settledMs;
   await untilIdle(pid);
   for (let before = residentBytes(pid); performance.now() < endMs;) {
     await delay(settledMs);

@@ -4,8 +4,10 @@ import { GiB, MiB } from '@ashlar/core';
 /** How much of everything a run does. */
 export type Scale = {
   readonly quick: boolean;
-  /** Rounds of the table's rows and of the steady state; each server has its turn in each round. */
+  /** Rounds of the table's rows that have a floor, and of the steady state; each server has its turn in each round. */
   readonly pairs: number;
+  /** Rounds of the table's rows that nothing must be reached in. */
+  readonly otherPairs: number;
   readonly seconds: number;
   /** Size of the disks of the table's rows, all of it written before. */
   readonly diskBytes: number;
@@ -19,6 +21,7 @@ export function fullScale(pairs = 5): Scale {
   return {
     quick: false,
     pairs,
+    otherPairs: Math.min(pairs, 3),
     seconds: 2,
     diskBytes: 2 * GiB,
     steady: { sizeBytes: 8 * GiB, journalBytes: GiB, seconds: 30 },
@@ -33,6 +36,7 @@ export function quickScale(pairs = 1): Scale {
   return {
     quick: true,
     pairs,
+    otherPairs: pairs,
     seconds: 0.5,
     diskBytes: 128 * MiB,
     steady: { sizeBytes: 512 * MiB, journalBytes: 64 * MiB, seconds: 3 },

@@ -56,10 +56,11 @@ async function turn({ running }: Side, load: Load, seconds: number): Promise<Tur
   return { ...result, processorSeconds: processorSeconds(pid) - before, peakBytes };
 }
 
-/** Measures rows on one kind of volume: in each round of a row every server has its turn, one after the other. */
+/** Measures rows on one kind of volume: in each of `roundsOf` a row every server has its turn, one after the other. */
 export async function measureRows(
   kind: VolumeKind,
   rows: readonly Row[],
+  roundsOf: (name: string) => number,
   directory: string,
   scale: Scale,
   cleanup: Cleanup,
@@ -76,7 +77,7 @@ export async function measureRows(
   const results: RowResult[] = [];
   for (const { name, load } of rows) {
     const turns = new Map<string, Turn[]>(sides.map(({ server }) => [server.name, []]));
-    for (let round = 0; round < scale.pairs; round += 1) {
+    for (let round = 0; round < roundsOf(`${kind}/${name}`); round += 1) {
       for (const side of sides) {
         if (kind === 'cold') await cool(side, directory);
         // What the host has yet to write of the turn before would be in the way of this one.

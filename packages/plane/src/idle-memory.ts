@@ -3,8 +3,8 @@ import { MiB, type Scheduler } from '@ashlar/core';
 const lookMs = 1000;
 /** The share of a second below which the thread has nothing to do. */
 const idleShare = 0.02;
-/** Looks in a row that must have found it so: a load that pauses for less than half a minute finds everything as it left it. */
-const idleLooks = 30;
+/** Looks in a row that must have found it so: a load that pauses for less than a minute finds everything as it left it. */
+const idleLooks = 60;
 /** Bytes that must have come since the last time: a server that now and then has a request never stops for it. */
 const worthBytes = 64 * MiB;
 

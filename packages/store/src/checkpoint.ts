@@ -75,8 +75,8 @@ export type CheckpointRun = {
   readonly clean: boolean;
   /** Makes the journal durable up to what was taken (a). */
   readonly sync: () => Promise<void>;
-  /** Turns of the thread for everybody else between two slices of it. */
-  readonly rest: () => number;
+  /** How long its next slice may hold the thread where so much is done, from 0 to 1; 0 while it can wait. */
+  readonly dueMs: (done: number) => number;
 };
 
 /** One checkpoint of everything. Rule 6: on a full disk it is done again with the room of the reserve. Gives what was taken. */
@@ -96,10 +96,10 @@ export async function checkpointAll(pool: PoolParts, run: CheckpointRun): Promis
 }
 
 /** One checkpoint, in rule 1's order. One that fails before its commit leaves everything as it was; the journal still has it all. */
-async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, rest }: CheckpointRun): Promise<void> {
+async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }: CheckpointRun): Promise<void> {
   const freed: Freed = { slots: [], moved: [], blocks: [], taken: [], reserved: [] };
   const trees: { tree: PageTree; root: TreeRoot }[] = [];
-  const turns = new Turns(pool.host, rest);
+  const turns = new Turns(pool.host, dueMs);
   const transfers = new Transfers(pool.trickleBytes, sync);
   pool.birth += 1;
   pool.data.asksForRoom = isSpread(pool);
@@ -165,6 +165,9 @@ async function bringAllHome(
   transfers: Transfers,
   turns: Turns,
 ): Promise<void> {
+  let all = 0;
+  let home = 0;
+  for (const { object } of taken.objects) all += object.overlay.frozen?.size ?? 0;
   for (const { object } of taken.objects) {
     const { frozen } = object.overlay;
     if (frozen === undefined) continue;
@@ -173,11 +176,13 @@ async function bringAllHome(
     try {
       for (let at = 0; at < chunks.length; at += 1) {
         const chunk = chunks[at]!;
-        const home = bringHome(pool, object, chunk, frozen.get(chunk)!, freed, transfers);
-        if (isPromise(home)) {
+        const settled = bringHome(pool, object, chunk, frozen.get(chunk)!, freed, transfers);
+        if (isPromise(settled)) {
           ahead.from(at);
-          await home;
+          await settled;
         }
+        home += 1;
+        turns.done = home / all;
         if (turns.isOver) await turns.next();
       }
     } finally {

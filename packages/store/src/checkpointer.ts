@@ -1,15 +1,23 @@
-import { AshlarError, GiB, MiB, type Timer } from '@ashlar/core';
+import { AshlarError, GiB, KiB, MiB, type Timer } from '@ashlar/core';
 import { Pacer } from './pacer.ts';
 import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
 import type { Journal } from './journal.ts';
 import { reclaim } from './reclaim.ts';
 import type { PoolParts } from './state.ts';
+import { sliceMs } from './turns.ts';
 
-/** A checkpoint begins at this share of the overlay's or the journal's bound, and at the latest after this time. */
-const beginShare = 0.5;
+/**
+ * A checkpoint begins at this share of the overlay's or the journal's bound, at the latest after this time, and its blocks are home when
+ * the debt comes to the second share: under a steady load one follows the other, and each request waits for the same little part of it.
+ */
+const beginShare = 0.45;
 const latestMs = 5000;
+const endShare = 0.85;
+/** What a checkpoint's slice is longer by where it is late by all of its work, and the longest that one may be. */
+const lateMs = 0.3;
+const mostSliceMs = 0.2;
 /** From here on what is let in is what the rest of the checkpoint leaves time for, so that the second share is not passed. */
-const slowShare = 0.75;
+const slowShare = 0.9;
 const fullShare = 0.97;
 /** The part of its expected time that a checkpoint is thought to need still, however long it has taken. */
 const leastLeft = 0.1;
@@ -20,9 +28,8 @@ const leastLeft = 0.1;
 const freshShare = 1 / 8;
 const leastFreshBytes = 128 * MiB;
 const mostFreshBytes = 4 * GiB;
-/** Turns that requests have for each slice of a checkpoint while there is little to work off, and the share from which it has every second. */
-const mostRest = 4;
-const hurryShare = 0.8;
+/** What a byte of debt is thought to take before any checkpoint told. */
+const firstMsPerByte = 1 / (256 * KiB);
 /** How long after a checkpoint that met a full disk the next one is tried. */
 const retryMs = 500;
 
@@ -42,9 +49,13 @@ export class Checkpointer {
   /** Of the running checkpoint: when it began, what it took, and how long that is thought to take. */
   #beganMs = 0;
   #takenBytes = 0;
+  #takenShare = 0;
   #expectedMs = 0;
-  /** What a byte of debt took in the checkpoints before. */
-  #msPerByte = 0;
+  /** Somebody waits for the running checkpoint, or had to be slowed down during it. */
+  #isAwaited = false;
+  #isPressed = false;
+  /** What a byte of debt took in the checkpoints before that were pressed. */
+  #msPerByte = firstMsPerByte;
 
   constructor(pool: PoolParts, journal: Journal, overlayBytes: number) {
     this.#pool = pool;
@@ -65,12 +76,13 @@ export class Checkpointer {
       throw new AshlarError(pool.state === 'failed' ? 'io' : 'read-only', pool.reason ?? 'the pool takes no writes');
     }
     const share = this.#share();
-    if (share < beginShare && !this.#hasMuchFresh()) {
+    if (share < beginShare && this.#freshShare() < 1) {
       this.#timer ??= pool.host.scheduler.after(latestMs, () => this.#tick());
       return undefined;
     }
     this.begin();
     if (share < slowShare) return undefined;
+    this.#isPressed = true;
     const paced = this.#pacer.admit(bytes);
     return share < 1 && paced === undefined ? undefined : this.#waitBelow(paced);
   }
@@ -94,6 +106,7 @@ export class Checkpointer {
   /** Settles behind a checkpoint, whether it succeeded or not. */
   async relieve(): Promise<void> {
     this.begin();
+    this.#isAwaited = true;
     await this.#running?.catch(() => undefined);
   }
 
@@ -124,11 +137,11 @@ export class Checkpointer {
     return Math.max(this.debtBytes / this.#overlayBytes, journal * 1.5);
   }
 
-  #hasMuchFresh(): boolean {
+  /** What large writes have written since the last checkpoint, as a share of what one begins at. */
+  #freshShare(): number {
     const { freshSlots, chunkSizeBytes, room } = this.#pool;
-    const bytes = freshSlots * chunkSizeBytes;
-    if (bytes < leastFreshBytes) return false;
-    return bytes >= Math.min(mostFreshBytes, room.freeBytes * freshShare);
+    const bound = Math.min(mostFreshBytes, room.freeBytes * freshShare);
+    return (freshSlots * chunkSizeBytes) / Math.max(leastFreshBytes, bound);
   }
 
   /**
@@ -144,10 +157,16 @@ export class Checkpointer {
     return Math.max(0, ((fullShare - share) * this.#overlayBytes) / leftMs);
   }
 
-  /** Turns between two slices of a checkpoint: the less there is to work off, the more. */
-  #rest(): number {
-    const hurry = (this.#share() - beginShare) / (hurryShare - beginShare);
-    return Math.max(1, Math.ceil(mostRest * (1 - hurry)));
+  /**
+   * How long the next slice of the running checkpoint may be: as its work is ahead of what came in meanwhile, or late. What
+   * comes behind the blocks goes on at its own pace.
+   */
+  #dueMs(done: number): number {
+    if (this.#isAwaited || this.#takenShare >= endShare) return mostSliceMs;
+    if (done >= 1) return sliceMs;
+    const debt = (this.#share() - this.#takenShare) / (endShare - this.#takenShare);
+    const late = Math.max(debt, this.#freshShare()) - done;
+    return late <= 0 ? 0 : Math.min(sliceMs + late * lateMs, mostSliceMs);
   }
 
   async #waitBelow(paced: Promise<void> | undefined): Promise<void> {
@@ -176,17 +195,20 @@ export class Checkpointer {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#beganMs = pool.host.clock.monotonicMs();
+    this.#isPressed = false;
     try {
       const taken = await checkpointAll(pool, {
         take: () => this.#take(),
         clean,
         sync: () => pool.group.sync(),
-        rest: () => this.#rest(),
+        dueMs: (done) => this.#dueMs(done),
       });
       this.#journal.releaseBefore(taken.position);
     } catch (error) {
       this.#failed(error);
       throw error;
+    } finally {
+      this.#isAwaited = false;
     }
     this.#learn(pool.host.clock.monotonicMs() - this.#beganMs);
     pool.room.settle();
@@ -196,11 +218,10 @@ export class Checkpointer {
     }
   }
 
-  /** Half of what is expected next is what the last one took; a small one says little. */
+  /** Half of what is expected next is what the last one took; a small one says little, and one that had time nothing. */
   #learn(tookMs: number): void {
-    if (this.#takenBytes < this.#overlayBytes / 8) return;
-    const msPerByte = tookMs / this.#takenBytes;
-    this.#msPerByte = this.#msPerByte === 0 ? msPerByte : (this.#msPerByte + msPerByte) / 2;
+    if (!this.#isPressed || this.#takenBytes < this.#overlayBytes / 8) return;
+    this.#msPerByte = (this.#msPerByte + tookMs / this.#takenBytes) / 2;
   }
 
   /** Everything that is recorded is appended when the overlays are frozen: in one turn. */
@@ -209,6 +230,7 @@ export class Checkpointer {
     group.endRound();
     while (!group.isIdle) await group.drained();
     this.#takenBytes = this.debtBytes;
+    this.#takenShare = this.#share();
     this.#expectedMs = this.#msPerByte * this.#takenBytes;
     this.#pool.freshSlots = 0;
     this.#pool.room.take();

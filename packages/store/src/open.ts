@@ -36,6 +36,7 @@ import { Scratch } from './scratch.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
+import { sliceMs } from './turns.ts';
 
 type Settings = {
   readonly chunkSizeBytes: number;
@@ -291,7 +292,7 @@ async function goOnBehind(
 async function bringHomeAtStart(parts: PoolParts, next: JournalPosition): Promise<void> {
   const take = (): Promise<Taken> => Promise.resolve(takeAll(parts, next));
   const run = (): Promise<unknown> =>
-    checkpointAll(parts, { take, clean: false, sync: () => parts.data.sync(), rest: () => 1 });
+    checkpointAll(parts, { take, clean: false, sync: () => parts.data.sync(), dueMs: () => sliceMs });
   try {
     await run();
   } catch (error) {

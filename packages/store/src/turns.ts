@@ -1,18 +1,23 @@
 import type { Host } from '@ashlar/host';
 
-/** Milliseconds that work in the background may hold the thread before requests get their turn. */
-const sliceMs = 0.2;
+/** Milliseconds that work in the background holds the thread before requests get their turn. */
+export const sliceMs = 0.05;
+/** Turns that requests have between two slices at the most, while none is due: they pass quickly where nobody has anything to do. */
+const mostRest = 8;
 
 /** Cuts a long work into slices, between which everybody else has a turn. */
 export class Turns {
   readonly #host: Pick<Host, 'clock' | 'scheduler'>;
-  readonly #rest: () => number;
+  readonly #dueMs: (done: number) => number;
   #beganMs = 0;
+  #sliceMs = sliceMs;
+  /** The part of the work that is done, from 0 to 1: whoever works says it. */
+  done = 0;
 
-  /** `rest`: how many turns the others have between two slices; they pass quickly where nobody has anything to do. */
-  constructor(host: Pick<Host, 'clock' | 'scheduler'>, rest: () => number = () => 1) {
+  /** `dueMs`: how long the slice may be that comes next where so much is done; 0 while it can wait. */
+  constructor(host: Pick<Host, 'clock' | 'scheduler'>, dueMs: (done: number) => number = () => sliceMs) {
     this.#host = host;
-    this.#rest = rest;
+    this.#dueMs = dueMs;
     this.begin();
   }
 
@@ -22,14 +27,17 @@ export class Turns {
   }
 
   get isOver(): boolean {
-    return this.#host.clock.monotonicMs() - this.#beganMs >= sliceMs;
+    return this.#host.clock.monotonicMs() - this.#beganMs >= this.#sliceMs;
   }
 
   /** Settles when the others had their turns, at the start of the next slice. */
   async next(): Promise<void> {
-    for (let left = this.#rest(); left > 0; left -= 1) {
+    let dueMs = 0;
+    for (let rest = mostRest; rest > 0 && dueMs === 0; rest -= 1) {
       await new Promise<void>((resolve) => this.#host.scheduler.soon(resolve));
+      dueMs = this.#dueMs(this.done);
     }
+    this.#sliceMs = dueMs === 0 ? sliceMs : dueMs;
     this.begin();
   }
 }
