@@ -5,6 +5,7 @@ import {
   decodePredecessor,
   decodeRecords,
   headerLengthAt,
+  maxHeaderBytes,
   type Frame,
   type JournalRecord,
 } from './format/journal-frame.ts';
@@ -24,6 +25,10 @@ export type Found = {
 /** So many zeros in a segment that no frame was found in: none is behind them. */
 const leastZeros = 16 * blockSize;
 
+/** Bytes that are looked at at once where there are zeros. */
+const stepBytes = 16 * blockSize;
+const zeros = new Uint8Array(stepBytes);
+
 /** The number of the segment of that path. */
 export function segmentOf(path: string): number {
   return Number(path.slice(-6));
@@ -34,6 +39,9 @@ export class JournalScan {
   readonly #files: readonly HostFile[];
   readonly #poolId: string;
   readonly #history: readonly JournalSpan[];
+  /** What is looked at: memory for each frame would take longer than its bytes. */
+  readonly #header = new Uint8Array(maxHeaderBytes);
+  readonly #step = new Uint8Array(stepBytes);
 
   constructor(files: readonly HostFile[], poolId: string, history: readonly JournalSpan[]) {
     this.#files = files;
@@ -51,7 +59,7 @@ export class JournalScan {
         const item = this.#frameAt(file, offset);
         if (item === undefined) {
           // A segment that begins with zeros is as it was made. Behind a frame they are the end, or what the disk lost.
-          const skipped = zerosFrom(file, offset, isUsed ? size : Math.min(size, offset + leastZeros));
+          const skipped = this.#zerosFrom(file, offset, isUsed ? size : Math.min(size, offset + leastZeros));
           if (skipped === leastZeros && !isUsed) break;
           offset += Math.max(skipped, blockSize);
           continue;
@@ -106,36 +114,32 @@ export class JournalScan {
   }
 
   #frameAt(file: HostFile, offset: number): Found | undefined {
-    const first = new Uint8Array(blockSize);
+    const first = this.#header.subarray(0, blockSize);
     if (file.readSync(offset, first) < blockSize) return undefined;
     const length = headerLengthAt(first);
     if (length === 0) return undefined;
-    const header = new Uint8Array(length);
-    if (file.readSync(offset, header) < length) return undefined;
-    const frame = decodeHead(header, this.#poolId);
+    const rest = this.#header.subarray(blockSize, length);
+    if (rest.length > 0 && file.readSync(offset + blockSize, rest) < rest.length) return undefined;
+    const frame = decodeHead(this.#header.subarray(0, length), this.#poolId);
     return frame === undefined ? undefined : { frame, file, offset, behind: undefined, elsewhere: [] };
+  }
+
+  /** Bytes of whole blocks of zeros from `offset` on, up to `end`. */
+  #zerosFrom(file: HostFile, offset: number, end: number): number {
+    for (let at = offset; at < end; at += stepBytes) {
+      const step = this.#step.subarray(0, Math.min(stepBytes, end - at));
+      // A file that ends before says nothing of what is not there.
+      step.fill(0, file.readSync(at, step));
+      if (Buffer.compare(step, zeros.subarray(0, step.length)) === 0) continue;
+      const first = step.findIndex((byte) => byte !== 0);
+      return at - offset + first - (first % blockSize);
+    }
+    return end - offset;
   }
 }
 
 function follows({ frame }: Found, before: Found | undefined): boolean {
   return before === undefined || before.frame.number + 1 !== frame.number || before.frame.checksum === frame.previous;
-}
-
-/** Bytes that are looked at at once where there are zeros. */
-const stepBytes = 16 * blockSize;
-const zeros = new Uint8Array(stepBytes);
-
-/** Bytes of whole blocks of zeros from `offset` on, up to `end`. */
-function zerosFrom(file: HostFile, offset: number, end: number): number {
-  const bytes = new Uint8Array(stepBytes);
-  for (let at = offset; at < end; at += stepBytes) {
-    const step = bytes.subarray(0, Math.min(stepBytes, end - at));
-    file.readSync(at, step);
-    if (Buffer.compare(step, zeros.subarray(0, step.length)) === 0) continue;
-    const first = step.findIndex((byte) => byte !== 0);
-    return at - offset + first - (first % blockSize);
-  }
-  return end - offset;
 }
 
 /** What was in a frame, in the order in which it happened. */
@@ -146,10 +150,23 @@ export function recordsOf(found: Found): JournalRecord[] {
   return copied === undefined ? [] : decodeRecords(header, found.frame, copied.recordsAt);
 }
 
-/** The blocks that a frame carries; zeros where they are not there. */
-export function dataOf({ frame, file, offset }: Found): Uint8Array {
-  const data = new Uint8Array(frame.dataBlocks * blockSize);
-  file.readSync(offset + frame.headerBytes, data);
+/**
+ * What was in a frame, and the blocks that it carries, by one read where it is whole. `into` has room for any frame; the blocks lie
+ * in it.
+ */
+export function contentsOf(found: Found, into: Uint8Array): { records: JournalRecord[]; data: Uint8Array } {
+  if (found.behind !== undefined) return { records: recordsOf(found), data: dataOf(found, into) };
+  const { frame, file, offset } = found;
+  const whole = into.subarray(0, frame.headerBytes + frame.dataBlocks * blockSize);
+  whole.fill(0, file.readSync(offset, whole));
+  const records = decodeRecords(whole.subarray(0, frame.headerBytes), frame);
+  return { records, data: whole.subarray(frame.headerBytes) };
+}
+
+/** The blocks that a frame carries, in `into`; zeros where they are not there. */
+export function dataOf({ frame, file, offset }: Found, into: Uint8Array): Uint8Array {
+  const data = into.subarray(0, frame.dataBlocks * blockSize);
+  data.fill(0, file.readSync(offset + frame.headerBytes, data));
   return data;
 }
 

@@ -1,14 +1,14 @@
 import { assert, MiB, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
-import { blockSize, checksumOf } from './checksum.ts';
+import { blockSize, firstDamaged } from './checksum.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import { Damage } from './damage.ts';
 import type { DataFiles } from './data-files.ts';
-import type { JournalRecord } from './format/journal-frame.ts';
+import { maxFrameBytes, type JournalRecord } from './format/journal-frame.ts';
 import { entriesEach } from './format/map-leaf.ts';
 import type { Kept } from './journal.ts';
 import { firstOf, type JournalSpan } from './journal-history.ts';
-import { dataOf, headerOf, JournalScan, recordsOf, segmentOf, type Found } from './journal-scan.ts';
+import { contentsOf, dataOf, headerOf, JournalScan, segmentOf, type Found } from './journal-scan.ts';
 import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
@@ -73,7 +73,8 @@ export async function recover(pool: PoolParts, directory: string, history: reado
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
     const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, history);
-    for (const { source, damaged } of taken) await applyFrame(pool, source, damaged);
+    const memory = new Uint8Array(maxFrameBytes);
+    for (const { source, damaged } of taken) await applyFrame(pool, source, damaged, memory);
     const mended = taken.filter(({ item }) => item.behind !== undefined);
     const promised = mended.filter(({ item }) => item.frame.number <= durable);
     const corruptBlocks = promised.length + countCorrupt(pool);
@@ -132,6 +133,7 @@ async function longestPrefix(
   let expected = first;
   let missing = 0;
   let length = 0;
+  const memory = new Uint8Array(maxFrameBytes);
   for (const item of found) {
     const { number } = item.frame;
     if (number > expected) {
@@ -139,10 +141,12 @@ async function longestPrefix(
       // A hole in the numbers: above the durable mark the history ends before it.
       if (number - 1 > durable) break;
     }
-    const records = recordsOf(item);
-    const { source, damaged } = await bestCopy(pool, item, records);
-    for (const [index, record] of records.entries()) {
-      unpromised.add(record, number > durable ? damagedOf(record, index, damaged) : []);
+    const { records, data } = contentsOf(item, memory);
+    const { source, damaged } = await bestCopy(pool, item, records, data, memory);
+    if (damaged.size > 0 || !unpromised.isEmpty) {
+      for (const [index, record] of records.entries()) {
+        unpromised.add(record, number > durable ? damagedOf(record, index, damaged) : []);
+      }
     }
     frames.push({ item, source, damaged });
     expected = number + 1;
@@ -183,43 +187,56 @@ async function bestCopy(
   pool: JournalSource,
   item: Found,
   records: readonly JournalRecord[],
+  data: Uint8Array,
+  memory: Uint8Array,
 ): Promise<Omit<Verified, 'item'>> {
-  let best = { source: item, damaged: await verifyFrame(pool, item, records) };
+  let best = { source: item, damaged: await verifyFrame(pool, records, data) };
   for (const source of item.elsewhere) {
     if (best.damaged.size === 0) break;
-    const damaged = await verifyFrame(pool, source, records);
+    const damaged = await verifyFrame(pool, records, dataOf(source, memory));
     if (damaged.size < best.damaged.size) best = { source, damaged };
   }
   return best;
 }
 
-/** Keys of blocks of a frame that do not match: `r:b`, block b of record r. */
+const nothingDamaged: ReadonlySet<string> = new Set();
+
+/** Keys of blocks of a frame that do not match: `r:b`, block b of record r. `data` are the blocks that it carries. */
 async function verifyFrame(
   pool: JournalSource,
-  found: Found,
   records: readonly JournalRecord[],
+  data: Uint8Array,
 ): Promise<ReadonlySet<string>> {
-  const damaged = new Set<string>();
-  const data = dataOf(found);
+  let damaged: Set<string> | undefined;
   for (const [index, record] of records.entries()) {
     if (record.kind !== 'data' && record.kind !== 'slots') continue;
+    const { checksums } = record;
     let bytes: Uint8Array;
     if (record.kind === 'data') bytes = data.subarray(record.firstBlock * blockSize);
     else {
-      bytes = new Uint8Array(record.checksums.length * blockSize);
+      bytes = new Uint8Array(checksums.length * blockSize);
       await pool.data.read(record.slot, record.block, bytes);
     }
-    for (let block = 0; block < record.checksums.length; block += 1) {
-      const checksum = checksumOf(bytes.subarray(block * blockSize, (block + 1) * blockSize));
-      if (checksum !== record.checksums[block]) damaged.add(`${index}:${block}`);
+    assert(bytes.length >= checksums.length * blockSize, 'a frame carries what its records say');
+    for (let block = 0; block < checksums.length; block += 1) {
+      const wrong = firstDamaged(bytes.subarray(block * blockSize, checksums.length * blockSize), checksums, block);
+      if (wrong < 0) break;
+      block += wrong;
+      damaged ??= new Set();
+      damaged.add(`${index}:${block}`);
     }
   }
-  return damaged;
+  return damaged ?? nothingDamaged;
 }
 
-async function applyFrame(pool: PoolParts, found: Found, damaged: ReadonlySet<string>): Promise<void> {
-  const data = dataOf(found);
-  for (const [index, record] of recordsOf(found).entries()) {
+async function applyFrame(
+  pool: PoolParts,
+  found: Found,
+  damaged: ReadonlySet<string>,
+  memory: Uint8Array,
+): Promise<void> {
+  const { records, data } = contentsOf(found, memory);
+  for (const [index, record] of records.entries()) {
     const store = pool.stores.get(record.store);
     // Records of a store that was deleted since are of no use to anybody.
     if (store === undefined) continue;
