@@ -54,6 +54,8 @@ export interface HostFile {
   truncate(sizeBytes: number): void;
   /** An advisory lock on the whole file (open file description); false when another holds it. Ends with `close`. */
   tryLock(exclusive: boolean): boolean;
+  /** A hint that the range will be read (POSIX_FADV_WILLNEED): settles when its reading has begun. The system takes little at once, some 128 KiB. */
+  willNeed(offset: number, length: number): Promise<void>;
   /** Drops the range from the page cache where that is possible: for cold benchmarks and scrubs. */
   dropCache(offset: number, length: number): void;
   close(): void;

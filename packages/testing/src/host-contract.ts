@@ -1,4 +1,4 @@
-import { errorKindOf } from '@ashlar/core';
+import { errorKindOf, isPromise } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import type { ExecutionContext, TestFn } from 'ava';
 import { failsWith, sameBytes } from './expect.ts';
@@ -135,6 +135,20 @@ function dataTests(check: Check): void {
     sameBytes(t, bytes, await readBack(reader, 0, bytes.length), 'after');
     writer.close();
     reader.close();
+  });
+
+  check('what will be needed is soon read at once, and is what it was', async (t, { host, directory }) => {
+    const file = host.open(`${directory}/a`, { create: true });
+    const bytes = pattern(8 * block, 3);
+    await file.write(0, bytes);
+    await file.sync();
+    file.dropCache(0, bytes.length);
+    await file.willNeed(0, bytes.length);
+    const into = new Uint8Array(bytes.length);
+    for (let found = file.read(0, into); isPromise(found); found = file.read(0, into)) await found;
+    sameBytes(t, bytes, into, 'read at once');
+    await file.willNeed(bytes.length * 2, block);
+    file.close();
   });
 
   check('many reads in flight at once each get their own', async (t, { host, directory }) => {

@@ -6,7 +6,7 @@ import { lockDescription } from '../ffi/flock.ts';
 import { IoVector, maximumParts } from '../ffi/iovec.ts';
 import { seekEnd } from '../ffi/lseek.ts';
 import { addressOf, allocateAligned } from '../ffi/memory.ts';
-import { dropPages, startWritebackOnPool } from '../ffi/page-cache.ts';
+import { dropPages, readAheadOnPool, startWritebackOnPool } from '../ffi/page-cache.ts';
 import { readCached, readOnPool, readWaiting } from '../ffi/pread.ts';
 import { writeAt, writeOnPool, writeVector, writeVectorOnPool } from '../ffi/pwrite.ts';
 import type { HostFile } from '../host.ts';
@@ -315,6 +315,12 @@ export class RealFile implements HostFile {
     if (result === -errno.EAGAIN) return false;
     if (result < 0) throw this.#error(-result, 'lock');
     return true;
+  }
+
+  async willNeed(offset: number, length: number): Promise<void> {
+    this.#checkRange('read ahead', offset, length);
+    // A hint: what fails here is told by the read.
+    await this.#descriptor.hold((number) => readAheadOnPool(number, offset, length));
   }
 
   dropCache(offset: number, length: number): void {

@@ -12,6 +12,8 @@ import {
   andThen,
   AshlarError,
   isPromise,
+  KiB,
+  MiB,
   type BlockCapabilities,
   type BlockDevice,
   type BlockSizes,
@@ -26,6 +28,9 @@ export type FileDeviceOptions = {
 };
 
 const sectorBytes = 512;
+/** As much as a system takes at once, and as much as one request brings: the store does the same. */
+const aheadBytes = 128 * KiB;
+const mostAhead = 64 * MiB;
 
 function sizesOf(file: HostFile): BlockSizes {
   return {
@@ -45,7 +50,7 @@ function capabilitiesOf(file: HostFile): BlockCapabilities {
     zero: 'native',
     fastZero: file.isDevice ? 'none' : 'native',
     extents: file.isDevice ? 'none' : 'native',
-    prefetch: 'none',
+    prefetch: 'native',
     compareAndWrite: 'none',
     copyFrom: 'none',
     resize: file.isDevice ? 'none' : 'native',
@@ -125,8 +130,16 @@ class FileDevice implements BlockDevice {
     return length === 0 ? [] : this.#file.extents(offset, length, limit);
   }
 
-  prefetch(): void {
-    throw unsupportedError('prefetch');
+  prefetch(offset: number, length: number): Settled<void> {
+    this.#check('prefetch', offset, length);
+    if (length === 0) return;
+    return this.#inFlight.track(this.#readAhead(offset, Math.min(length, mostAhead)));
+  }
+
+  async #readAhead(offset: number, length: number): Promise<void> {
+    for (let at = 0; at < length; at += aheadBytes) {
+      await this.#file.willNeed(offset + at, Math.min(aheadBytes, length - at));
+    }
   }
 
   compareAndWrite(): void {

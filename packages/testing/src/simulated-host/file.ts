@@ -120,6 +120,10 @@ export class SimulatedFile implements HostFile {
     return true;
   }
 
+  async willNeed(offset: number, length: number): Promise<void> {
+    this.#check('willNeed', offset, length);
+  }
+
   dropCache(offset: number, length: number): void {
     this.#check('dropCache', offset, length);
   }
