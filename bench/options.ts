@@ -23,11 +23,19 @@ export const rowNames: readonly string[] = [
 export const usage = `npm run bench -- nbd [options]
   --quick        everything small and short: shows that it works
   --only ROWS    names or beginnings of names, separated by commas: warm, memory/randread, steady
-  --pairs N      rounds (5, or 1 with --quick); rows without a floor have 3 at the most
+  --pairs N      rounds (5, or 1 with --quick)
+  --others N     the same of the table's rows without a floor (3, or as many as the others have)
   --out DIR      where the table, the JSON and the plot go (bench/results)
   --dir DIR      where the servers keep their files (the system's temporary directory)
   --list         prints the names of the rows
 `;
+
+function rounds(option: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const count = Number(value);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new Error(`${option} is a number from 1`);
+}
 
 /** Throws a sentence for what cannot be understood. */
 export function parseOptions(words: readonly string[]): Options {
@@ -38,6 +46,7 @@ export function parseOptions(words: readonly string[]): Options {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       pairs: { type: 'string' },
+      others: { type: 'string' },
       out: { type: 'string', default: 'bench/results' },
       dir: { type: 'string' },
       list: { type: 'boolean', default: false },
@@ -47,10 +56,10 @@ export function parseOptions(words: readonly string[]): Options {
   const only = values.only.split(',').filter((name) => name !== '');
   const unknown = only.find((name) => !rowNames.some((row) => row.startsWith(name)));
   if (unknown !== undefined) throw new Error(`no row is called ${unknown}: --list prints them`);
-  const pairs = values.pairs === undefined ? undefined : Number(values.pairs);
-  if (pairs !== undefined && !(Number.isInteger(pairs) && pairs > 0)) throw new Error('--pairs is a number from 1');
+  const pairs = rounds('--pairs', values.pairs);
+  const others = rounds('--others', values.others);
   return {
-    scale: values.quick ? quickScale(pairs) : fullScale(pairs),
+    scale: values.quick ? quickScale(pairs) : fullScale(pairs, others),
     only,
     out: values.out,
     directory: values.dir,

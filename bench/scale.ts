@@ -17,11 +17,11 @@ export type Scale = {
   readonly starts: number;
 };
 
-export function fullScale(pairs = 5): Scale {
+export function fullScale(pairs = 5, others = 3): Scale {
   return {
     quick: false,
     pairs,
-    otherPairs: Math.min(pairs, 3),
+    otherPairs: Math.min(pairs, others),
     seconds: 2,
     diskBytes: 2 * GiB,
     steady: { sizeBytes: 8 * GiB, journalBytes: GiB, seconds: 30 },

@@ -23,7 +23,7 @@ async function runAll(): Promise<Step[]> {
   const words = process.argv.slice(2);
   for (const folder of wanted(testFolders(), words)) steps.push(await tests(folder, options));
   if (long && wanted(['benchmark'], words).length > 0) {
-    steps.push(await check('benchmark', ['node', 'bench/main.ts', 'nbd', '--out', figuresFolder]));
+    steps.push(await check('benchmark', ['node', 'bench/main.ts', 'nbd', '--others', '1', '--out', figuresFolder]));
   }
   return steps;
 }

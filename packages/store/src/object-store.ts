@@ -12,6 +12,7 @@ import {
 } from '@ashlar/core';
 import { BlockLocks } from './block-locks.ts';
 import type { Checkpointer } from './checkpointer.ts';
+import { clearObject, resizeObject } from './clear.ts';
 import { extentsOf } from './extents.ts';
 import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
@@ -24,7 +25,7 @@ import { scanMerged } from './records/scan.ts';
 import { blocksInUse } from './space.ts';
 import { blockSize } from './checksum.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
-import { admitted, checkRange, clearObject, debtOf, nextSequence, resizeObject, writeObject } from './write.ts';
+import { admitted, checkRange, debtOf, nextSequence, writeObject } from './write.ts';
 
 /** Bytes of zeros that `full` writes at once. */
 const fillBytes = 1024 * 1024;

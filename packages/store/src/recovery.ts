@@ -2,6 +2,7 @@ import { assert, MiB, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, firstDamaged } from './checksum.ts';
 import type { BrokenRule } from './broken-rule.ts';
+import { applyClear } from './clear.ts';
 import { Damage } from './damage.ts';
 import type { DataFiles } from './data-files.ts';
 import { maxFrameBytes, type JournalRecord } from './format/journal-frame.ts';
@@ -14,7 +15,6 @@ import { corrupt, firstArena } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { emptyTree } from './page-tree.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
-import { applyClear } from './write.ts';
 
 /** What a journal held behind the last checkpoint. */
 export type Recovered = {

@@ -3,7 +3,7 @@ import { blockSize, checksumBlocks } from './checksum.ts';
 import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
-import { firstArena, hole, nothing, reserved } from './overlay.ts';
+import { firstArena, hole, nothing } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
@@ -15,9 +15,6 @@ const largeBytes = 64 * KiB;
 export function debtOf(length: number): number {
   return length < largeBytes ? length : 0;
 }
-
-/** Chunks that one record clears: bounds the work of one turn. */
-const chunksAtOnce = 1024;
 
 export type Target = { readonly pool: PoolParts; readonly store: StoreState; readonly object: ObjectState };
 
@@ -46,7 +43,7 @@ function writeNow(target: Target, offset: number, from: Uint8Array): Settled<voi
 }
 
 /** Reads the blocks at the ends, merges, and writes whole blocks: the journal knows no others. */
-async function writeMerged(target: Target, offset: number, from: Uint8Array): Promise<void> {
+export async function writeMerged(target: Target, offset: number, from: Uint8Array): Promise<void> {
   const { pool, object } = target;
   const first = floorBlock(offset);
   const merged = new Uint8Array(floorBlock(offset + from.length + blockSize - 1) - first);
@@ -217,7 +214,7 @@ export function nextSequence(store: StoreState): number {
 }
 
 /** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. Gives the bytes. */
-function promiseRoom(target: Target, offset: number, length: number): Settled<number> {
+export function promiseRoom(target: Target, offset: number, length: number): Settled<number> {
   const { room, broken } = target.pool;
   if (broken === 'room-not-counted') return 0;
   if (!room.isTight(length)) {
@@ -260,157 +257,7 @@ async function countNew(target: Target, offset: number, length: number): Promise
   return blocks * blockSize;
 }
 
-/**
- * Makes a range read as zeros: whole blocks by a record, the ends by writing. `keep`: room for it stays, or is made,
- * reserved.
- */
-export async function clearObject(
-  target: Target,
-  offset: number,
-  length: number,
-  keep: boolean,
-  durable: boolean,
-): Promise<void> {
-  const { pool, object } = target;
-  const end = offset + length;
-  await object.locks.run(floorBlock(offset), floorBlock(end + blockSize - 1), async () => {
-    const first = floorBlock(offset + blockSize - 1);
-    // The object's last block is whole where the range goes to the object's end.
-    const last = end === object.journaledSize ? floorBlock(end + blockSize - 1) : floorBlock(end);
-    if (first >= last) {
-      if (length > 0) await clearPart(target, offset, Math.min(length, first - offset), keep);
-      if (end > first) await clearPart(target, first, end - first, keep);
-      return;
-    }
-    if (offset < first) await clearPart(target, offset, first - offset, keep);
-    await clearBlocks(target, first, last, keep);
-    if (last < end) await clearPart(target, last, end - last, keep);
-  });
-  if (durable) await pool.group.sync();
-}
-
-/** Zeros over a part of one block; nothing where it reads as zeros already and no room need be kept. */
-async function clearPart(target: Target, offset: number, length: number, keep: boolean): Promise<void> {
-  if (keep || !(await target.object.tree.stable(() => readsAsZeros(target, offset)))) {
-    await writeMerged(target, offset, new Uint8Array(length));
-  }
-}
-
-function readsAsZeros({ pool, object }: Target, offset: number): Settled<boolean> {
-  const chunk = Math.floor(offset / pool.chunkSizeBytes);
-  const block = Math.floor((offset % pool.chunkSizeBytes) / blockSize);
-  return andThen(object.tree.leaf(Math.floor(chunk / entriesEach)), (leaf) => {
-    const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
-    if (code !== nothing) return code === hole || code === reserved;
-    return leaf === undefined || slotOf(leaf.view, chunk % entriesEach, block) < 0;
-  });
-}
-
-async function clearBlocks(target: Target, from: number, to: number, keep: boolean): Promise<void> {
-  const { pool, object } = target;
-  const step = chunksAtOnce * pool.chunkSizeBytes;
-  for (let at = from; at < to;) {
-    const end = Math.min(to, at - (at % step) + step);
-    const promised = keep ? await promiseRoom(target, at, end - at) : 0;
-    let chunks: ReadonlySet<number>;
-    try {
-      chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep));
-      if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
-    } finally {
-      pool.room.recorded(promised);
-    }
-    if (chunks.size > 0 || object.tree.root.ref === undefined) at = end;
-    else at = await object.tree.stable(() => nextMapped(target, end));
-  }
-}
-
-/** Where the next chunk may be that has anything, at or behind `at`: a trim of a tebibyte does not look at each chunk. */
-async function nextMapped(target: Target, at: number): Promise<number> {
-  const { pool, object } = target;
-  const leafBytes = pool.chunkSizeBytes * entriesEach;
-  const next = await object.tree.nextLeaf(Math.floor(at / leafBytes));
-  const mapped = next < 0 ? Number.MAX_SAFE_INTEGER : Math.max(at, next * leafBytes);
-  if (mapped <= at || object.overlay.isEmpty) return mapped;
-  let least = mapped;
-  for (const layer of [object.overlay.active, object.overlay.frozen]) {
-    for (const chunk of layer?.keys() ?? []) {
-      const place = (chunk + 1) * pool.chunkSizeBytes;
-      if (place > at) least = Math.min(least, Math.max(at, chunk * pool.chunkSizeBytes));
-    }
-  }
-  return least;
-}
-
-/** The chunks of the range that have anything to clear; all of them where room must be kept. */
-async function chunksToClear(target: Target, from: number, to: number, keep: boolean): Promise<Set<number>> {
-  const { pool, object } = target;
-  const chunks = new Set<number>();
-  const last = Math.floor((to - 1) / pool.chunkSizeBytes);
-  for (let chunk = Math.floor(from / pool.chunkSizeBytes); chunk <= last; chunk += 1) {
-    const there = keep || (await object.tree.leaf(Math.floor(chunk / entriesEach))) !== undefined;
-    if (there) chunks.add(chunk);
-  }
-  for (const layer of [object.overlay.active, object.overlay.frozen]) {
-    for (const chunk of layer?.keys() ?? []) {
-      if (chunk >= Math.floor(from / pool.chunkSizeBytes) && chunk <= last) chunks.add(chunk);
-    }
-  }
-  return chunks;
-}
-
-function recordClear(
-  target: Target,
-  from: number,
-  to: number,
-  keep: boolean,
-  chunks: ReadonlySet<number>,
-): Promise<void> {
-  const { pool, store, object } = target;
-  const builder = pool.group.record(32, 0);
-  applyClear(target, from, to, keep, chunks, (block) => pool.group.retire(block));
-  builder.clear({ store: store.id, sequence: nextSequence(store) }, object.id, from, to - from, keep);
-  return pool.group.added();
-}
-
-/** Sets the overlay's codes for a range of whole blocks; recovery does the same. */
-export function applyClear(
-  target: Pick<Target, 'pool' | 'object'>,
-  from: number,
-  to: number,
-  keep: boolean,
-  chunks: ReadonlySet<number>,
-  retire: (block: number) => void,
-): void {
-  const { pool, object } = target;
-  for (const chunk of chunks) {
-    const base = chunk * pool.chunkSizeBytes;
-    const first = Math.max(0, from - base) / blockSize;
-    const last = Math.min(pool.chunkSizeBytes, to - base) / blockSize;
-    const overlay = object.overlay.chunk(chunk);
-    for (let block = first; block < last; block += 1) {
-      const hidden = object.overlay.set(overlay, block, keep ? reserved : hole);
-      if (hidden >= 0) retire(hidden);
-    }
-  }
-}
-
-/** Changes the size: what is cut off reads as zeros when the object grows again (rule 8). */
-export async function resizeObject(target: Target, sizeBytes: number): Promise<void> {
-  const { pool, store, object } = target;
-  const before = object.sizeBytes;
-  if (sizeBytes < before) {
-    object.sizeBytes = sizeBytes;
-    await clearObject(target, sizeBytes, before - sizeBytes, false, false);
-  }
-  const builder = pool.group.record(16, 0);
-  builder.truncate({ store: store.id, sequence: nextSequence(store) }, object.id, sizeBytes);
-  object.sizeBytes = sizeBytes;
-  object.journaledSize = sizeBytes;
-  await pool.group.added();
-  await pool.group.sync();
-}
-
-function floorBlock(offset: number): number {
+export function floorBlock(offset: number): number {
   return offset - (offset % blockSize);
 }
 
