@@ -1,4 +1,4 @@
-import { mkdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accepting, run, start, startDaemon, type Program } from './process.ts';
@@ -56,6 +56,8 @@ function foreground(
     tool,
     async start(place) {
       await mkdir(place.directory, { recursive: true });
+      // One that was stopped may have left it.
+      await rm(socketOf(place.directory), { force: true });
       const program = start(tool, await options(socketOf(place.directory), place));
       return listening(program, place.directory);
     },
@@ -102,6 +104,7 @@ const nbdServer: Server = {
   async start(place) {
     const { directory } = place;
     await mkdir(directory, { recursive: true });
+    await rm(socketOf(directory), { force: true });
     const configuration = join(directory, 'config');
     const pidFile = join(directory, 'pid');
     const generic = `[generic]\nunixsock=${socketOf(directory)}\nallowlist=true\nmax_threads=16\n`;
