@@ -10,7 +10,6 @@ import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Journal, type JournalPosition } from './journal.ts';
 import { historyOf, historyUntil, type JournalSpan } from './journal-history.ts';
-import { Locality } from './locality.ts';
 import { newObject } from './object-store.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
@@ -138,7 +137,6 @@ async function assemble(
     arena,
     cache: new BlockCache(host, settings.cacheBytes, blocksEach),
     scratch,
-    locality: new Locality(),
     zeros: host.alignedBuffer(blockSize),
     slotWrites: new SlotWrites(),
     trickleBytes,

@@ -10,7 +10,7 @@ import type { ObjectState, PoolParts } from './state.ts';
 /** A read of so many blocks at least comes straight from the disk unless all of it is cached: one transfer, and no copy. */
 const longBlocks = 16;
 
-/** A short read that the cache does not have and that follows another one brings the blocks around it along, in a window of so many, while there is room. */
+/** A short read that the cache does not have brings the blocks around it along, in a window of so many, while there is room. */
 const windowBlocks = 16;
 
 /** What one call reads of one chunk, and where it goes. */
@@ -197,20 +197,12 @@ function readRun(part: Part, run: Run, leaf: Page | undefined): Settled<void> {
     if (run.blocks >= longBlocks) stop = end;
     else while (stop < end && !cache.has(first + stop)) stop += 1;
     const missing = { ...run, block, blocks: stop - block };
-    const goesAlone = run.ref !== undefined || missing.blocks >= longBlocks || !cache.hasRoom;
-    const result =
-      leaf === undefined || goesAlone || !isNear(part, block)
-        ? readMissing(part, missing)
-        : readWindow(part, missing, leaf);
+    const alone = leaf === undefined || run.ref !== undefined || missing.blocks >= longBlocks || !cache.hasRoom;
+    const result = alone ? readMissing(part, missing) : readWindow(part, missing, leaf);
     if (isPromise(result)) (waiting ??= []).push(result);
     block = stop;
   }
   return waiting === undefined ? undefined : allDone(waiting);
-}
-
-/** Whether somebody reads the object from its front to its back here, as it seems: then it comes by the blocks around. */
-function isNear({ pool, chunk }: Part, block: number): boolean {
-  return pool.locality.isNear(Math.floor((chunk * pool.blocksEach + block) / windowBlocks));
 }
 
 /** Copies what is wanted of a block, if it is cached. */
@@ -278,16 +270,11 @@ function isStillThere({ object, chunk }: Part, { ref }: Run, block: number): boo
 /** Reads a short run with the blocks around it that lie in the same slot, and keeps those that verify. */
 function readWindow(part: Part, run: Run, leaf: Page): Settled<void> {
   const { pool } = part;
-  const behind = run.block + run.blocks;
-  let block = run.block - (run.block % windowBlocks);
-  let end = Math.min(Math.ceil(behind / windowBlocks) * windowBlocks, pool.blocksEach);
-  const place = run.slot * pool.blocksEach;
-  while (block < run.block && pool.cache.has(place + block)) block += 1;
-  while (end > behind && pool.cache.has(place + end - 1)) end -= 1;
-  const window = { ...run, block, blocks: end - block };
-  return pool.scratch.use(window.blocks * blockSize, (lent) => {
-    const memory = lent.subarray(0, window.blocks * blockSize);
-    return andThen(pool.data.read(run.slot, block, memory), (count) => {
+  const block = run.block - (run.block % windowBlocks);
+  const end = Math.ceil((run.block + run.blocks) / windowBlocks) * windowBlocks;
+  const window = { ...run, block, blocks: Math.min(end, pool.blocksEach) - block };
+  return pool.scratch.use(window.blocks * blockSize, (memory) =>
+    andThen(pool.data.read(run.slot, block, memory), (count) => {
       const skip = (run.block - block) * blockSize;
       const own = memory.subarray(skip, skip + run.blocks * blockSize);
       return andThen(verified(part, run, own, Math.max(0, count - skip)), () => {
@@ -295,8 +282,8 @@ function readWindow(part: Part, run: Run, leaf: Page): Settled<void> {
         for (let index = 0; index < run.blocks; index += 1) copyOwn(part, run.block + index, own, index);
         return andThen(checksumsOf(pool, window), ({ words, at }) => keepAround(part, window, leaf, memory, words, at));
       });
-    });
-  });
+    }),
+  );
 }
 
 /** Copies what is wanted of a block that was read. */

@@ -7,7 +7,6 @@ import type { BrokenRule } from './broken-rule.ts';
 import type { DataFiles } from './data-files.ts';
 import type { SlotWrites } from './fresh-slot.ts';
 import type { GroupCommit } from './group-commit.ts';
-import type { Locality } from './locality.ts';
 import type { OverlayChunks } from './overlay-chunks.ts';
 import type { Overlay } from './overlay.ts';
 import type { PageFile } from './page-file.ts';
@@ -54,8 +53,6 @@ export type PoolParts = {
   readonly arena: BlockArena;
   readonly cache: BlockCache;
   readonly scratch: Scratch;
-  /** Of all objects: two that are read alike are seldom taken for one. */
-  readonly locality: Locality;
   /** A block of zeros that any file may be written from. */
   readonly zeros: Uint8Array;
   readonly slots: SlotBitmap;
