@@ -2,7 +2,6 @@ import { andThen, type Settled } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { hole, nothing, reserved } from './overlay.ts';
-import type { ObjectState } from './state.ts';
 import { floorBlock, nextSequence, promiseRoom, writeMerged, type Target } from './write.ts';
 
 /** Chunks that one record clears: bounds the work of one turn. */
@@ -56,10 +55,9 @@ function readsAsZeros({ pool, object }: Target, offset: number): Settled<boolean
 
 async function clearBlocks(target: Target, from: number, to: number, keep: boolean): Promise<void> {
   const { pool, object } = target;
-  const { chunkSizeBytes } = pool;
-  const step = chunksAtOnce * chunkSizeBytes;
+  const step = chunksAtOnce * pool.chunkSizeBytes;
   // Nobody else writes to the range meanwhile: what the overlay loses on the way is in the map then, and what it has is here.
-  const journaled = journaledChunks(object, Math.floor(from / chunkSizeBytes), Math.floor((to - 1) / chunkSizeBytes));
+  const journaled = journaledChunks(target, from, to);
   for (let at = from; at < to;) {
     const end = Math.min(to, at - (at % step) + step);
     const promised = keep ? await promiseRoom(target, at, end - at) : 0;
@@ -73,8 +71,13 @@ async function clearBlocks(target: Target, from: number, to: number, keep: boole
   }
 }
 
-/** The chunks [first, last] that the overlay has anything of, in order. */
-function journaledChunks({ overlay }: ObjectState, first: number, last: number): Float64Array {
+/** Whose range is cleared. */
+type Cleared = Pick<Target, 'pool' | 'object'>;
+
+/** The chunks of the range that the overlay has anything of, in order. */
+export function journaledChunks({ pool, object: { overlay } }: Cleared, from: number, to: number): Float64Array {
+  const first = Math.floor(from / pool.chunkSizeBytes);
+  const last = Math.floor((to - 1) / pool.chunkSizeBytes);
   const found = new Set<number>();
   for (const layer of [overlay.active, overlay.frozen]) {
     if (layer === undefined) continue;
@@ -107,9 +110,9 @@ async function nextToClear({ pool, object }: Target, at: number, journaled: Floa
   return Math.max(at, Math.min(mapped, next));
 }
 
-/** The chunks of the range that have anything to clear; all of them where room must be kept. */
-async function chunksToClear(
-  { pool, object }: Target,
+/** The chunks of the range that have anything to clear; all of them where room must be kept. `journaled`: those of the overlay, some others perhaps. */
+export async function chunksToClear(
+  { pool, object }: Cleared,
   from: number,
   to: number,
   keep: boolean,
@@ -146,7 +149,7 @@ function recordClear(
 
 /** Sets the overlay's codes for a range of whole blocks; recovery does the same. */
 export function applyClear(
-  target: Pick<Target, 'pool' | 'object'>,
+  target: Cleared,
   from: number,
   to: number,
   keep: boolean,

@@ -2,11 +2,10 @@ import { assert, MiB, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, firstDamaged } from './checksum.ts';
 import type { BrokenRule } from './broken-rule.ts';
-import { applyClear } from './clear.ts';
+import { applyClear, chunksToClear, journaledChunks } from './clear.ts';
 import { Damage } from './damage.ts';
 import type { DataFiles } from './data-files.ts';
 import { maxFrameBytes, type JournalRecord } from './format/journal-frame.ts';
-import { entriesEach } from './format/map-leaf.ts';
 import type { Kept } from './journal.ts';
 import { firstOf, type JournalSpan } from './journal-history.ts';
 import { contentsOf, dataOf, headerOf, JournalScan, segmentOf, type Found } from './journal-scan.ts';
@@ -273,9 +272,11 @@ async function applyRecord(
       applySlots(pool, object, record, isDamaged);
       return;
     case 'clear': {
-      const chunks = await everyChunk(pool, object, record.offset, record.offset + record.length, record.keep);
-      const end = record.offset + record.length;
-      applyClear({ pool, object }, record.offset, end, record.keep, chunks, (block) => pool.arena.release(block));
+      const { offset, keep } = record;
+      const end = offset + record.length;
+      const target = { pool, object };
+      const chunks = await chunksToClear(target, offset, end, keep, journaledChunks(target, offset, end));
+      applyClear(target, offset, end, keep, chunks, (block) => pool.arena.release(block));
       return;
     }
     case 'truncate':
@@ -340,23 +341,6 @@ function applySlots(
     const hidden = object.overlay.set(overlay, record.block + at, damaged ? corrupt : -1 - index);
     if (hidden >= 0) pool.arena.release(hidden);
   }
-}
-
-/** As the operation itself chose them: chunks that have anything, or all where room is kept. */
-async function everyChunk(
-  pool: PoolParts,
-  object: ObjectState,
-  from: number,
-  to: number,
-  keep: boolean,
-): Promise<Set<number>> {
-  const chunks = new Set<number>();
-  const last = Math.floor((to - 1) / pool.chunkSizeBytes);
-  for (let chunk = Math.floor(from / pool.chunkSizeBytes); chunk <= last; chunk += 1) {
-    const there = keep || object.overlay.active.has(chunk);
-    if (there || (await object.tree.leaf(Math.floor(chunk / entriesEach))) !== undefined) chunks.add(chunk);
-  }
-  return chunks;
 }
 
 /** A store in memory with nothing in it. */
