@@ -76,7 +76,7 @@ export class Checkpointer {
       throw new AshlarError(pool.state === 'failed' ? 'io' : 'read-only', pool.reason ?? 'the pool takes no writes');
     }
     const share = this.#share();
-    if (share < beginShare && this.#freshShare() < 1) {
+    if (share < beginShare && !this.#hasMuchFresh()) {
       this.#timer ??= pool.host.scheduler.after(latestMs, () => this.#tick());
       return undefined;
     }
@@ -137,11 +137,20 @@ export class Checkpointer {
     return Math.max(this.debtBytes / this.#overlayBytes, journal * 1.5);
   }
 
-  /** What large writes have written since the last checkpoint, as a share of what one begins at. */
+  /** Bytes of the slots that large writes took since the last checkpoint. */
+  get #freshBytes(): number {
+    return this.#pool.freshSlots * this.#pool.chunkSizeBytes;
+  }
+
+  /** Whether a checkpoint is due for them. Each write asks: as a rule there are too few to look at the room for. */
+  #hasMuchFresh(): boolean {
+    return this.#freshBytes >= leastFreshBytes && this.#freshShare() >= 1;
+  }
+
+  /** The same as a share of what one begins at. */
   #freshShare(): number {
-    const { freshSlots, chunkSizeBytes, room } = this.#pool;
-    const bound = Math.min(mostFreshBytes, room.freeBytes * freshShare);
-    return (freshSlots * chunkSizeBytes) / Math.max(leastFreshBytes, bound);
+    const bound = Math.min(mostFreshBytes, this.#pool.room.freeBytes * freshShare);
+    return this.#freshBytes / Math.max(leastFreshBytes, bound);
   }
 
   /**
