@@ -24,7 +24,7 @@ export const usage = `npm run bench -- nbd [options]
   --quick        everything small and short: shows that it works
   --only ROWS    names or beginnings of names, separated by commas: warm, memory/randread, steady
   --pairs N      rounds (5, or 1 with --quick)
-  --others N     the same of the table's rows without a floor (3, or as many as the others have)
+  --others N     the same of the table's rows without a floor (3, at most as many as --pairs)
   --out DIR      where the table, the JSON and the plot go (bench/results)
   --dir DIR      where the servers keep their files (the system's temporary directory)
   --list         prints the names of the rows
@@ -59,7 +59,7 @@ export function parseOptions(words: readonly string[]): Options {
   const pairs = rounds('--pairs', values.pairs);
   const others = rounds('--others', values.others);
   return {
-    scale: values.quick ? quickScale(pairs) : fullScale(pairs, others),
+    scale: values.quick ? quickScale(pairs, others) : fullScale(pairs, others),
     only,
     out: values.out,
     directory: values.dir,

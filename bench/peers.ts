@@ -30,6 +30,12 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** Makes a server's directory, without the socket that one before it may have left. */
+async function prepare(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await rm(socketOf(directory), { force: true });
+}
+
 async function sparseFile({ directory, sizeBytes }: Place): Promise<string> {
   const path = join(directory, 'disk.raw');
   if (!(await exists(path))) {
@@ -55,9 +61,7 @@ function foreground(
     name,
     tool,
     async start(place) {
-      await mkdir(place.directory, { recursive: true });
-      // One that was stopped may have left it.
-      await rm(socketOf(place.directory), { force: true });
+      await prepare(place.directory);
       const program = start(tool, await options(socketOf(place.directory), place));
       return listening(program, place.directory);
     },
@@ -103,8 +107,7 @@ const nbdServer: Server = {
   tool: 'nbd-server',
   async start(place) {
     const { directory } = place;
-    await mkdir(directory, { recursive: true });
-    await rm(socketOf(directory), { force: true });
+    await prepare(directory);
     const configuration = join(directory, 'config');
     const pidFile = join(directory, 'pid');
     const generic = `[generic]\nunixsock=${socketOf(directory)}\nallowlist=true\nmax_threads=16\n`;
