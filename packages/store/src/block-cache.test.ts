@@ -29,6 +29,22 @@ test('a part of a block is copied to its place', async (t) => {
   t.deepEqual([...into], [0, 2, 3, 0]);
 });
 
+test('memory for what a long read brings is asked for at once, and not a piece behind the other', async (t) => {
+  const asked: (() => void)[] = [];
+  const slow = {
+    populatedBuffer: (length: number) =>
+      new Promise<Uint8Array>((resolve) => asked.push(() => resolve(new Uint8Array(length)))),
+  };
+  const cache = new BlockCache(slow, 20 * MiB, 64);
+  cache.insert(0, block(0), 0);
+  t.is(asked.length, 5, 'as many pieces of 4 MiB as it may have');
+  for (const give of asked) give();
+  await cache.growth();
+  for (let place = 0; place < 5 * 1024; place += 1) cache.insert(place, block(place % 251), 0);
+  t.is(read(cache, 0), 0);
+  t.is(read(cache, 5 * 1024 - 1), (5 * 1024 - 1) % 251);
+});
+
 test('what is kept anew of a place takes the place of what was', async (t) => {
   const cache = await cacheOf(4 * MiB);
   cache.insert(5, block(1), 0);

@@ -4,8 +4,8 @@ import { blockSize } from './checksum.ts';
 
 const mostRegionBytes = 4 * MiB;
 const absent = -1;
-/** Regions that are made before they are needed. */
-const regionsAhead = 4;
+/** Regions that are made before they are needed, all at once: each waits for its turn behind the reads that are under way. */
+const regionsAhead = 8;
 /** What a frame takes in the tables. */
 const tableBytes = 8 + 1 + 2 * 4;
 
@@ -31,7 +31,8 @@ export class BlockCache {
   #frames = 0;
   #used = 0;
   #hand = 0;
-  #growing: Promise<void> | undefined;
+  /** Memory that is on its way. */
+  readonly #growing = new Set<Promise<void>>();
 
   /** The tables have their full size at once: the system gives memory for what is touched of them, and nothing ever grows. */
   constructor(host: Pick<Host, 'populatedBuffer'>, limitBytes: number, blocksEach: number) {
@@ -59,7 +60,7 @@ export class BlockCache {
   async growth(): Promise<void> {
     if (this.#free.length > 0) return;
     this.#grow();
-    await this.#growing;
+    await Promise.race(this.#growing);
   }
 
   /** Another block needs nobody's place. */
@@ -86,7 +87,7 @@ export class BlockCache {
    * kept while the memory for it is still to come.
    */
   insert(place: number, from: Uint8Array, at: number): void {
-    if (this.#free.length < this.#framesEach * regionsAhead) this.#grow();
+    if (this.#frames < this.#mostFrames) this.#grow();
     this.#put(place, from, at);
   }
 
@@ -148,20 +149,36 @@ export class BlockCache {
 
   /** Has memory made for more frames, before they are needed. */
   #grow(): void {
-    if (this.#growing !== undefined || this.#frames >= this.#mostFrames) return;
-    const add = (memory: Uint8Array): void => {
-      this.#growing = undefined;
-      const first = this.#frames;
-      this.#regions.push(memory);
-      this.#frames += this.#framesEach;
-      for (let frame = this.#frames - 1; frame >= first; frame -= 1) this.#free.push(frame);
-      if (this.#free.length < this.#framesEach * regionsAhead) this.#grow();
-    };
-    const failed = (): void => {
-      // A machine without memory has a smaller cache for now.
-      this.#growing = undefined;
-    };
-    this.#growing = this.#host.populatedBuffer(this.#framesEach * blockSize).then(add, failed);
+    while (this.#ahead < regionsAhead && this.#frames + this.#coming < this.#mostFrames) {
+      const growing = this.#host.populatedBuffer(this.#framesEach * blockSize).then(
+        (memory) => {
+          this.#growing.delete(growing);
+          this.#addRegion(memory);
+        },
+        () => {
+          // A machine without memory has a smaller cache for now.
+          this.#growing.delete(growing);
+        },
+      );
+      this.#growing.add(growing);
+    }
+  }
+
+  /** Frames that there will be memory for. */
+  get #coming(): number {
+    return this.#growing.size * this.#framesEach;
+  }
+
+  /** Regions that nothing is in yet, those on their way among them. */
+  get #ahead(): number {
+    return this.#growing.size + this.#free.length / this.#framesEach;
+  }
+
+  #addRegion(memory: Uint8Array): void {
+    const first = this.#frames;
+    this.#regions.push(memory);
+    this.#frames += this.#framesEach;
+    for (let frame = this.#frames - 1; frame >= first; frame -= 1) this.#free.push(frame);
   }
 
   #find(place: number): number {
