@@ -2,8 +2,8 @@
 export type Figure = {
   readonly name: string;
   readonly value: number;
-  /** `x` for a ratio to a peer, where more is better; of the others less is better. */
-  readonly unit: 'x' | 's' | 'MiB' | 'times';
+  /** `x` for a ratio to a peer; of it and of a rate more is better, of the others less. */
+  readonly unit: 'x' | 'a minute' | 's' | 'MiB' | 'times';
   readonly floor: number;
   readonly aim: number;
   /** What it was measured on, where that differs from what the table asks. */
@@ -13,7 +13,8 @@ export type Figure = {
 export type Verdict = 'below' | 'pass' | 'pass, aim reached';
 
 export function verdict({ value, unit, floor, aim }: Figure): Verdict {
-  const reaches = (wanted: number): boolean => (unit === 'x' ? value >= wanted : value <= wanted);
+  const reaches = (wanted: number): boolean =>
+    unit === 'x' || unit === 'a minute' ? value >= wanted : value <= wanted;
   if (!reaches(floor)) return 'below';
   return reaches(aim) ? 'pass, aim reached' : 'pass';
 }

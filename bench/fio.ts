@@ -12,6 +12,8 @@ export type Load = {
   readonly flushEvery: number;
   /** Sequential loads leave out so many bytes after each request. */
   readonly gapBytes?: number;
+  /** Of a load over a size: how many bytes in all, where not as many as that has. */
+  readonly ioBytes?: number;
 };
 
 /** How long fio does it: for a time, or once over a range. */
@@ -39,8 +41,8 @@ type FioOutput = {
 };
 
 /** With gaps fio would begin again at the start until it had written the whole size. */
-function onceOver(sizeBytes: number, { blockBytes, gapBytes = 0 }: Load): string[] {
-  return [`--size=${sizeBytes}`, `--io_size=${(sizeBytes / (blockBytes + gapBytes)) * blockBytes}`];
+function onceOver(sizeBytes: number, { blockBytes, gapBytes = 0, ioBytes }: Load): string[] {
+  return [`--size=${sizeBytes}`, `--io_size=${ioBytes ?? (sizeBytes / (blockBytes + gapBytes)) * blockBytes}`];
 }
 
 /** The options of fio's nbd engine for a load. 70 of 100 requests of `randrw` are reads. */

@@ -8,6 +8,8 @@ import { isWanted, parseOptions, rowNames, usage, type Options } from './options
 import { plot } from './plot.ts';
 import { json, markdown, ratioFigures, type Measured } from './report.ts';
 import { ratioTargets, rows, volumeKinds, type VolumeKind } from './rows.ts';
+import { measureSimulator } from './simulator.ts';
+import { mappedFigures, measureMapped, measurePast, pastFigures } from './snapshots.ts';
 import { measureStart, startFigure } from './start-time.ts';
 import { measureSteady, steadyFigures } from './steady.ts';
 import { measureRows, type RowResult } from './table-rows.ts';
@@ -62,6 +64,9 @@ async function specialFigures(options: Options, disk: string, cleanup: Cleanup):
   await part('steady', async (place) => steadyFigures(await measureSteady(place, scale, cleanup, say), scale));
   await part('footprint', async (place) => [footprintFigure(await measureFootprint(place, scale, cleanup), scale)]);
   await part('start', async (place) => [startFigure(await measureStart(place, scale, cleanup, say))]);
+  await part('snapshots', async (place) => pastFigures(await measurePast(place, scale, cleanup, say), scale));
+  await part('mapped', async (place) => mappedFigures(await measureMapped(place, scale, cleanup, say)));
+  await part('simulator', async () => [await measureSimulator(scale)]);
   return figures;
 }
 

@@ -102,6 +102,13 @@ const qemuNbdQcow2 = foreground('qemu-nbd qcow2', 'qemu-nbd', async (socket, { d
   return qemuNbd(socket, 'qcow2', path);
 });
 
+/** A qcow2 file with whatever is behind it; `name` keeps the sockets of several apart. */
+export async function qemuNbdChain(directory: string, path: string, name: string): Promise<Running> {
+  const place = join(directory, name);
+  await prepare(place);
+  return listening(start('qemu-nbd', qemuNbd(socketOf(place), 'qcow2', path)), place);
+}
+
 const nbdServer: Server = {
   name: 'nbd-server',
   tool: 'nbd-server',

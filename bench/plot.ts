@@ -14,7 +14,8 @@ const colours: Readonly<Record<Verdict, string>> = {
 };
 
 /** How good a value is as a ratio, more being better: of what should be small it is the floor to the value. */
-const goodness = ({ unit, floor }: Figure, value: number): number => (unit === 'x' ? value : floor / value);
+const goodness = ({ unit, floor }: Figure, value: number): number =>
+  unit === 'x' ? value : unit === 'a minute' ? value / floor : floor / value;
 
 function across(ratio: number): number {
   const within = Math.min(most, Math.max(least, Number.isFinite(ratio) ? ratio : least));

@@ -45,7 +45,13 @@ function table(header: readonly string[], lines: readonly (readonly string[])[])
   return [row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n');
 }
 
-const unitText: Readonly<Record<Figure['unit'], string>> = { x: '×', s: ' s', MiB: ' MiB', times: ' times' };
+const unitText: Readonly<Record<Figure['unit'], string>> = {
+  x: '×',
+  'a minute': ' a minute',
+  s: ' s',
+  MiB: ' MiB',
+  times: ' times',
+};
 
 function mustReach(figures: readonly Figure[]): string {
   const lines = figures.map((figure) => {

@@ -15,6 +15,8 @@ export type Scale = {
   readonly footprintBytes: number;
   readonly startBytes: number;
   readonly starts: number;
+  /** A disk with so many snapshots. */
+  readonly past: { readonly sizeBytes: number; readonly count: number };
 };
 
 export function fullScale(pairs = 5, others = 3): Scale {
@@ -28,6 +30,7 @@ export function fullScale(pairs = 5, others = 3): Scale {
     footprintBytes: 100 * GiB,
     startBytes: 1024 * GiB,
     starts: 5,
+    past: { sizeBytes: GiB, count: 100 },
   };
 }
 
@@ -43,6 +46,7 @@ export function quickScale(pairs = 1, others = pairs): Scale {
     footprintBytes: 4 * GiB,
     startBytes: 16 * GiB,
     starts: 1,
+    past: { sizeBytes: 64 * MiB, count: 10 },
   };
 }
 

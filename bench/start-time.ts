@@ -16,7 +16,7 @@ const bytesAChunk = 3 * blockBytes;
 export type StartResult = { readonly sizeBytes: number; readonly chunks: number; readonly seconds: readonly number[] };
 
 /** The first block of every chunk, by the quickest way that a client has. */
-const everyChunk: Load = {
+export const everyChunk: Load = {
   rw: 'write',
   blockBytes,
   depth: 64,
@@ -28,7 +28,7 @@ const everyChunk: Load = {
 const burst: Load = { rw: 'randwrite', blockBytes, depth: 16, connections: 1, flushEvery: 0 };
 
 /** The size that is asked for, or less where the file system has no room for what its chunks take. */
-async function fitting(directory: string, wantedBytes: number): Promise<number> {
+export async function fitting(directory: string, wantedBytes: number): Promise<number> {
   const { bavail, bsize } = await statfs(directory);
   const chunks = Math.floor((bavail * bsize * 0.8) / bytesAChunk);
   const sizeBytes = Math.min(wantedBytes, chunks * chunkBytes);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { testAsRoot } from '@ashlar/testing';
 import test from 'ava';
-import { directory, long, root, serve, shell } from './served.ts';
+import { ashlar, directory, long, root, serve, shell } from './served.ts';
 
 /**
  * Commands with the volume as the loop device `$loop`, by nbdfuse. They have name spaces of their own: mounts and programs go
@@ -45,9 +45,9 @@ const compare = `(cd mnt; sha256sum --check --quiet) < sums
   (cd mnt; ${list}) | cmp - names
   test $(readlink mnt/pointer) = large`;
 
-/** Files, each made durable before it is written down as safe, until the disk fails. */
+/** Files, each made durable before it is written down as safe, until the disk fails or somebody says stop. */
 const writeForever = `n=0
-  while true; do
+  until test -e stop; do
     n=$((n + 1))
     dd if=/dev/urandom of=mnt/file$n bs=$((n * 997)) count=3 conv=fsync status=none
     sync mnt
@@ -114,3 +114,35 @@ for (const { name, make, check } of kinds) {
     },
   );
 }
+
+/** A copy of a snapshot: its journal is replayed as a mount would, then nothing may be wrong, and what was safe is there. */
+const checkSnapshot = (uri: string, safe: string): string => `nbdcopy ${uri} image
+  e2fsck -E journal_only -y image > replayed || test $? -le 1
+  e2fsck -f -n image
+  unshare --mount sh -e -c 'mkdir -p snap; mount -o loop,ro image snap; (cd snap; sha256sum --check --quiet) < ${safe}'`;
+
+testAsRoot(
+  test,
+  ...tools,
+  'nbdcopy',
+)(`ext4 is clean in every snapshot that was taken under load, and has what was synced before it${why}`, async (t) => {
+  t.timeout(long ? 900_000 : 110_000);
+  const cwd = directory(t);
+  const data = join(cwd, 'data');
+  const { uri } = await serve(t, data, '4G');
+  const load = `mkfs.ext4 -q $loop\nmount $loop mnt\n${writeForever}\numount mnt`;
+  const writing = shell(onLoopDevice(uri, load), { cwd, timeoutMs: 600_000 });
+  await shell('until test -e safe; do sleep 0.1; done', { cwd });
+  const snapshots = Array.from({ length: long ? 50 : 6 }, (_, index) => index);
+  for (const index of snapshots) {
+    await shell(`sleep 0.3; cp safe safe${index}`, { cwd });
+    await ashlar(data, `volume snapshot demo@s${index}`);
+  }
+  await shell('touch stop', { cwd });
+  await writing;
+  for (const index of snapshots) {
+    await shell(checkSnapshot(`${uri}@s${index}`, `safe${index}`), { cwd });
+    await shell('rm image', { cwd });
+  }
+  t.pass();
+});

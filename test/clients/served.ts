@@ -92,6 +92,11 @@ export async function shell(commands: string, options: ShellOptions = {}): Promi
   return out;
 }
 
+/** Runs a command of `ashlar` against the server of a data directory, as `shell` does. `redirection`: such as `< FILE`. */
+export function ashlar(data: string, command: string, redirection = ''): Promise<string> {
+  return shell(`${process.execPath} ${bin} ${command} --data ${data} ${redirection}`);
+}
+
 /** Settles with what the server says when it listens; rejects with its words when it ends before. */
 function greeting(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -13,9 +13,10 @@ const common = new Set(['--admin', '--data', '--token', '--json', '--config']);
 function leaves(command: Command, above: string): { readonly synopsis: string; readonly command: Command }[] {
   const name = `${above}${command.name()}`;
   if (command.commands.length > 0) return command.commands.flatMap((each) => leaves(each, `${name} `));
-  const given = command.registeredArguments.map((argument) =>
-    argument.variadic ? ` <${argument.name()}...>` : ` <${argument.name()}>`,
-  );
+  const given = command.registeredArguments.map((argument) => {
+    const shown = argument.variadic ? `${argument.name()}...` : argument.name();
+    return argument.required ? ` <${shown}>` : ` [${shown}]`;
+  });
   return [{ synopsis: `${name}${given.join('')}`, command }];
 }
 

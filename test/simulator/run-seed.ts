@@ -31,6 +31,7 @@ export async function runSeed({ seed, operations, broken, checked }: SeedOptions
         mapCacheBytes: 256 * KiB,
         overlayBytes: MiB,
         journalBytes: 10 * MiB,
+        deadLeavesAtOnce: 1,
         openRecords: () => records,
         ...(broken === undefined ? {} : { broken }),
       });
@@ -48,11 +49,14 @@ async function check(host: Host, records: RecordStore): Promise<void> {
     close: () => Promise.resolve(),
   };
   const inspection = PoolInspection.open(host, '/pool', { openRecords: () => view });
-  const { problems, damage } = await inspection.check(() => undefined);
+  const { problems, damage, snapshotDamage } = await inspection.check(() => undefined);
   await inspection.close();
-  const runs = [...damage].flatMap(([object, found]) =>
-    found.map(({ offset, length }) => `${length} bytes at ${offset} of object ${object} are damaged`),
-  );
+  const runs = [...damage, ...snapshotDamage].flatMap(({ store, object, damage: found, ...more }) => {
+    const state = 'snapshot' in more ? ` in snapshot ${more.snapshot}` : '';
+    return found.map(
+      ({ offset, length }) => `${length} bytes at ${offset} of object ${object} of store ${store}${state} are damaged`,
+    );
+  });
   const found = [...problems.map(({ sentence }) => sentence), ...runs];
   if (found.length > 0) throw new Error(`the check says: ${found.join('; ')}`);
 }

@@ -10,6 +10,7 @@ export { operationNames, type OperationName } from './operation.ts';
 export { RangeLock } from './range-lock.ts';
 export { readOnlyDevice } from './readonly.ts';
 export { sliceDevice } from './slice.ts';
+export { createSnapshotDevice } from './snapshot-device.ts';
 export { deviceStats, deviceStatsBytes, statsDevice, type DeviceStats, type OperationStats } from './stats.ts';
 export { throttleDevice, type ThrottleDevice, type ThrottleLimit, type ThrottleLimits } from './throttle.ts';
 export { checkLimit, checkRange, checkSize, closedError, unsupportedError } from './check.ts';

@@ -1,4 +1,4 @@
-import type { BlockCapabilities, BlockDevice, BlockSizes, Extent, Settled, ZeroMode } from '@ashlar/core';
+import type { BlockCapabilities, BlockDevice, BlockHistory, BlockSizes, Extent, Settled, ZeroMode } from '@ashlar/core';
 
 /** A device in front of another one. A layer names only what it changes; everything else goes through. */
 export abstract class Layer implements BlockDevice {
@@ -22,6 +22,10 @@ export abstract class Layer implements BlockDevice {
 
   get readOnly(): boolean {
     return this.below.readOnly;
+  }
+
+  get history(): BlockHistory | undefined {
+    return this.below.history;
   }
 
   read(offset: number, into: Uint8Array): Settled<void> {

@@ -1,6 +1,7 @@
 import {
   type BlockCapabilities,
   type BlockDevice,
+  type BlockHistory,
   type BlockSizes,
   type Extent,
   type ObjectId,
@@ -40,6 +41,21 @@ class ObjectDevice implements BlockDevice {
   constructor(store: ObjectStore, object: ObjectId) {
     this.#store = store;
     this.#object = object;
+  }
+
+  get history(): BlockHistory {
+    return {
+      changesSince: (snapshot, offset, length, limit) => {
+        this.#check('changesSince', offset, length);
+        checkLimit(limit);
+        return this.#inFlight.track(this.#store.changesSince(this.#object, snapshot, offset, length, limit));
+      },
+      depths: (offset, length, limit) => {
+        this.#check('depths', offset, length);
+        checkLimit(limit);
+        return this.#inFlight.track(this.#store.depths(this.#object, offset, length, limit));
+      },
+    };
   }
 
   get sizeBytes(): number {

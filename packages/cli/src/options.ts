@@ -34,6 +34,16 @@ export const numberArgument = (minimum: number, maximum: number): ((text: string
     throw new AshlarError('invalid', `a number from ${minimum} to ${maximum} is needed`);
   });
 
+const secondsIn: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** A time such as 15m or 1d, as seconds. */
+export const durationArgument = argument((text) => {
+  const [, count, unit] = /^(\d+)([smhdw])$/.exec(text.trim()) ?? [];
+  const seconds = Number(count) * (secondsIn[unit ?? ''] ?? 0);
+  if (seconds > 0) return seconds;
+  throw new AshlarError('invalid', 'a time is a number with s, m, h, d or w behind it, such as 15m');
+});
+
 /** Collects an option that may be given several times. */
 export const collect =
   <T>(parse: (text: string) => T) =>

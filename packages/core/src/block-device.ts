@@ -1,4 +1,5 @@
 import type { Extent } from './extents.ts';
+import type { Change, Depth, SnapshotId } from './object-store.ts';
 import type { Settled } from './settle.ts';
 
 export type BlockSizes = {
@@ -32,6 +33,13 @@ export type BlockCapabilities = {
 
 export type ZeroMode = 'may-trim' | 'keep-allocated';
 
+/** The past of a device with snapshots, or that was cloned from one. Ranges and limits as of `extents`. */
+export interface BlockHistory {
+  /** What is other than the snapshot has it. `not-found` where that is gone. */
+  changesSince(snapshot: SnapshotId, offset: number, length: number, limit: number): Settled<readonly Change[]>;
+  depths(offset: number, length: number, limit: number): Settled<readonly Depth[]>;
+}
+
 /**
  * A sized array of blocks. Shared by every protocol (above) and every kind of volume or image (below).
  *
@@ -50,6 +58,8 @@ export interface BlockDevice {
   readonly blockSizes: BlockSizes;
   readonly capabilities: BlockCapabilities;
   readonly readOnly: boolean;
+  /** What it knows of its past; nothing where it has none. */
+  readonly history?: BlockHistory | undefined;
 
   read(offset: number, into: Uint8Array): Settled<void>;
   write(offset: number, from: Uint8Array, durable: boolean): Settled<void>;

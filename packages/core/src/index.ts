@@ -6,7 +6,28 @@ export { mergeExtents, type Extent, type ExtentState } from './extents.ts';
 export { alignDown, alignUp, formatSize, GiB, KiB, maxOffset, MiB, parseSize, TiB } from './units.ts';
 export type { Clock, Random, Scheduler, Timer } from './seams.ts';
 export type { Stream, StreamPeer } from './stream.ts';
-export type { BlockCapabilities, BlockDevice, BlockSizes, Capability, ZeroMode } from './block-device.ts';
-export type { ObjectId, ObjectStore, Position, Preallocation, RecordChange, Space } from './object-store.ts';
+export type { BlockCapabilities, BlockDevice, BlockHistory, BlockSizes, Capability, ZeroMode } from './block-device.ts';
+export type {
+  Change,
+  Depth,
+  ObjectId,
+  ObjectStore,
+  Position,
+  Preallocation,
+  RecordChange,
+  Snapshot,
+  SnapshotId,
+  SnapshotView,
+  Space,
+} from './object-store.ts';
 export type { RecordStore } from './record-store.ts';
-export { systemStore, type Pool, type PoolState, type PoolStatus, type StoreId } from './pool.ts';
+export {
+  systemStore,
+  type Pool,
+  type PoolState,
+  type PoolStatus,
+  type ScrubCommand,
+  type ScrubFinding,
+  type ScrubReport,
+  type StoreId,
+} from './pool.ts';

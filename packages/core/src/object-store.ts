@@ -4,6 +4,42 @@ import type { Settled } from './settle.ts';
 /** A number that never repeats in a pool, below 2^53. */
 export type ObjectId = number;
 
+/** Names a snapshot of a volume; never repeats in it, and grows. */
+export type SnapshotId = number;
+
+/** A point of a volume's history that is kept. */
+export type Snapshot = {
+  readonly id: SnapshotId;
+  /** The volume's, when it was taken. */
+  readonly sequence: number;
+};
+
+/** A run of an object that is other than it was, or not. */
+export type Change = { readonly offset: number; readonly length: number; readonly isChanged: boolean };
+
+/** A run of an object by where it comes from: 0 a hole, 1 its own store, 2 what that was cloned from, and so on. */
+export type Depth = { readonly offset: number; readonly length: number; readonly depth: number };
+
+/** A volume as a snapshot has it: to read, whatever happens to the volume. Errors as ObjectStore's. */
+export interface SnapshotView {
+  readonly id: SnapshotId;
+  sizeOf(object: ObjectId): number;
+  read(object: ObjectId, offset: number, into: Uint8Array): Settled<void>;
+  extents(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]>;
+  prefetch(object: ObjectId, offset: number, length: number): Settled<void>;
+  changesSince(
+    object: ObjectId,
+    since: SnapshotId,
+    offset: number,
+    length: number,
+    limit: number,
+  ): Settled<readonly Change[]>;
+  depths(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Depth[]>;
+  /** As ObjectStore.spaceOf; what the next snapshot has as well, or else the volume, is shared. */
+  spaceOf(object: ObjectId): Settled<Space>;
+  close(): void;
+}
+
 /** Ordered, binary. At most 1,500 bytes for a key, 60 KiB for a value. */
 export type RecordChange = { readonly key: Uint8Array; readonly value: Uint8Array | null };
 
@@ -66,11 +102,36 @@ export interface ObjectStore {
     limit: number,
   ): Settled<readonly { key: Uint8Array; value: Uint8Array }[]>;
 
+  /**
+   * Keeps the volume as it is at one moment before it settles: all that settled before the call is in it. Settles when it is
+   * durable. Costs the same whatever the volume's size.
+   */
+  snapshot(): Settled<SnapshotId>;
+  /** In the order in which they were taken. */
+  snapshots(): readonly Snapshot[];
+  /** Until it is closed the snapshot cannot be deleted (`busy`). */
+  openSnapshot(snapshot: SnapshotId): SnapshotView;
+  /** What of a range is other than a snapshot has it; the runs cover the range from its start on, at most `limit` of them. */
+  changesSince(
+    object: ObjectId,
+    since: SnapshotId,
+    offset: number,
+    length: number,
+    limit: number,
+  ): Settled<readonly Change[]>;
+  /** Where what a range has comes from; the runs cover the range from its start on, at most `limit` of them. */
+  depths(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Depth[]>;
+  /** What only it had comes back in the background. `not-found`, `busy` while it is open or something was cloned from it. */
+  deleteSnapshot(snapshot: SnapshotId): Settled<void>;
+
   /** Makes durable all that settled before this call; N waiting ones cost one sync. */
   sync(): Settled<void>;
   readonly position: Position;
   /** Raised by each recovery that may have dropped something acknowledged. */
   readonly lossGeneration: number;
+  /** Of `Space.allocatedBytes`: at once, whatever there is. */
+  allocatedBytesOf(object: ObjectId): Settled<number>;
+  /** Looks at what changed since the newest snapshot. */
   spaceOf(object: ObjectId): Settled<Space>;
   space(): Settled<Space>;
   /** Settles when everything in flight has and the clean position is on record. */

@@ -1,4 +1,4 @@
-import type { ObjectStore } from './object-store.ts';
+import type { ObjectId, ObjectStore, Snapshot, SnapshotId } from './object-store.ts';
 import type { Settled } from './settle.ts';
 
 /** Names one volume's ObjectStore in a pool; never repeats. Store 1 (`systemStore`) is there from the start and keeps the catalogue. */
@@ -34,6 +34,36 @@ export type PoolStatus = {
   readonly dataIo: 'direct' | 'buffered';
 };
 
+/** Bytes that cannot be read as they were written. */
+export type ScrubFinding = {
+  readonly store: StoreId;
+  readonly object: ObjectId;
+  /** The newest of the snapshots that have it; nothing for the object as it is. */
+  readonly snapshot: SnapshotId | undefined;
+  readonly offset: number;
+  readonly length: number;
+};
+
+export type ScrubReport = {
+  readonly state: 'never' | 'running' | 'paused' | 'stopped' | 'done';
+  /** Milliseconds since 1970. */
+  readonly startedMs: number | undefined;
+  readonly endedMs: number | undefined;
+  readonly doneBytes: number;
+  /** What the pool had in use when it began: more than is read where chunks are not full. */
+  readonly totalBytes: number;
+  /** The first thousand. */
+  readonly findings: readonly ScrubFinding[];
+  readonly damagedBytes: number;
+  readonly damagedPages: number;
+};
+
+export type ScrubCommand = {
+  readonly action: 'status' | 'start' | 'pause' | 'resume' | 'stop';
+  /** How fast it reads at the most, where it is started or goes on. */
+  readonly bytesPerSecond?: number;
+};
+
 /** A directory or device that keeps many ObjectStores. */
 export interface Pool {
   createStore(): Settled<StoreId>;
@@ -41,8 +71,18 @@ export interface Pool {
   openStore(store: StoreId): Settled<ObjectStore>;
   /** Not while it is open (`busy`). Space comes back in the background. */
   deleteStore(store: StoreId): Settled<void>;
+  /** Of a store, open or not, in the order in which they were taken. */
+  snapshotsOf(store: StoreId): Settled<readonly Snapshot[]>;
+  /** A snapshot of each store, all of the same instant: nothing of any store lies between them. */
+  snapshot(stores: readonly StoreId[]): Settled<readonly SnapshotId[]>;
+  /** A store with what the snapshot has, which stays as long as there are clones of it. Objects keep their numbers. */
+  cloneStore(store: StoreId, snapshot: SnapshotId): Settled<StoreId>;
+  /** Makes the store what its newest snapshot has. Not while it is open, or while it has newer ones (`busy`). */
+  rollBack(store: StoreId, snapshot: SnapshotId): Settled<void>;
   listStores(): Settled<readonly StoreId[]>;
   status(): Settled<PoolStatus>;
+  /** Reads everything that is home from the disk and verifies it, while it is served. */
+  scrub(command: ScrubCommand): Settled<ScrubReport>;
   /** Closes all stores, makes everything durable, records the clean shutdown, releases the lock. */
   close(): Promise<void>;
 }

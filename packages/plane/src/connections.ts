@@ -173,11 +173,12 @@ export class Connections {
     const { control, devices } = this.#parts;
     return {
       list: async (peer) => (await control.namesFor(peer.address)).map((name) => ({ name, description: '' })),
-      find: async (name, peer) => {
-        const grant = await control.find(name, peer.address);
+      find: async (wanted, peer) => {
+        const grant = await control.find(wanted, peer.address);
         if (grant === undefined) return undefined;
-        found.set(name, grant);
-        return { name: grant.exportName, description: '', ...(await devices.describe(grant)) };
+        found.set(wanted, grant);
+        const { exportName: name, contexts } = grant;
+        return { name, description: '', contexts, ...(await devices.describe(grant)) };
       },
     };
   }

@@ -6,13 +6,16 @@ import {
   type PoolStatus,
   type Preallocation,
   type RecordChange,
+  type ScrubCommand,
+  type ScrubReport,
+  type SnapshotId,
   type Space,
   type StoreId,
 } from '@ashlar/core';
 import type { VolumePlace } from '@ashlar/volume';
 import type { Connections } from './connections.ts';
 import type { Devices } from './devices.ts';
-import type { Adoption, ConnectionInfo, DeviceFacts, Grant, Selection } from './messages.ts';
+import type { Adoption, Changes, ConnectionInfo, DeviceFacts, Grant, Selection } from './messages.ts';
 import type { Stores } from './stores.ts';
 
 type DataPlaneParts = {
@@ -83,8 +86,75 @@ export class DataPlane {
     return stores.filter((storeId) => storeId !== systemStore);
   }
 
-  async spaceOf({ storeId, objectId }: VolumePlace): Promise<Space> {
-    return (await this.#parts.stores.open(storeId)).spaceOf(objectId);
+  async snapshotVolumes(storeIds: readonly StoreId[]): Promise<readonly SnapshotId[]> {
+    return this.#parts.pool.snapshot(storeIds);
+  }
+
+  async listSnapshots(): Promise<readonly { storeId: StoreId; snapshotId: SnapshotId }[]> {
+    const { pool } = this.#parts;
+    const found: { storeId: StoreId; snapshotId: SnapshotId }[] = [];
+    for (const storeId of await pool.listStores()) {
+      for (const { id } of await pool.snapshotsOf(storeId)) found.push({ storeId, snapshotId: id });
+    }
+    return found;
+  }
+
+  async releaseSnapshot(storeId: StoreId, snapshotId: SnapshotId, force: boolean): Promise<void> {
+    await this.#parts.devices.releaseSnapshot(storeId, snapshotId, force);
+  }
+
+  async removeSnapshot(storeId: StoreId, snapshotId: SnapshotId): Promise<void> {
+    await (await this.#parts.stores.open(storeId)).deleteSnapshot(snapshotId);
+  }
+
+  async cloneVolume(storeId: StoreId, snapshotId: SnapshotId): Promise<StoreId> {
+    return this.#parts.pool.cloneStore(storeId, snapshotId);
+  }
+
+  /** What changed of a volume's object from one snapshot to another, or until now: at most `limit` runs, from `offset` on. */
+  async changesOf(
+    { storeId, objectId }: VolumePlace,
+    since: SnapshotId,
+    until: SnapshotId | undefined,
+    offset: number,
+    limit: number,
+  ): Promise<Changes> {
+    const store = await this.#parts.stores.open(storeId);
+    const view = until === undefined ? undefined : store.openSnapshot(until);
+    try {
+      const after = view ?? store;
+      const sizeBytes = after.sizeOf(objectId);
+      const left = Math.max(0, sizeBytes - offset);
+      const runs = left === 0 ? [] : await after.changesSince(objectId, since, offset, left, limit);
+      return { sizeBytes, runs };
+    } finally {
+      view?.close();
+    }
+  }
+
+  /** Its devices are released. */
+  async rollBackVolume(storeId: StoreId, snapshotId: SnapshotId): Promise<void> {
+    await this.#parts.stores.close(storeId);
+    await this.#parts.pool.rollBack(storeId, snapshotId);
+  }
+
+  async allocatedBytesOf({ storeId, objectId }: VolumePlace): Promise<number> {
+    return (await this.#parts.stores.open(storeId)).allocatedBytesOf(objectId);
+  }
+
+  async spaceOf({ storeId, objectId }: VolumePlace, snapshotId: SnapshotId | undefined): Promise<Space> {
+    const store = await this.#parts.stores.open(storeId);
+    if (snapshotId === undefined) return store.spaceOf(objectId);
+    const view = store.openSnapshot(snapshotId);
+    try {
+      return await view.spaceOf(objectId);
+    } finally {
+      view.close();
+    }
+  }
+
+  async scrub(command: ScrubCommand): Promise<ScrubReport> {
+    return this.#parts.pool.scrub(command);
   }
 
   async setLimits(storeId: StoreId, limits: ThrottleLimits): Promise<void> {
@@ -150,7 +220,16 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     releaseVolume: (storeId, force) => plane.releaseVolume(storeId, force),
     removeVolume: (storeId) => plane.removeVolume(storeId),
     listVolumes: () => plane.listVolumes(),
-    spaceOf: (place) => plane.spaceOf(place),
+    snapshotVolumes: (storeIds) => plane.snapshotVolumes(storeIds),
+    listSnapshots: () => plane.listSnapshots(),
+    releaseSnapshot: (storeId, snapshotId, force) => plane.releaseSnapshot(storeId, snapshotId, force),
+    removeSnapshot: (storeId, snapshotId) => plane.removeSnapshot(storeId, snapshotId),
+    cloneVolume: (storeId, snapshotId) => plane.cloneVolume(storeId, snapshotId),
+    changesOf: (place, since, until, offset, limit) => plane.changesOf(place, since, until, offset, limit),
+    rollBackVolume: (storeId, snapshotId) => plane.rollBackVolume(storeId, snapshotId),
+    allocatedBytesOf: (place) => plane.allocatedBytesOf(place),
+    spaceOf: (place, snapshotId) => plane.spaceOf(place, snapshotId),
+    scrub: (command) => plane.scrub(command),
     setLimits: (storeId, limits) => plane.setLimits(storeId, limits),
     describe: (grant) => plane.describe(grant),
     adopt: (adoption) => plane.adopt(adoption),

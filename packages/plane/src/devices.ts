@@ -1,5 +1,6 @@
 import {
   createObjectDevice,
+  createSnapshotDevice,
   deviceStats,
   readOnlyDevice,
   statsDevice,
@@ -7,7 +8,15 @@ import {
   type ThrottleDevice,
   type ThrottleLimits,
 } from '@ashlar/block';
-import { AshlarError, assert, FairQueue, type BlockDevice, type Flow, type StoreId } from '@ashlar/core';
+import {
+  AshlarError,
+  assert,
+  FairQueue,
+  type BlockDevice,
+  type Flow,
+  type SnapshotId,
+  type StoreId,
+} from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { createFileDevice } from '@ashlar/image';
 import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './messages.ts';
@@ -38,8 +47,8 @@ type Open = {
 
 /**
  * The devices that are open in this worker, each once however many clients hold it: the store's object (or the file)
- * below the throttle below the counters. A volume stays open for its caches when nobody holds it; a file is closed, so that
- * it can be replaced.
+ * below the throttle below the counters. A volume stays open for its caches when nobody holds it; a snapshot and a file are closed,
+ * so that they can be removed or replaced.
  */
 export class Devices {
   readonly #stores: Stores;
@@ -88,15 +97,13 @@ export class Devices {
   /** Closes a volume's device. `busy` while it is held, unless `force` ends its connections. */
   async release(storeId: StoreId, force: boolean): Promise<void> {
     const open = await this.#find(storeId);
-    if (open === undefined) return;
-    const count = open.holders.size;
-    if (count > 0 && !force) {
-      throw new AshlarError(
-        'busy',
-        `${count === 1 ? 'a client is' : `${count} clients are`} attached to the volume: detach first, or say --force`,
-      );
-    }
-    await this.#close(open);
+    if (open !== undefined) await this.#release(open, 'volume', force);
+  }
+
+  /** The same of a snapshot's. */
+  async releaseSnapshot(storeId: StoreId, snapshotId: SnapshotId, force: boolean): Promise<void> {
+    const open = await this.#find(storeId, snapshotId);
+    if (open !== undefined) await this.#release(open, 'snapshot', force);
   }
 
   /** Ends all connections and closes everything. */
@@ -133,24 +140,43 @@ export class Devices {
       return { ...common, device, throttle: undefined };
     }
     const store = await this.#stores.open(source.storeId);
+    if (source.kind === 'snapshot') {
+      const device = createSnapshotDevice(store.openSnapshot(source.snapshotId), source.objectId);
+      return { ...common, device: statsDevice(device, clock, counters), throttle: undefined };
+    }
     const object = createObjectDevice(store, source.objectId);
     const throttle = throttleDevice(object, { clock, scheduler, limits: source.limits });
     return { ...common, device: statsDevice(throttle, clock, counters), throttle };
   }
 
-  async #find(storeId: StoreId): Promise<Open | undefined> {
+  /** The device of a volume, or of a snapshot of it. */
+  async #find(storeId: StoreId, snapshotId?: SnapshotId): Promise<Open | undefined> {
     for (const opening of this.#open.values()) {
       const open = await opening.catch(() => undefined);
-      if (open?.source.kind === 'volume' && open.source.storeId === storeId) return open;
+      if (open === undefined || open.source.kind === 'file' || open.source.storeId !== storeId) continue;
+      const found = open.source.kind === 'snapshot' ? open.source.snapshotId : undefined;
+      if (found === snapshotId) return open;
     }
     return undefined;
+  }
+
+  async #release(open: Open, what: 'volume' | 'snapshot', force: boolean): Promise<void> {
+    const count = open.holders.size;
+    if (count > 0 && !force) {
+      throw new AshlarError(
+        'busy',
+        `${count === 1 ? 'a client is' : `${count} clients are`} attached to the ${what}: detach first, or say --force`,
+      );
+    }
+    await this.#close(open);
   }
 
   #letGo(open: Open, hold: () => void): void {
     assert(open.holders.delete(hold), 'a lease is released once');
     if (open.holders.size > 0) return;
     open.onIdle?.();
-    if (open.source.kind === 'file' && open.closed === undefined) void this.#close(open);
+    // A volume stays open for its caches; a snapshot that nobody reads may be removed, and a file replaced.
+    if (open.source.kind !== 'volume' && open.closed === undefined) void this.#close(open);
   }
 
   #close(open: Open): Promise<void> {

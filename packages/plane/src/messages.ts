@@ -1,7 +1,7 @@
 import type { ThrottleLimits } from '@ashlar/block';
-import type { BlockCapabilities, BlockSizes, ObjectId, StoreId } from '@ashlar/core';
+import type { BlockCapabilities, BlockSizes, Change, ObjectId, SnapshotId, StoreId } from '@ashlar/core';
 import type { AcceptedSocket } from '@ashlar/host';
-import type { Negotiated, TlsStart } from '@ashlar/nbd';
+import type { ContextOffer, Negotiated, TlsStart } from '@ashlar/nbd';
 import type { TlsServerSettings } from '@ashlar/wire';
 
 /** What a device is made of; the data plane has at most one of each open. */
@@ -13,6 +13,14 @@ export type DeviceSource =
       readonly objectId: ObjectId;
       readonly limits: ThrottleLimits;
     }
+  | {
+      readonly kind: 'snapshot';
+      /** Of its volume. */
+      readonly uuid: string;
+      readonly storeId: StoreId;
+      readonly objectId: ObjectId;
+      readonly snapshotId: SnapshotId;
+    }
   | { readonly kind: 'file'; readonly path: string; readonly readOnly: boolean };
 
 /** What a client was given: an export, checked and found by the control plane. */
@@ -22,11 +30,14 @@ export type Grant = {
   readonly readOnly: boolean;
   /** `deviceStats` memory of the source, written by the worker and read by everybody. */
   readonly stats: SharedArrayBuffer;
+  /** Of its volume's history. */
+  readonly contexts: readonly ContextOffer[];
 };
 
-/** The source as one word: volumes by uuid, files by path and by whether they are written. */
+/** The source as one word: volumes by uuid, their snapshots by number, files by path and by whether they are written. */
 export function sourceKey(source: DeviceSource): string {
   if (source.kind === 'volume') return `volume:${source.uuid}`;
+  if (source.kind === 'snapshot') return `snapshot:${source.uuid}:${source.snapshotId}`;
   return `file:${source.readOnly ? 'ro' : 'rw'}:${source.path}`;
 }
 
@@ -37,6 +48,9 @@ export type DeviceFacts = {
   readonly capabilities: BlockCapabilities;
   readonly readOnly: boolean;
 };
+
+/** Runs of an object, from where they were asked for on, and its size. */
+export type Changes = { readonly sizeBytes: number; readonly runs: readonly Change[] };
 
 /** A connection in the data plane, for people. */
 export type ConnectionInfo = {

@@ -38,6 +38,7 @@ const fileGrant = (path: string, readOnly: boolean): Grant => ({
   source: { kind: 'file', path, readOnly },
   readOnly,
   stats: new SharedArrayBuffer(deviceStatsBytes),
+  contexts: [],
 });
 
 test('volumes are made, listed, resized, measured and removed in the worker', async (t) => {
@@ -88,7 +89,7 @@ test('the death of the worker is told once, and what waits fails', async (t) => 
   });
   // A descriptor that is none is a bug of the caller: the loop's assertion ends the thread.
   const socket = { descriptor: -1, received: new Uint8Array(0), peer: { address: 'unix', port: 0 } };
-  const negotiated = { exportName: 'raw', replies: 'simple', allocationContext: false } as const;
+  const negotiated = { exportName: 'raw', replies: 'simple', contexts: [] } as const;
   void plane.adopt({ kind: 'ready', id: 1, socket, negotiated, grant: fileGrant(file, true) }).catch(() => undefined);
   await dead;
   t.is(deaths.length, 1);

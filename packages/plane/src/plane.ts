@@ -3,11 +3,19 @@ import type { ThrottleLimits } from '@ashlar/block';
 // Loaded here before any worker: a native library that only a worker loaded is unmapped when that worker ends, while its
 // threads still run in it, and the process would crash.
 import '@ashlar/host';
-import { AshlarError, type ObjectStore, type PoolStatus, type StoreId } from '@ashlar/core';
-import type { VolumeStores } from '@ashlar/volume';
+import {
+  AshlarError,
+  type ObjectStore,
+  type PoolStatus,
+  type ScrubCommand,
+  type ScrubReport,
+  type SnapshotId,
+  type StoreId,
+} from '@ashlar/core';
+import type { VolumePlace, VolumeStores } from '@ashlar/volume';
 import type { ControlFunctions } from './control-functions.ts';
 import type { DataPlaneFunctions } from './data-plane.ts';
-import type { Adoption, ConnectionInfo, DeviceFacts, Grant, Selection, WorkerSettings } from './messages.ts';
+import type { Adoption, Changes, ConnectionInfo, DeviceFacts, Grant, Selection, WorkerSettings } from './messages.ts';
 import { Calls, type Remote } from './rpc.ts';
 import { startWorker } from './start-worker.ts';
 
@@ -51,7 +59,14 @@ export class Plane {
       release: (storeId, force) => remote.releaseVolume(storeId, force),
       remove: (storeId) => remote.removeVolume(storeId),
       list: () => remote.listVolumes(),
-      space: (place) => remote.spaceOf(place),
+      allocatedBytes: (place) => remote.allocatedBytesOf(place),
+      space: (place, snapshotId) => remote.spaceOf(place, snapshotId),
+      snapshot: (storeIds) => remote.snapshotVolumes(storeIds),
+      listSnapshots: () => remote.listSnapshots(),
+      releaseSnapshot: (storeId, snapshotId, force) => remote.releaseSnapshot(storeId, snapshotId, force),
+      removeSnapshot: (storeId, snapshotId) => remote.removeSnapshot(storeId, snapshotId),
+      clone: (storeId, snapshotId) => remote.cloneVolume(storeId, snapshotId),
+      rollBack: (storeId, snapshotId) => remote.rollBackVolume(storeId, snapshotId),
     };
     const die = (error: Error): void => {
       this.#calls.close(new AshlarError('failed', `the data worker is gone: ${error.message}`, {}, error));
@@ -102,6 +117,20 @@ export class Plane {
   /** Ends connections; gives how many. */
   disconnect(selection: Selection): Promise<number> {
     return this.#remote.disconnect(selection);
+  }
+
+  changesOf(
+    place: VolumePlace,
+    since: SnapshotId,
+    until: SnapshotId | undefined,
+    offset: number,
+    limit: number,
+  ): Promise<Changes> {
+    return this.#remote.changesOf(place, since, until, offset, limit);
+  }
+
+  scrub(command: ScrubCommand): Promise<ScrubReport> {
+    return this.#remote.scrub(command);
   }
 
   setLimits(storeId: StoreId, limits: ThrottleLimits): Promise<void> {

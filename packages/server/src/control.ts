@@ -1,4 +1,4 @@
-import { AshlarError, type PoolStatus } from '@ashlar/core';
+import { AshlarError, type PoolStatus, type ScrubCommand } from '@ashlar/core';
 import type { Plane } from '@ashlar/plane';
 import type { Catalogue, Export, NewExport, NewVolume, Volume } from '@ashlar/volume';
 import type * as z from 'zod';
@@ -6,12 +6,17 @@ import type {
   acceptSchema,
   connectionSchema,
   exportSchema,
+  newCloneSchema,
   newVolumeSchema,
+  removeVolumeQuery,
+  rollBackSchema,
   volumeChangeSchema,
   volumeSchema,
 } from './admin/schemas.ts';
 import { sizeOf } from './admin/size.ts';
 import type { Grants } from './grants.ts';
+import { scrubView, type ScrubView } from './scrub-view.ts';
+import { SnapshotControl } from './snapshot-control.ts';
 
 export type VolumeView = z.output<typeof volumeSchema>;
 export type ExportView = z.output<typeof exportSchema>;
@@ -28,9 +33,17 @@ type Parts = {
 /** What the admin API does, on names as users say them. Errors are AshlarErrors with a sentence for the user. */
 export class Control {
   readonly #parts: Parts;
+  readonly snapshots: SnapshotControl;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    const { catalogue, grants, plane } = parts;
+    this.snapshots = new SnapshotControl({
+      catalogue,
+      grants,
+      plane,
+      connectionsByExport: () => this.connectionsByExport(),
+    });
   }
 
   poolStatus(): Promise<PoolStatus> {
@@ -41,7 +54,7 @@ export class Control {
     const { catalogue } = this.#parts;
     const volumes = catalogue.volumes();
     const held = volumes.filter((volume) => catalogue.isHeld(volume)).map(({ name }) => name);
-    return { volumes: volumes.length, held, exports: catalogue.exports().length };
+    return { volumes: volumes.length, held, exports: catalogue.exports.count };
   }
 
   async volumes(): Promise<VolumeView[]> {
@@ -50,7 +63,10 @@ export class Control {
   }
 
   async volume(name: string): Promise<VolumeView> {
-    return this.#view(this.#parts.catalogue.volume(name), await this.connectionsByExport());
+    const { catalogue } = this.#parts;
+    const view = await this.#view(catalogue.volume(name), await this.connectionsByExport());
+    const { exclusiveBytes, sharedBytes } = await catalogue.space(name);
+    return { ...view, exclusiveBytes, sharedBytes };
   }
 
   async createVolume(request: z.output<typeof newVolumeSchema>): Promise<VolumeView> {
@@ -66,6 +82,8 @@ export class Control {
       const { storeId, limits } = await catalogue.setLimits(name, change.limits);
       await plane.setLimits(storeId, limits);
     }
+    if (change.schedules !== undefined) await catalogue.setSchedules(name, change.schedules);
+    if (change.receiving !== undefined) await catalogue.setReceiving(name, change.receiving ?? undefined);
     if (change.name !== undefined && change.name !== name) await catalogue.renameVolume(name, change.name);
     return this.volume(change.name ?? name);
   }
@@ -76,29 +94,44 @@ export class Control {
     return this.volume(name);
   }
 
-  async removeVolume(name: string, force: boolean): Promise<void> {
+  async removeVolume(name: string, { force, snapshots }: z.output<typeof removeVolumeQuery>): Promise<void> {
     const { catalogue, grants } = this.#parts;
-    await catalogue.removeVolume(name, force);
+    await catalogue.removeVolume(name, force, snapshots);
     grants.forgetUnused();
+  }
+
+  async cloneVolume(snapshot: string, request: z.output<typeof newCloneSchema>): Promise<VolumeView> {
+    return this.#view(await this.#parts.catalogue.cloneVolume(snapshot, request), new Map());
+  }
+
+  async rollBack(snapshot: string, request: z.output<typeof rollBackSchema>): Promise<VolumeView> {
+    const { catalogue, grants } = this.#parts;
+    const { name } = await catalogue.rollBack(snapshot, request);
+    grants.forgetUnused();
+    return this.volume(name);
+  }
+
+  async scrub(command: ScrubCommand): Promise<ScrubView> {
+    return scrubView(await this.#parts.plane.scrub(command), this.#parts.catalogue);
   }
 
   async exports(): Promise<ExportView[]> {
     const connections = await this.connectionsByExport();
-    return this.#parts.catalogue.exports().map((item) => this.#exportView(item, connections));
+    return this.#parts.catalogue.exports.list().map((item) => this.#exportView(item, connections));
   }
 
   async export(name: string): Promise<ExportView> {
-    return this.#exportView(this.#parts.catalogue.export(name), await this.connectionsByExport());
+    return this.#exportView(this.#parts.catalogue.exports.get(name), await this.connectionsByExport());
   }
 
   /** Tries the file or volume first: an export of nothing is refused. */
   async addExport(request: NewExport): Promise<ExportView> {
     const { catalogue, grants, plane } = this.#parts;
-    const item = await catalogue.addExport(request);
+    const item = await catalogue.exports.add(request);
     try {
       await plane.describe(grants.grant(item));
     } catch (error) {
-      await catalogue.removeExport(item.name);
+      await catalogue.exports.remove(item.name);
       grants.forgetUnused();
       throw error;
     }
@@ -107,15 +140,19 @@ export class Control {
 
   async removeExport(name: string, force: boolean): Promise<void> {
     const { catalogue, grants, plane } = this.#parts;
-    const count = (await this.connectionsByExport()).get(catalogue.export(name).name) ?? 0;
+    const item = catalogue.exports.get(name);
+    // Its volume's snapshots are offered with it.
+    const names = [name, ...grants.snapshotNames(item)];
+    const connections = await this.connectionsByExport();
+    const count = names.reduce((sum, each) => sum + (connections.get(each) ?? 0), 0);
     if (count > 0 && !force) {
       throw new AshlarError(
         'busy',
         `${count === 1 ? 'a client is' : `${count} clients are`} attached to the export '${name}': detach first, or say --force`,
       );
     }
-    await catalogue.removeExport(name);
-    await plane.disconnect({ exportName: name });
+    await catalogue.exports.remove(name);
+    for (const exportName of names) await plane.disconnect({ exportName });
     grants.forgetUnused();
   }
 
@@ -142,10 +179,10 @@ export class Control {
   }
 
   async #view(volume: Volume, connections: ReadonlyMap<string, number>): Promise<VolumeView> {
-    const { name, uuid, type, sizeBytes, preallocation, created, limits } = volume;
-    const { allocatedBytes } = await this.#parts.catalogue.space(name);
-    const exports = this.#parts.catalogue
-      .exports()
+    const { name, uuid, type, sizeBytes, preallocation, created, limits, receiving, schedules = [] } = volume;
+    const allocatedBytes = await this.#parts.catalogue.allocatedBytes(name);
+    const exports = this.#parts.catalogue.exports
+      .list()
       .flatMap((item) => (item.source.kind === 'volume' && item.source.uuid === uuid ? [item.name] : []));
     const reason = this.#parts.catalogue.heldReason(volume);
     const attached = exports.reduce((sum, item) => sum + (connections.get(item) ?? 0), 0);
@@ -161,6 +198,10 @@ export class Control {
       created,
       limits,
       exports,
+      snapshots: this.#parts.catalogue.snapshots.of(volume).length,
+      ...this.snapshots.originOf(volume),
+      ...(receiving === undefined ? {} : { receiving }),
+      schedules: schedules.map((each) => ({ name: each.name, everySeconds: each.everySeconds, keep: each.keep })),
       connections: attached,
     };
   }

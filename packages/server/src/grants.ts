@@ -1,7 +1,16 @@
 import { deviceStats, deviceStatsBytes, type DeviceStats } from '@ashlar/block';
 import { AshlarError } from '@ashlar/core';
+import type { ContextOffer } from '@ashlar/nbd';
 import { sourceKey, type DeviceSource, type Grant } from '@ashlar/plane';
-import { AddressRanges, filePathOf, heldError, type Catalogue, type Export, type Volume } from '@ashlar/volume';
+import {
+  AddressRanges,
+  filePathOf,
+  heldError,
+  type Catalogue,
+  type Export,
+  type Volume,
+  type VolumeSnapshot,
+} from '@ashlar/volume';
 
 /** A volume or file with its counters since the start of the process. */
 type Device = { readonly name: string; readonly kind: 'volume' | 'file'; readonly stats: DeviceStats };
@@ -24,22 +33,33 @@ export class Grants {
     this.#catalogue = catalogue;
   }
 
-  /** Names a client at `address` is shown. */
+  /** Names a client at `address` is shown: those of exports, and behind each those of its volume's snapshots. */
   namesFor(address: string): readonly string[] {
-    return this.#catalogue.exports().flatMap((item) => (mayAttach(item, address) ? [item.name] : []));
+    return this.#catalogue.exports.list().flatMap((item) => {
+      if (!mayAttach(item, address)) return [];
+      return [item.name, ...this.snapshotNames(item)];
+    });
+  }
+
+  /** Names that the snapshots of an export's volume are offered under with it. */
+  snapshotNames(item: Export): readonly string[] {
+    return this.#snapshotsOf(item).map(({ name }) => `${item.name}@${name}`);
   }
 
   /**
-   * What an export's name stands for; undefined where there is none. The empty name is the only export that the client may
-   * attach to. Throws `denied`, also for a volume that is held. `address`: `unix`, or an IP address.
+   * What an export's name stands for, or `EXPORT@SNAPSHOT`; undefined where there is none. The empty name is the only export that
+   * the client may attach to. Throws `denied`, also for a volume that is held. `address`: `unix`, or an IP address.
    */
   find(exportName: string, address: string): Grant | undefined {
     const name = exportName === '' ? this.#onlyName(address) : exportName;
-    const item = name === undefined ? undefined : this.#catalogue.findExport(name);
+    if (name === undefined) return undefined;
+    const [itemName = '', snapshotName] = name.split('@', 2);
+    const item = this.#catalogue.exports.find(itemName);
     if (item === undefined) return undefined;
     if (!mayAttach(item, address)) {
       throw new AshlarError('denied', `${address} may not attach to the export '${item.name}'`, { peer: address });
     }
+    if (snapshotName !== undefined) return this.#snapshotGrant(item, snapshotName);
     const volume = this.#catalogue.volumeOf(item);
     const reason = volume === undefined ? undefined : this.#catalogue.heldReason(volume);
     if (volume !== undefined && reason !== undefined) throw heldError(volume.name, reason);
@@ -48,7 +68,8 @@ export class Grants {
 
   grant(item: Export): Grant {
     const source = this.#sourceOf(item);
-    return { exportName: item.name, source, readOnly: item.readOnly, stats: this.#countersOf(source).memory };
+    const contexts = source.kind === 'file' ? [] : contextsOf(this.#snapshotsOf(item));
+    return { exportName: item.name, source, readOnly: item.readOnly, stats: this.#countersOf(source).memory, contexts };
   }
 
   /** Every volume, used or not, then the files that were used. */
@@ -64,15 +85,38 @@ export class Grants {
 
   /** Forgets the counters of what is offered no more. */
   forgetUnused(): void {
-    const used = new Set(this.#catalogue.volumes().map((volume) => sourceKey(volumeSource(volume))));
-    for (const item of this.#catalogue.exports())
+    const used = new Set(
+      this.#catalogue
+        .volumes()
+        .flatMap((volume) => [
+          sourceKey(volumeSource(volume)),
+          ...this.#catalogue.snapshots.of(volume).map((snapshot) => sourceKey(snapshotSource(volume, snapshot))),
+        ]),
+    );
+    for (const item of this.#catalogue.exports.list())
       if (item.source.kind === 'uri') used.add(sourceKey(this.#sourceOf(item)));
     for (const key of this.#counters.keys()) if (!used.has(key)) this.#counters.delete(key);
   }
 
   #onlyName(address: string): string | undefined {
-    const names = this.namesFor(address);
-    return names.length === 1 ? names[0] : undefined;
+    const items = this.#catalogue.exports.list().filter((item) => mayAttach(item, address));
+    return items.length === 1 ? items[0]?.name : undefined;
+  }
+
+  #snapshotsOf({ source }: Export): readonly VolumeSnapshot[] {
+    return source.kind === 'uri' ? [] : this.#catalogue.snapshots.of({ uuid: source.uuid });
+  }
+
+  /** All of a snapshot is durable, so it is there to look at while its volume is held as well. */
+  #snapshotGrant(item: Export, name: string): Grant | undefined {
+    const snapshots = this.#snapshotsOf(item);
+    const snapshot = snapshots.find((each) => each.name === name);
+    const volume = this.#catalogue.volumeOf(item);
+    if (snapshot === undefined || volume === undefined) return undefined;
+    const source = snapshotSource(volume, snapshot);
+    const contexts = contextsOf(snapshots.filter(({ snapshotId }) => snapshotId < snapshot.snapshotId));
+    const exportName = `${item.name}@${name}`;
+    return { exportName, source, readOnly: true, stats: this.#countersOf(source).memory, contexts };
   }
 
   #sourceOf(item: Export): DeviceSource {
@@ -96,6 +140,19 @@ export class Grants {
 
 function volumeSource({ uuid, storeId, objectId, limits }: Volume): DeviceSource {
   return { kind: 'volume', uuid, storeId, objectId, limits };
+}
+
+function snapshotSource({ uuid, storeId, objectId }: Volume, { snapshotId }: VolumeSnapshot): DeviceSource {
+  return { kind: 'snapshot', uuid, storeId, objectId, snapshotId };
+}
+
+/** NBD's metadata contexts of a volume with these snapshots, under the names that backup programs know (QEMU, docs/interop/nbd.rst). */
+function contextsOf(snapshots: readonly VolumeSnapshot[]): readonly ContextOffer[] {
+  const changes = snapshots.map(({ name, snapshotId }): ContextOffer => ({
+    name: `qemu:dirty-bitmap:${name}`,
+    source: { kind: 'changes', since: snapshotId },
+  }));
+  return [{ name: 'qemu:allocation-depth', source: { kind: 'depth' } }, ...changes];
 }
 
 /** An export without rules is for all that may connect; the Unix socket is guarded by its file's mode. */

@@ -5,6 +5,8 @@ export { fileKey, loadConfig, type LoadedConfig } from './config/load.ts';
 export { toVariable } from './config/names.ts';
 export { configKeys } from './config/schema.ts';
 export type { ConnectionView, ExportView, VolumeView } from './control.ts';
+export type { ChangesView, SnapshotView } from './snapshot-control.ts';
+export type { ScrubView } from './scrub-view.ts';
 export { runCaptive } from './process/captive.ts';
 export { createLogger } from './process/logger.ts';
 export { Notifier, passedDescriptors } from './process/notify.ts';

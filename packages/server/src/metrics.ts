@@ -1,5 +1,5 @@
 import { bucketUpperMicros, operationNames, type OperationName, type OperationStats } from '@ashlar/block';
-import { errorKinds, type PoolState, type PoolStatus } from '@ashlar/core';
+import { errorKinds, type PoolState, type PoolStatus, type ScrubReport } from '@ashlar/core';
 import type { Catalogue } from '@ashlar/volume';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Grants } from './grants.ts';
@@ -9,6 +9,7 @@ type MetricsOptions = {
   readonly catalogue: Catalogue;
   readonly grants: Grants;
   readonly poolStatus: () => Promise<PoolStatus>;
+  readonly scrub: () => Promise<ScrubReport>;
   /** Clients attached, by export. */
   readonly connections: () => Promise<ReadonlyMap<string, number>>;
 };
@@ -89,6 +90,7 @@ export class Metrics {
     this.#addOperations();
     this.#addVolumes();
     this.#addPool();
+    this.#addScrub();
   }
 
   count(result: 'accepted' | 'refused' | 'attached'): void {
@@ -168,12 +170,11 @@ export class Metrics {
       for (const volume of catalogue.volumes()) gauge.set({ volume: volume.name }, catalogue.isHeld(volume) ? 1 : 0);
     });
     this.#gauge('ashlar_volume_allocated_bytes', 'What each volume takes in the pool', ['volume'], async (gauge) => {
-      for (const { name } of catalogue.volumes())
-        gauge.set({ volume: name }, (await catalogue.space(name)).allocatedBytes);
+      for (const { name } of catalogue.volumes()) gauge.set({ volume: name }, await catalogue.allocatedBytes(name));
     });
     this.#gauge('ashlar_connections', 'Clients attached, by export', ['export'], async (gauge) => {
       const counts = await this.#options.connections();
-      for (const { name } of catalogue.exports()) gauge.set({ export: name }, counts.get(name) ?? 0);
+      for (const { name } of catalogue.exports.list()) gauge.set({ export: name }, counts.get(name) ?? 0);
     });
   }
 
@@ -221,6 +222,28 @@ export class Metrics {
     for (const [name, help, field] of totals) {
       this.#counter(name, help, [], async (counter) => counter.inc((await status())[field]));
     }
+  }
+
+  #addScrub(): void {
+    const { scrub } = this.#options;
+    this.#gauge('ashlar_scrub_running', '1 while a scrub runs', [], async (gauge) =>
+      gauge.set((await scrub()).state === 'running' ? 1 : 0),
+    );
+    this.#gauge('ashlar_scrub_done_bytes', 'What the last scrub has read so far', [], async (gauge) =>
+      gauge.set((await scrub()).doneBytes),
+    );
+    this.#gauge(
+      'ashlar_scrub_damaged_bytes',
+      'What the last scrub could not read as it was written',
+      [],
+      async (gauge) => gauge.set((await scrub()).damagedBytes),
+    );
+    this.#gauge(
+      'ashlar_scrub_ended_seconds',
+      'When the last scrub ended, in seconds since 1970; 0: never',
+      [],
+      async (gauge) => gauge.set(((await scrub()).endedMs ?? 0) / 1000),
+    );
   }
 
   #samples(): Sample[] {

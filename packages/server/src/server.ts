@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server as SocketServer } from 'node:net';
 import type { Worker } from 'node:worker_threads';
 import { AshlarError, assert } from '@ashlar/core';
+import { createRealHost } from '@ashlar/host';
 import { Plane } from '@ashlar/plane';
 import { Catalogue } from '@ashlar/volume';
 import type { Logger } from 'pino';
@@ -21,6 +22,7 @@ import type { Metrics } from './metrics.ts';
 import { NbdFront } from './nbd-front.ts';
 import { createSocketServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
 import { readOrMakeToken } from './process/token.ts';
+import { SnapshotSchedules } from './snapshot-schedules.ts';
 import { takeStatistics } from './statistics.ts';
 import { version } from './version.ts';
 import { ensureVolume } from './volume-option.ts';
@@ -77,6 +79,7 @@ export class Server {
   readonly #listeners: SocketServer[] = [];
   readonly #startedAt = new Date();
   readonly token: string;
+  readonly #schedules: SnapshotSchedules;
   #admin: AdminServers | undefined;
   #nbd: string[] = [];
   #nbdSocket: string | undefined;
@@ -100,11 +103,20 @@ export class Server {
     this.#app = app;
     this.token = readOrMakeToken(directory.path);
     this.#control = new Control({ catalogue, grants, plane, urisOf: (name) => this.urisOf(name) });
+    this.#schedules = new SnapshotSchedules({
+      volumes: () => catalogue.volumes(),
+      snapshots: catalogue.snapshots,
+      scheduler: createRealHost().scheduler,
+      now: Date.now,
+      logger: options.logger,
+      removed: () => grants.forgetUnused(),
+    });
     this.#metrics = new Metrics({
       version,
       catalogue,
       grants,
       poolStatus: () => plane.status(),
+      scrub: () => plane.scrub({ action: 'status' }),
       connections: () => this.#control.connectionsByExport(),
     });
     this.#front = new NbdFront({
@@ -168,6 +180,7 @@ export class Server {
         const held = catalogue.heldReason(volume);
         if (held !== undefined) options.logger.warn({ volume: volume.name, state: 'held' }, held);
       }
+      server.#schedules.start();
       return server;
     } catch (error) {
       if (server !== undefined) await server.#shutDoors();
@@ -207,7 +220,7 @@ export class Server {
   }
 
   get exportNames(): readonly string[] {
-    return this.#catalogue.exports().map(({ name }) => name);
+    return this.#catalogue.exports.list().map(({ name }) => name);
   }
 
   /** Where clients find an export: each TCP address, then the Unix socket. */
@@ -323,6 +336,7 @@ export class Server {
   async #stop(): Promise<void> {
     for (const listener of this.#listeners) stopListening(listener);
     this.#front.close();
+    await this.#schedules.stop();
     await this.#catalogue.close();
     try {
       const cut = await this.#plane.drain(this.#live.current.drainSeconds * 1000);

@@ -9,4 +9,9 @@ export type BrokenRule =
   | 'rescue-not-synced'
   | 'room-not-counted'
   | 'stale-slot-shown'
-  | 'no-loss-generation';
+  | 'no-loss-generation'
+  | 'generation-not-sealed'
+  | 'shared-forgotten'
+  | 'freed-though-kept'
+  | 'cursor-not-committed'
+  | 'snapshot-not-synced';

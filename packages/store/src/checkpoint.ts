@@ -1,33 +1,36 @@
-import { allDone, errorKindOf, GiB, isPromise } from '@ashlar/core';
+import { allDone, assert, errorKindOf, GiB, isPromise } from '@ashlar/core';
+import { Births } from './births.ts';
 import { blockSize } from './checksum.ts';
-import { entriesEach, readEntry } from './format/map-leaf.ts';
-import type { Freed } from './freed.ts';
-import { bringHome } from './home.ts';
+import { bury, buryDropped, freeDead, nothingDying, sharedWithDead, type Dying } from './dead-trees.ts';
+import { nothingFreed, type Freed } from './freed.ts';
+import { bringHome, type Homing } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
 import type { JournalPosition } from './journal.ts';
 import {
   bitmapKey,
-  deletedKey,
+  keptKey,
   objectKey,
   packedChange,
   poolKey,
   recordKey,
   sealed,
+  snapshotKey,
   storeKey,
   type ObjectRecord,
   type PoolRecord,
+  type StoreRecord,
 } from './records/keys.ts';
 import { giveUpWarm } from './reclaim.ts';
+import type { Layer } from './layer.ts';
 import type { Overlay } from './overlay.ts';
 import { PageLookahead } from './page-lookahead.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
-import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import type { Shared } from './shared.ts';
+import type { ObjectState, PoolParts, SnapshotState, StoreState } from './state.ts';
 import { sorted } from './sorted.ts';
 import { Transfers } from './transfers.ts';
 import { Turns } from './turns.ts';
 
-/** Leaves of deleted objects that one checkpoint frees. */
-const leavesAtOnce = 256;
 /**
  * Free slots that keep their room on the host, for the overwrites to come: as much as those take between two checkpoints, and
  * little of what is free. To give room back and to find some again costs more than the writes themselves.
@@ -44,6 +47,8 @@ export type Taken = {
   readonly stores: readonly {
     readonly store: StoreState;
     readonly sequence: number;
+    readonly generation: number;
+    readonly snapshots: readonly SnapshotState[];
     readonly deleted: readonly ObjectState[];
   }[];
 };
@@ -51,20 +56,27 @@ export type Taken = {
 /** Freezes everything, in one turn. What was recorded must be appended. */
 export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
   const objects: { object: ObjectState; sizeBytes: number }[] = [];
-  const stores: { store: StoreState; sequence: number; deleted: ObjectState[] }[] = [];
+  const stores: Taken['stores'][number][] = [];
   for (const store of pool.stores.values()) {
-    if (!store.changed) continue;
+    // One that was deleted before it ever came home was never there.
+    store.snapshots = store.snapshots.filter(({ isDropped, birth }) => !isDropped || birth !== undefined);
+    if (!store.changed && !store.snapshots.some(({ isDropped }) => isDropped)) continue;
     store.changed = false;
-    stores.push({ store, sequence: store.sequence, deleted: [...store.deleted] });
-    for (const object of store.deleted) object.overlay.freeze();
+    const { sequence, generation, snapshots } = store;
+    stores.push({ store, sequence, generation, snapshots: [...snapshots], deleted: [...store.deleted] });
+    for (const object of store.deleted) freeze(object);
     store.deleted.clear();
     store.records.freeze();
     for (const object of store.objects.values()) {
-      object.overlay.freeze();
+      freeze(object);
       objects.push({ object, sizeBytes: object.journaledSize });
     }
   }
   return { position, objects, stores };
+}
+
+function freeze({ overlay, journaledSize, committedSize }: ObjectState): void {
+  overlay.freeze(journaledSize, journaledSize !== committedSize);
 }
 
 /** How a checkpoint is run. */
@@ -97,17 +109,21 @@ export async function checkpointAll(pool: PoolParts, run: CheckpointRun): Promis
 
 /** One checkpoint, in rule 1's order. One that fails before its commit leaves everything as it was; the journal still has it all. */
 async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }: CheckpointRun): Promise<void> {
-  const freed: Freed = { slots: [], moved: [], blocks: [], taken: [], reserved: [] };
+  const freed = nothingFreed();
   const trees: { tree: PageTree; root: TreeRoot }[] = [];
   const turns = new Turns(pool.host, dueMs);
   const transfers = new Transfers(pool.trickleBytes, sync);
-  pool.birth += 1;
+  const dying = nothingDying();
+  for (const { store, snapshots } of taken.stores) buryDropped(pool, store, snapshots, dying);
+  const births = birthsOf(pool, taken, dying);
   pool.data.asksForRoom = isSpread(pool);
   try {
     if (pool.broken !== 'home-before-journal') await sync();
     turns.begin();
-    await bringAllHome(pool, taken, freed, transfers, turns);
-    const changes = await commitChanges(pool, taken, clean, trees, turns);
+    await freeDead(pool, freed, turns, dying);
+    const kept = await bringAllHome({ pool, taken, births, freed, transfers, turns, dying });
+    const written = await commitChanges(pool, taken, births, dying, clean, trees, turns);
+    const changes = [...dying.changes, ...kept, ...written];
     await transfers.drained();
     // Both at once: a device empties its cache for two together.
     await allDone([pool.data.sync(), pool.pages.sync()]);
@@ -118,20 +134,26 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
   } catch (error) {
     // What is on its way still reads from memory that is about to be given back.
     await transfers.drained().catch(() => undefined);
-    rollBack(pool, taken, freed);
+    rollBack(pool, taken, freed, dying);
     throw error;
   }
   for (const { tree, root } of trees) tree.adopt(root);
   pool.slots.committed();
-  const home = overlaysOf(taken).map((overlay) => ({ overlay, layer: overlay.thaw() }));
-  for (const { object } of taken.objects) object.committedBlocks = object.mappedBlocks;
+  for (const each of births.values()) for (const { snapshot, birth } of each.pending()) snapshot.birth = birth;
+  for (const { object, sizeBytes } of taken.objects) {
+    object.committedBlocks = object.mappedBlocks;
+    object.committedSize = sizeBytes;
+    object.generation = object.work.generation;
+  }
+  const home = overlaysOf(taken).flatMap((overlay) => overlay.thaw().map((layer) => ({ overlay, layer })));
   for (const { store } of taken.stores) store.records.thaw();
   pool.pages.releaseFreed();
-  for (const [id, tree] of pool.deleting) if (tree.root.ref === undefined) pool.deleting.delete(id);
+  for (const id of dying.done) pool.dead.delete(id);
+  for (const tree of pool.dead.values()) tree.committedCursor = tree.cursor;
+  for (const [store, gone] of dying.gone) store.snapshots = store.snapshots.filter((snapshot) => snapshot !== gone);
   pool.counters.checkpoints += 1;
   turns.begin();
   for (const { overlay, layer } of home) {
-    if (layer === undefined) continue;
     for (const chunk of layer.values()) {
       overlay.release(chunk);
       if (turns.isOver) await turns.next();
@@ -158,63 +180,128 @@ function overlaysOf(taken: Taken): Overlay[] {
   return [...taken.objects.map(({ object }) => object), ...deleted].map(({ overlay }) => overlay);
 }
 
-async function bringAllHome(
-  pool: PoolParts,
-  taken: Taken,
-  freed: Freed,
-  transfers: Transfers,
-  turns: Turns,
-): Promise<void> {
-  let all = 0;
-  let home = 0;
-  for (const { object } of taken.objects) all += object.overlay.frozen?.size ?? 0;
-  for (const { object } of taken.objects) {
-    const { frozen } = object.overlay;
-    if (frozen === undefined) continue;
-    const chunks = await sorted(frozen.keys(), frozen.size, turns);
-    const ahead = new PageLookahead(pool, object, chunks);
-    try {
-      for (let at = 0; at < chunks.length; at += 1) {
-        const chunk = chunks[at]!;
-        const settled = bringHome(pool, object, chunk, frozen.get(chunk)!, freed, transfers);
-        if (isPromise(settled)) {
-          ahead.from(at);
-          await settled;
-        }
-        home += 1;
-        turns.done = home / all;
-        if (turns.isOver) await turns.next();
-      }
-    } finally {
-      await ahead.idle();
-    }
+/** The births of this checkpoint, by store; the pool's goes on behind the last of them. */
+function birthsOf(pool: PoolParts, taken: Taken, { gone }: Dying): ReadonlyMap<StoreState, Births> {
+  const first = pool.birth + 1;
+  const births = new Map<StoreState, Births>();
+  for (const { store, snapshots } of taken.stores) {
+    const there = snapshots.filter((snapshot) => snapshot !== gone.get(store));
+    births.set(store, new Births(first, there, store.floor));
   }
-  await reserveRoom(pool, freed.reserved);
-  for (const { deleted } of taken.stores) {
-    for (const object of deleted) {
-      pool.deleting.set(object.id, object.tree);
-      for (const { slots } of object.overlay.frozen?.values() ?? []) freed.slots.push(...slots.map(({ slot }) => slot));
-    }
-  }
-  await freeDeleted(pool, freed, turns);
+  pool.birth = [...births.values()].reduce((most, { last }) => Math.max(most, last), first);
+  return births;
 }
 
-/** Deleted objects lose some leaves in each checkpoint, in the same commit as their frees: it can stop anywhere. */
-async function freeDeleted(pool: PoolParts, freed: Freed, turns: Turns): Promise<void> {
-  let leaves = 0;
-  for (const tree of pool.deleting.values()) {
-    for (let at = await tree.nextLeaf(0); at >= 0 && leaves < leavesAtOnce; at = await tree.nextLeaf(at + 1)) {
-      const page = await tree.change(at);
-      for (let index = 0; index < entriesEach; index += 1) {
-        for (const { slot } of readEntry(page.view, index).pieces) {
-          pool.slots.setDurable(slot, false);
-          freed.slots.push(slot);
-        }
+type Home = {
+  readonly pool: PoolParts;
+  readonly taken: Taken;
+  readonly births: ReadonlyMap<StoreState, Births>;
+  readonly freed: Freed;
+  readonly transfers: Transfers;
+  readonly turns: Turns;
+  readonly dying: Dying;
+};
+
+/** Gives what must be kept of objects as snapshots have them. */
+async function bringAllHome(run: Home): Promise<Change[]> {
+  const { pool, taken, freed } = run;
+  const kept: Change[] = [];
+  const progress = { done: 0, all: 0 };
+  for (const { object } of taken.objects) for (const { layer } of object.overlay.frozen()) progress.all += layer.size;
+  for (const { object } of taken.objects) await bringObjectHome(run, object, Infinity, kept, progress);
+  for (const { deleted } of taken.stores) {
+    for (const object of deleted) await buryObject(run, object, kept, progress);
+  }
+  await reserveRoom(pool, freed.reserved);
+  return kept;
+}
+
+/** What the newest snapshot before its end has of a deleted object is kept for that; the rest is dead. */
+async function buryObject(run: Home, object: ObjectState, kept: Change[], progress: Progress): Promise<void> {
+  const { pool, freed, dying } = run;
+  const { own, store } = birthsFor(run, object);
+  const { deletedIn = store.generation, generation } = object;
+  const last = own.before(deletedIn);
+  const layers = object.overlay.frozen();
+  if (last !== undefined && last.id >= object.created && last.id >= generation) {
+    await bringObjectHome(run, object, last.id, kept, progress);
+    await keepFor(run, object, last, kept);
+  } else {
+    const floor = last === undefined ? store.floor : (last.birth ?? own.of(last.id));
+    bury(pool, { store: store.id, object: object.id, root: object.tree.root, floor, snapshot: -1, birth: -1 }, dying);
+  }
+  for (const { generation: since, layer } of layers) {
+    if (last !== undefined && since <= last.id) continue;
+    for (const { slots } of layer.values()) freed.slots.push(...slots.map(({ slot }) => slot));
+  }
+}
+
+type Progress = { done: number; readonly all: number };
+
+function birthsFor({ pool, births }: Home, object: ObjectState): { own: Births; store: StoreState } {
+  const store = pool.stores.get(object.store);
+  assert(store !== undefined, 'an object belongs to a store');
+  const own = births.get(store);
+  assert(own !== undefined, 'the births of a store that is taken are known');
+  return { own, store };
+}
+
+/**
+ * One generation after the other, up to the last that is wanted; what a snapshot has is kept before the first change that
+ * it has not.
+ */
+async function bringObjectHome(
+  run: Home,
+  object: ObjectState,
+  last: number,
+  kept: Change[],
+  progress: Progress,
+): Promise<void> {
+  const { pool, freed, transfers, turns } = run;
+  const { own, store } = birthsFor(run, object);
+  for (const { generation, layer, sizeBytes } of object.overlay.frozen()) {
+    if (generation > last) return;
+    const snapshot = own.before(generation);
+    if (snapshot !== undefined && snapshot.id >= object.work.generation && snapshot.id >= object.created) {
+      await keepFor(run, object, snapshot, kept);
+    }
+    object.work = { generation, sizeBytes };
+    const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
+    await bringLayerHome({ pool, object, freed, transfers, birth: own.of(generation), shared }, layer, turns, progress);
+    // The next generation may write to the same place.
+    await transfers.drained();
+  }
+}
+
+/** The object's state, as the checkpoint has it now, is what the snapshot has. */
+async function keepFor(run: Home, object: ObjectState, snapshot: SnapshotState, kept: Change[]): Promise<void> {
+  const { pool, turns } = run;
+  const { own, store } = birthsFor(run, object);
+  const { generation, sizeBytes } = object.work;
+  const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
+  const { ref, levels } = await object.tree.write(own.of(generation), turns, shared);
+  const { mappedBlocks: blocks, created } = object;
+  const record: ObjectRecord = { sizeBytes, root: ref, levels, blocks, generation, created };
+  kept.push(packedChange(keptKey(store.id, object.id, snapshot.id), record));
+}
+
+async function bringLayerHome(homing: Homing, layer: Layer, turns: Turns, progress: Progress): Promise<void> {
+  const chunks = await sorted(layer.keys(), layer.size, turns);
+  const ahead = new PageLookahead(homing.pool, homing.object, chunks);
+  try {
+    for (let at = 0; at < chunks.length; at += 1) {
+      const chunk = chunks[at]!;
+      const settled = bringHome(homing, chunk, layer.get(chunk)!);
+      if (isPromise(settled)) {
+        ahead.from(at);
+        await settled;
       }
-      page.bytes.fill(0);
-      leaves += 1;
+      progress.done += 1;
+      turns.done = progress.done / progress.all;
       if (turns.isOver) await turns.next();
     }
+  } finally {
+    await ahead.idle();
   }
 }
 
@@ -222,35 +309,40 @@ async function freeDeleted(pool: PoolParts, freed: Freed, turns: Turns): Promise
 async function commitChanges(
   pool: PoolParts,
   taken: Taken,
+  births: ReadonlyMap<StoreState, Births>,
+  { gone }: Dying,
   clean: boolean,
   trees: { tree: PageTree; root: TreeRoot }[],
   turns: Turns,
 ): Promise<Change[]> {
   const changes: Change[] = [];
-  const write = async (tree: PageTree): Promise<TreeRoot> => {
-    const root = await tree.write(pool.birth, turns);
+  const write = async (tree: PageTree, birth = pool.birth, shared?: Shared): Promise<TreeRoot> => {
+    const root = await tree.write(birth, turns, shared);
     trees.push({ tree, root });
     return root;
   };
   for (const { object, sizeBytes } of taken.objects) {
-    const { ref, levels } = await write(object.tree);
-    const record: ObjectRecord = { sizeBytes, root: ref, levels, blocks: object.mappedBlocks };
+    const store = pool.stores.get(object.store)!;
+    const own = births.get(store)!;
+    const { generation } = object.work;
+    const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
+    const { ref, levels } = await write(object.tree, own.of(generation), shared);
+    const { mappedBlocks: blocks, created } = object;
+    const record: ObjectRecord = { sizeBytes, root: ref, levels, blocks, generation, created };
     changes.push(packedChange(objectKey(object.store, object.id), record));
   }
-  for (const { store, sequence, deleted } of taken.stores) {
-    changes.push(packedChange(storeKey(store.id), { sequence }));
+  for (const { store, sequence, generation, snapshots, deleted } of taken.stores) {
+    changes.push(packedChange(storeKey(store.id), storeRecord(store, sequence, generation)));
+    for (const { snapshot, birth } of births.get(store)?.pending() ?? []) {
+      const { id, sequence: taken, isDropped } = snapshot;
+      changes.push(packedChange(snapshotKey(store.id, id), { sequence: taken, birth, isDropped }));
+    }
+    changes.push(...droppedChanges(store, snapshots, gone.get(store)));
     for (const { id } of deleted) changes.push({ key: objectKey(store.id, id), value: null });
     for (const { key, value } of store.records.frozen) {
       const name = recordKey(store.id, key);
       changes.push({ key: name, value: value === null ? null : sealed(name, value) });
     }
-  }
-  for (const [id, tree] of pool.deleting) {
-    const { ref, levels } = await write(tree);
-    const key = deletedKey(id);
-    changes.push(
-      ref === undefined ? { key, value: null } : packedChange(key, { sizeBytes: 0, root: ref, levels, blocks: 0 }),
-    );
   }
   const checksums = await write(pool.checksums);
   for (const { index, bytes } of pool.slots.takeDirty()) changes.push(bitmapChange('slots', index, bytes));
@@ -258,6 +350,22 @@ async function commitChanges(
   changes.push(packedChange(poolKey, poolRecord(pool, taken.position, clean, checksums)));
   await pool.pages.flush();
   return changes;
+}
+
+function storeRecord({ origin, floor }: StoreState, sequence: number, generation: number): StoreRecord {
+  return { sequence, generation, floor, ...(origin === undefined ? {} : { origin }) };
+}
+
+/** Snapshots that are deleted and whose turn to be handed to the background has not come. */
+function droppedChanges(
+  store: StoreState,
+  snapshots: readonly SnapshotState[],
+  gone: SnapshotState | undefined,
+): Change[] {
+  const dropped = snapshots.filter((snapshot) => snapshot.isDropped && snapshot !== gone);
+  return dropped.flatMap(({ id, sequence, birth }) =>
+    birth === undefined ? [] : [packedChange(snapshotKey(store.id, id), { sequence, birth, isDropped: true })],
+  );
 }
 
 function poolRecord(pool: PoolParts, position: JournalPosition, clean: boolean, checksums: TreeRoot): PoolRecord {
@@ -281,10 +389,10 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
     await pool.slotWrites.idle(slots);
     for (const slot of slots) pool.cache.dropSlot(slot);
   }
-  if (freed.slots.length + freed.blocks.length > 0) {
+  if (freed.slots.length > 0 || !freed.blocks.isEmpty) {
     const punch = async (): Promise<void> => {
       await giveBackSlots(pool, freed.slots);
-      await giveBackBlocks(pool, freed.blocks);
+      await giveBackBlocks(pool, freed.blocks.all());
     };
     await pool.room.withhold(punch, () => pool.data.sync());
   }
@@ -293,21 +401,25 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
   await giveUpWarm(pool, Math.floor(warmBytes / pool.chunkSizeBytes));
 }
 
-function rollBack(pool: PoolParts, taken: Taken, freed: Freed): void {
+function rollBack(pool: PoolParts, taken: Taken, freed: Freed, { born }: Dying): void {
+  for (const id of born) pool.dead.delete(id);
+  for (const tree of pool.dead.values()) tree.cursor = tree.committedCursor;
   for (const overlay of overlaysOf(taken)) overlay.unfreeze();
   for (const { object } of taken.objects) {
     object.tree.abandon();
     object.mappedBlocks = object.committedBlocks;
+    object.work = { generation: object.generation, sizeBytes: object.committedSize };
   }
   for (const { store, deleted } of taken.stores) {
     for (const object of deleted) {
-      pool.deleting.delete(object.id);
+      object.tree.abandon();
+      object.mappedBlocks = object.committedBlocks;
+      object.work = { generation: object.generation, sizeBytes: object.committedSize };
       store.deleted.add(object);
     }
     store.records.unfreeze();
     store.changed = true;
   }
-  for (const tree of pool.deleting.values()) tree.abandon();
   pool.checksums.abandon();
   pool.pages.rollBack();
   pool.slots.rollBack();

@@ -193,14 +193,21 @@ export class Checkpointer {
   #tick(): void {
     this.#timer = undefined;
     if (this.#closed) return;
-    const work = this.#pool.deleting.size > 0 || [...this.#pool.stores.values()].some(({ changed }) => changed);
-    if (work) this.begin();
+    if (this.#hasDropped() || [...this.#pool.stores.values()].some(({ changed }) => changed)) this.begin();
+  }
+
+  /** There are maps to free, or snapshots whose turn comes. */
+  #hasDropped(): boolean {
+    const { dead, stores } = this.#pool;
+    return dead.size > 0 || [...stores.values()].some(({ snapshots }) => snapshots.some(({ isDropped }) => isDropped));
   }
 
   async #checkpoint(clean: boolean): Promise<void> {
     const pool = this.#pool;
     // Rule 5: a pool that failed writes nothing more; what its journal has is recovered by the next start.
     if (pool.state === 'failed') throw new AshlarError('io', pool.reason ?? 'the pool has failed');
+    // Whatever came behind the last one would take back that the pool is closed.
+    if (clean) this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#beganMs = pool.host.clock.monotonicMs();
@@ -222,7 +229,7 @@ export class Checkpointer {
     this.#learn(pool.host.clock.monotonicMs() - this.#beganMs);
     pool.room.settle();
     await this.#stand();
-    if (pool.deleting.size > 0 && !this.#closed) {
+    if (this.#hasDropped() && !this.#closed) {
       this.#timer ??= pool.host.scheduler.after(10, () => this.#tick());
     }
   }

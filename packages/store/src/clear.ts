@@ -2,7 +2,8 @@ import { andThen, type Settled } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { hole, nothing, reserved } from './overlay.ts';
-import { floorBlock, nextSequence, promiseRoom, writeMerged, type Target } from './write.ts';
+import { nextSequence } from './snapshots.ts';
+import { beginChange, floorBlock, promiseRoom, writeMerged, type Target } from './write.ts';
 
 /** Chunks that one record clears: bounds the work of one turn. */
 const chunksAtOnce = 1024;
@@ -79,8 +80,7 @@ export function journaledChunks({ pool, object: { overlay } }: Cleared, from: nu
   const first = Math.floor(from / pool.chunkSizeBytes);
   const last = Math.floor((to - 1) / pool.chunkSizeBytes);
   const found = new Set<number>();
-  for (const layer of [overlay.active, overlay.frozen]) {
-    if (layer === undefined) continue;
+  for (const layer of overlay.layers()) {
     if (last - first < layer.size) {
       for (let chunk = first; chunk <= last; chunk += 1) if (layer.has(chunk)) found.add(chunk);
     } else for (const chunk of layer.keys()) if (chunk >= first && chunk <= last) found.add(chunk);
@@ -149,7 +149,7 @@ function recordClear(
 
 /** Sets the overlay's codes for a range of whole blocks; recovery does the same. */
 export function applyClear(
-  target: Cleared,
+  target: Pick<Target, 'pool' | 'store' | 'object'>,
   from: number,
   to: number,
   keep: boolean,
@@ -157,6 +157,7 @@ export function applyClear(
   retire: (block: number) => void,
 ): void {
   const { pool, object } = target;
+  beginChange(target);
   for (const chunk of chunks) {
     const base = chunk * pool.chunkSizeBytes;
     const first = Math.max(0, from - base) / blockSize;
@@ -178,6 +179,7 @@ export async function resizeObject(target: Target, sizeBytes: number): Promise<v
     await clearObject(target, sizeBytes, before - sizeBytes, false, false);
   }
   const builder = pool.group.record(16, 0);
+  beginChange(target);
   builder.truncate({ store: store.id, sequence: nextSequence(store) }, object.id, sizeBytes);
   object.sizeBytes = sizeBytes;
   object.journaledSize = sizeBytes;

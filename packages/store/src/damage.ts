@@ -1,14 +1,24 @@
-import type { ObjectId } from '@ashlar/core';
+import type { ObjectId, StoreId } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import type { JournalRecord } from './format/journal-frame.ts';
 
 /** Bytes of an object that are damaged. */
 export type DamagedRun = { readonly offset: number; readonly length: number };
 
+/** What is damaged of one object: its blocks in order, neighbours joined. */
+export type ObjectDamage = {
+  readonly store: StoreId;
+  readonly object: ObjectId;
+  readonly damage: readonly DamagedRun[];
+};
+
+/** Clones have objects under the same numbers as what they are cloned from. */
+const keyOf = (store: StoreId, object: ObjectId): string => `${store}/${object}`;
+
 /** Blocks of objects that a run of journal records left damaged: written by one of them, and by none behind it. */
 export class Damage {
   readonly #chunkSizeBytes: number;
-  readonly #blocks = new Map<number, Set<number>>();
+  readonly #blocks = new Map<string, Set<number>>();
 
   constructor(chunkSizeBytes: number) {
     this.#chunkSizeBytes = chunkSizeBytes;
@@ -19,33 +29,36 @@ export class Damage {
   }
 
   /** A block that was damaged before the first record. */
-  addBlock(object: ObjectId, block: number): void {
-    const blocks = this.#blocks.get(object) ?? new Set();
-    this.#blocks.set(object, blocks.add(block));
+  addBlock(store: StoreId, object: ObjectId, block: number): void {
+    const key = keyOf(store, object);
+    const blocks = this.#blocks.get(key) ?? new Set();
+    this.#blocks.set(key, blocks.add(block));
   }
 
-  /** What is damaged now: each object's blocks in order, neighbours joined. */
-  runs(): Map<ObjectId, DamagedRun[]> {
-    const found = new Map<ObjectId, DamagedRun[]>();
-    for (const [object, blocks] of this.#blocks) found.set(object, runsOf(blocks));
-    return found;
+  /** What is damaged now. */
+  found(): ObjectDamage[] {
+    return [...this.#blocks].map(([key, blocks]) => {
+      const [store = 0, object = 0] = key.split('/').map(Number);
+      return { store, object, damage: runsOf(blocks) };
+    });
   }
 
   /** Takes the next record into account; `damaged` are the indexes of those of its blocks that do not verify. */
   add(record: JournalRecord, damaged: readonly number[]): void {
     if (this.isEmpty && damaged.length === 0) return;
-    if (record.kind === 'delete') this.#blocks.delete(record.object);
+    const key = 'object' in record ? keyOf(record.store, record.object) : '';
+    if (record.kind === 'delete') this.#blocks.delete(key);
     if (record.kind !== 'data' && record.kind !== 'slots' && record.kind !== 'clear') return;
     const start =
       record.kind === 'slots' ? record.chunk * this.#chunkSizeBytes + record.block * blockSize : record.offset;
     const first = start / blockSize;
     const count = record.kind === 'clear' ? record.length / blockSize : record.checksums.length;
-    const blocks = this.#blocks.get(record.object) ?? new Set();
+    const blocks = this.#blocks.get(key) ?? new Set();
     if (count < blocks.size) for (let block = first; block < first + count; block += 1) blocks.delete(block);
     else for (const block of blocks) if (block >= first && block < first + count) blocks.delete(block);
     for (const index of damaged) blocks.add(first + index);
-    if (blocks.size === 0) this.#blocks.delete(record.object);
-    else this.#blocks.set(record.object, blocks);
+    if (blocks.size === 0) this.#blocks.delete(key);
+    else this.#blocks.set(key, blocks);
   }
 }
 

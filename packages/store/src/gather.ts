@@ -6,8 +6,8 @@ import { checksumsFor } from './slot-checksums.ts';
 import type { PoolParts } from './state.ts';
 
 /** The write that would need a fifth piece copies the chunk together. */
-export async function gather(pool: PoolParts, entry: ChunkEntry, freed: Freed): Promise<void> {
-  const into: Piece = { slot: takeSlot(pool), birth: pool.birth, low: 0, high: 0 };
+export async function gather(pool: PoolParts, entry: ChunkEntry, freed: Freed, birth: number): Promise<void> {
+  const into: Piece = { slot: takeSlot(pool), birth, low: 0, high: 0 };
   freed.taken.push(into.slot);
   pool.slots.setDurable(into.slot, true);
   const moved = await checksumsFor(pool, into.slot);

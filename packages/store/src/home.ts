@@ -10,6 +10,7 @@ import {
   readEntry,
   setBit,
   setZero,
+  ownSlotOf,
   slotOf,
   writeEntry,
   type ChunkEntry,
@@ -19,62 +20,60 @@ import type { Freed } from './freed.ts';
 import { corrupt, firstArena, hole, nothing, reserved } from './overlay.ts';
 import { slotBlock, type ChunkOverlay } from './chunk-overlay.ts';
 import type { Page } from './page-file.ts';
+import type { Shared } from './shared.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { gather } from './gather.ts';
 import { checksumsFor, type SlotChecksums } from './slot-checksums.ts';
 import type { ObjectState, PoolParts } from './state.ts';
 import type { Transfers } from './transfers.ts';
 
+/** What bringing the chunks of one generation of an object home needs besides them. What is begun is added to `transfers`. */
+export type Homing = {
+  readonly pool: PoolParts;
+  readonly object: ObjectState;
+  readonly freed: Freed;
+  readonly transfers: Transfers;
+  /** Of the pieces that are new. */
+  readonly birth: number;
+  /** Which pieces are snapshots' as well: nothing is written to those, and they are not freed. */
+  readonly shared: Shared;
+};
+
 /**
  * Brings one chunk's frozen overlay home: bytes to slots, and the map's entry and the checksums to match. Blocks that
- * have a place are overwritten there; readers have them from the overlay until the commit (rule 1). What is begun is added to
- * `transfers`.
+ * have a place of their own are overwritten there; readers have them from the overlay until the commit (rule 1).
  */
-export function bringHome(
-  pool: PoolParts,
-  object: ObjectState,
-  chunk: number,
-  overlay: ChunkOverlay,
-  freed: Freed,
-  transfers: Transfers,
-): Settled<void> {
-  const leaf = object.tree.current(Math.floor(chunk / entriesEach));
-  if (isPromise(leaf)) return leaf.then((there) => bringTo(pool, object, chunk, there, overlay, freed, transfers));
-  return bringTo(pool, object, chunk, leaf, overlay, freed, transfers);
+export function bringHome(homing: Homing, chunk: number, overlay: ChunkOverlay): Settled<void> {
+  const leaf = homing.object.tree.current(Math.floor(chunk / entriesEach));
+  if (isPromise(leaf)) return leaf.then((there) => bringTo(homing, chunk, there, overlay));
+  return bringTo(homing, chunk, leaf, overlay);
 }
 
-function bringTo(
-  pool: PoolParts,
-  object: ObjectState,
-  chunk: number,
-  leaf: Page | undefined,
-  overlay: ChunkOverlay,
-  freed: Freed,
-  transfers: Transfers,
-): Settled<void> {
+function bringTo(homing: Homing, chunk: number, leaf: Page | undefined, overlay: ChunkOverlay): Settled<void> {
   const index = chunk % entriesEach;
-  return leaf !== undefined && keepsItsPlace(pool, leaf.view, index, overlay)
-    ? overwrite(pool, leaf.view, index, overlay, transfers, 0)
-    : rearrange(pool, object, chunk, overlay, freed, transfers);
+  const shared = homing.shared.inLeaf(Math.floor(chunk / entriesEach));
+  return leaf !== undefined && keepsItsPlace(homing.pool, leaf.view, index, overlay, shared)
+    ? overwrite(homing, leaf.view, index, overlay, 0)
+    : rearrange(homing, chunk, overlay, shared);
 }
 
 /** Every block is overwritten where it lies: the entry stays as it is. So it is with most small writes. */
-function keepsItsPlace(pool: PoolParts, leaf: DataView, index: number, { codes }: ChunkOverlay): boolean {
+function keepsItsPlace(
+  pool: PoolParts,
+  leaf: DataView,
+  index: number,
+  { codes }: ChunkOverlay,
+  shared: number,
+): boolean {
   for (let block = 0; block < pool.blocksEach; block += 1) {
     const code = codes[block] ?? nothing;
-    if (code !== nothing && (code < firstArena || slotOf(leaf, index, block) < 0)) return false;
+    if (code !== nothing && (code < firstArena || ownSlotOf(leaf, index, block, shared) < 0)) return false;
   }
   return true;
 }
 
-function overwrite(
-  pool: PoolParts,
-  leaf: DataView,
-  index: number,
-  overlay: ChunkOverlay,
-  transfers: Transfers,
-  from: number,
-): Settled<void> {
+function overwrite(homing: Homing, leaf: DataView, index: number, overlay: ChunkOverlay, from: number): Settled<void> {
+  const { pool } = homing;
   for (let block = from; block < pool.blocksEach;) {
     if (overlay.codes[block] === nothing) {
       block += 1;
@@ -84,44 +83,39 @@ function overwrite(
     const start = block;
     while (block < pool.blocksEach && overlay.codes[block] !== nothing && slotOf(leaf, index, block) === slot)
       block += 1;
-    const written = writeRun(pool, slot, overlay, start, block, false, transfers);
-    if (isPromise(written)) return overwriteBehind(written, pool, leaf, index, overlay, transfers, block);
+    const written = writeRun(homing, slot, overlay, start, block, false);
+    if (isPromise(written)) return overwriteBehind(written, homing, leaf, index, overlay, block);
   }
 }
 
 /** Apart: a closure in the loop would cost memory for each of its blocks, whether it is made or not. */
 async function overwriteBehind(
   written: Promise<void>,
-  pool: PoolParts,
+  homing: Homing,
   leaf: DataView,
   index: number,
   overlay: ChunkOverlay,
-  transfers: Transfers,
   from: number,
 ): Promise<void> {
   await written;
-  await overwrite(pool, leaf, index, overlay, transfers, from);
+  await overwrite(homing, leaf, index, overlay, from);
 }
 
 /** Brings a chunk home whose entry changes. Settles at once where its leaves are cached, so that the transfers of many go together. */
-function rearrange(
-  pool: PoolParts,
-  object: ObjectState,
-  chunk: number,
-  overlay: ChunkOverlay,
-  freed: Freed,
-  transfers: Transfers,
-): Settled<void> {
+function rearrange(homing: Homing, chunk: number, overlay: ChunkOverlay, shared: number): Settled<void> {
+  const { object } = homing;
   const index = chunk % entriesEach;
   return andThen(object.tree.change(Math.floor(chunk / entriesEach)), ({ view }) => {
     const entry = readEntry(view, index);
     const before = blocksOf(entry);
     const old = entry.pieces.map((piece) => ({ ...piece }));
-    return andThen(placeBlocks(pool, entry, overlay, freed, transfers, 0), () =>
-      andThen(entry.pieces.length > piecesEach ? gatherPieces(pool, entry, freed, transfers) : undefined, () => {
-        dropEmpty(pool, entry);
-        keepRoom(pool, entry, overlay, freed);
-        noteFreed(pool, overlay, old, entry, freed);
+    const moves = entry.pieces.every(({ birth }) => birth <= shared);
+    const placing = { homing, entry, overlay, shared, moves };
+    return andThen(placeBlocks(placing, 0), () =>
+      andThen(isCrowded(placing) ? gatherPieces(homing, entry) : undefined, () => {
+        dropEmpty(placing);
+        keepRoom(placing);
+        noteFreed(placing, old);
         writeEntry(view, index, entry);
         object.mappedBlocks += blocksOf(entry) - before;
       }),
@@ -129,21 +123,34 @@ function rearrange(
   });
 }
 
-/** Some of what is copied together may still be on its way. */
-async function gatherPieces(pool: PoolParts, entry: ChunkEntry, freed: Freed, transfers: Transfers): Promise<void> {
-  await transfers.drained();
-  await gather(pool, entry, freed);
+/** Whether the chunk has more pieces than its entry holds, or will with the one that room is kept in. */
+function isCrowded({ entry, overlay, shared }: Placing): boolean {
+  const { pieces } = entry;
+  if (pieces.length !== piecesEach) return pieces.length > piecesEach;
+  return pieces.every(({ birth }) => birth <= shared) && overlay.codes.includes(reserved);
 }
 
+/** Some of what is copied together may still be on its way. */
+async function gatherPieces({ pool, freed, transfers, birth }: Homing, entry: ChunkEntry): Promise<void> {
+  await transfers.drained();
+  await gather(pool, entry, freed, birth);
+}
+
+/** A chunk whose entry changes. */
+type Placing = {
+  readonly homing: Homing;
+  readonly entry: ChunkEntry;
+  readonly overlay: ChunkOverlay;
+  /** Pieces up to that birth are snapshots' as well. */
+  readonly shared: number;
+  /** All that were there are: the room that zeros keep is the snapshots' then, and is kept anew in the first piece of its own. */
+  readonly moves: boolean;
+};
+
 /** Places the blocks from `first` on. Settles at once where checksums are cached, as a rule. */
-function placeBlocks(
-  pool: PoolParts,
-  entry: ChunkEntry,
-  overlay: ChunkOverlay,
-  freed: Freed,
-  transfers: Transfers,
-  first: number,
-): Settled<void> {
+function placeBlocks(placing: Placing, first: number): Settled<void> {
+  const { entry, overlay } = placing;
+  const { pool } = placing.homing;
   for (let block = first; block < pool.blocksEach;) {
     const code = overlay.codes[block] ?? nothing;
     if (code === nothing) {
@@ -157,28 +164,17 @@ function placeBlocks(
       continue;
     }
     const start = block;
-    const next = code < 0 ? endOfSlotRun(pool, overlay, start) : endOfArenaRun(pool, entry, overlay, freed, start);
-    const placed =
-      code < 0
-        ? placeSlotRun(pool, entry, overlay, start, next)
-        : placeArenaRun(pool, entry, overlay, freed, transfers, start, next);
-    if (isPromise(placed)) return placeBehind(placed, pool, entry, overlay, freed, transfers, next);
+    const next = code < 0 ? endOfSlotRun(pool, overlay, start) : endOfArenaRun(placing, start);
+    const placed = code < 0 ? placeSlotRun(placing, start, next) : placeArenaRun(placing, start, next);
+    if (isPromise(placed)) return placeBehind(placed, placing, next);
     block = next;
   }
 }
 
 /** Apart, as `overwriteBehind`. */
-async function placeBehind(
-  placed: Promise<void>,
-  pool: PoolParts,
-  entry: ChunkEntry,
-  overlay: ChunkOverlay,
-  freed: Freed,
-  transfers: Transfers,
-  from: number,
-): Promise<void> {
+async function placeBehind(placed: Promise<void>, placing: Placing, from: number): Promise<void> {
   await placed;
-  await placeBlocks(pool, entry, overlay, freed, transfers, from);
+  await placeBlocks(placing, from);
 }
 
 /** Neighbouring blocks of one fresh slot. */
@@ -189,78 +185,65 @@ function endOfSlotRun(pool: PoolParts, { codes }: ChunkOverlay, first: number): 
 }
 
 /** Neighbouring blocks of memory, or lost ones, that go to one slot. */
-function endOfArenaRun(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed, first: number): number {
-  const { codes } = overlay;
-  const piece = placeFor(pool, entry, overlay, first, freed);
+function endOfArenaRun(placing: Placing, first: number): number {
+  const { codes } = placing.overlay;
+  const { pool } = placing.homing;
+  const piece = placeFor(placing, first);
   let block = first + 1;
   while (
     block < pool.blocksEach &&
     ((codes[block] ?? nothing) >= firstArena || codes[block] === corrupt) &&
-    placeFor(pool, entry, overlay, block, freed) === piece
+    placeFor(placing, block) === piece
   )
     block += 1;
   return block;
 }
 
 /** Takes the blocks [first, end) of a fresh slot over. */
-function placeSlotRun(
-  pool: PoolParts,
-  entry: ChunkEntry,
-  overlay: ChunkOverlay,
-  first: number,
-  end: number,
-): Settled<void> {
+function placeSlotRun(placing: Placing, first: number, end: number): Settled<void> {
+  const { entry, overlay } = placing;
   const ref = overlay.slots[-1 - (overlay.codes[first] ?? nothing)];
   assert(ref !== undefined, 'a code names a slot of its chunk');
-  const piece = pieceOf(pool, entry, ref.slot);
+  const piece = pieceOf(placing, ref.slot);
   claimBlocks(entry, piece, first, end);
-  return andThen(checksumsFor(pool, ref.slot), (checksums) => {
+  return andThen(checksumsFor(placing.homing.pool, ref.slot), (checksums) => {
     for (let block = first; block < end; block += 1) checksums.set(block, ref.checksums[block] ?? 0);
   });
 }
 
 /** Writes the blocks [first, end) of memory to the piece they go to. */
-function placeArenaRun(
-  pool: PoolParts,
-  entry: ChunkEntry,
-  overlay: ChunkOverlay,
-  freed: Freed,
-  transfers: Transfers,
-  first: number,
-  end: number,
-): Settled<void> {
-  const piece = placeFor(pool, entry, overlay, first, freed);
+function placeArenaRun(placing: Placing, first: number, end: number): Settled<void> {
+  const piece = placeFor(placing, first);
   let isNew = false;
   for (let block = first; block < end; block += 1) isNew ||= !hasBit(piece, block);
-  claimBlocks(entry, piece, first, end);
-  return writeRun(pool, piece.slot, overlay, first, end, isNew, transfers);
+  claimBlocks(placing.entry, piece, first, end);
+  placing.homing.freed.blocks.keep(piece.slot, first, end);
+  return writeRun(placing.homing, piece.slot, placing.overlay, first, end, isNew);
 }
 
 /** Writes the blocks [first, end) of memory, new ones or not, to a slot by one transfer, with their checksums. */
 function writeRun(
-  pool: PoolParts,
+  homing: Homing,
   slot: number,
   overlay: ChunkOverlay,
   first: number,
   end: number,
   isNew: boolean,
-  transfers: Transfers,
 ): Settled<void> {
-  const checksums = checksumsFor(pool, slot);
+  const checksums = checksumsFor(homing.pool, slot);
   return isPromise(checksums)
-    ? checksums.then((there) => writeRunWith(pool, slot, there, overlay, first, end, isNew, transfers))
-    : writeRunWith(pool, slot, checksums, overlay, first, end, isNew, transfers);
+    ? checksums.then((there) => writeRunWith(homing, slot, there, overlay, first, end, isNew))
+    : writeRunWith(homing, slot, checksums, overlay, first, end, isNew);
 }
 
 function writeRunWith(
-  pool: PoolParts,
+  { pool, transfers }: Homing,
   slot: number,
   checksums: SlotChecksums,
   overlay: ChunkOverlay,
   first: number,
   end: number,
   isNew: boolean,
-  transfers: Transfers,
 ): Settled<void> {
   const parts: Uint8Array[] = [];
   for (let block = first; block < end; block += 1) {
@@ -282,12 +265,12 @@ function writeRunWith(
 }
 
 /** The piece of a slot, a new one where the chunk has nothing in it yet. */
-function pieceOf(pool: PoolParts, entry: ChunkEntry, slot: number): Piece {
+function pieceOf({ homing, entry }: Placing, slot: number): Piece {
   const there = entry.pieces.find((piece) => piece.slot === slot);
   if (there !== undefined) return there;
-  const piece: Piece = { slot, birth: pool.birth, low: 0, high: 0 };
+  const piece: Piece = { slot, birth: homing.birth, low: 0, high: 0 };
   entry.pieces.push(piece);
-  pool.slots.setDurable(slot, true);
+  homing.pool.slots.setDurable(slot, true);
   return piece;
 }
 
@@ -295,55 +278,74 @@ function pieceOf(pool: PoolParts, entry: ChunkEntry, slot: number): Piece {
  * The piece that a block of bytes goes to. One that a large write had been over goes to where that write is: in its old place it
  * would hold a slot of which everything else is free. Only where those bytes landed: elsewhere it would take room that nobody counted.
  */
-function placeFor(pool: PoolParts, entry: ChunkEntry, { slots }: ChunkOverlay, block: number, freed: Freed): Piece {
-  if (slots.length === 0) return pieceFor(pool, entry, block, freed);
+function placeFor(placing: Placing, block: number): Piece {
+  const { slots } = placing.overlay;
+  if (slots.length === 0) return pieceFor(placing, block);
   // One that is still written to is not recorded: its write begins anew elsewhere, and what is on its way may land behind this.
-  const fresh = slots.findLast(
-    ({ slot, blocks }) => blocks[block] === slotBlock.landed && !pool.slotWrites.isBusy(slot),
-  );
-  return fresh === undefined ? pieceFor(pool, entry, block, freed) : pieceOf(pool, entry, fresh.slot);
+  const { slotWrites } = placing.homing.pool;
+  const fresh = slots.findLast(({ slot, blocks }) => blocks[block] === slotBlock.landed && !slotWrites.isBusy(slot));
+  return fresh === undefined ? pieceFor(placing, block) : pieceOf(placing, fresh.slot);
 }
 
-/** The piece that a block goes to, or has its room in, that no large write was over: where it is, else the first, else a fresh slot. */
-function pieceFor(pool: PoolParts, entry: ChunkEntry, block: number, freed: Freed): Piece {
-  for (const piece of entry.pieces) if (hasBit(piece, block)) return piece;
-  const [first] = entry.pieces;
+/**
+ * The piece that a block goes to, or has its room in, that no large write was over: of those that are no snapshot's the one where it is, else
+ * the first, else a fresh slot.
+ */
+function pieceFor(placing: Placing, block: number): Piece {
+  const { homing, entry, shared } = placing;
+  const { pool } = homing;
+  let first: Piece | undefined;
+  for (const piece of entry.pieces) {
+    if (piece.birth <= shared) continue;
+    if (hasBit(piece, block)) return piece;
+    first ??= piece;
+  }
   if (first !== undefined) return first;
   const slot = takeSlot(pool);
-  freed.taken.push(slot);
-  const piece = pieceOf(pool, entry, slot);
+  homing.freed.taken.push(slot);
+  const piece = pieceOf(placing, slot);
   if (pool.broken === 'stale-slot-shown') for (let at = 0; at < pool.blocksEach; at += 1) setBit(piece, at, true);
   return piece;
 }
 
 /** Pieces without blocks go, but for one where room must be kept. */
-function dropEmpty(pool: PoolParts, entry: ChunkEntry): void {
+function dropEmpty({ homing, entry, shared }: Placing): void {
   if (entry.pieces.every(({ low, high }) => (low | high) !== 0)) return;
   const full = entry.pieces.filter((piece) => (piece.low | piece.high) !== 0);
   const keeps = (entry.zeroLow | entry.zeroHigh) !== 0;
-  const first = entry.pieces[0];
-  const stay = full.length === 0 && keeps && first !== undefined ? [first] : full;
-  for (const piece of entry.pieces) if (!stay.includes(piece)) pool.slots.setDurable(piece.slot, false);
+  const first = entry.pieces.find(({ birth }) => birth > shared);
+  // Zeros keep their room in a piece of the object's own; as long as it has none, in one of the snapshots'.
+  const holder = first ?? entry.pieces[0];
+  const isHeld = full.some((piece) => first === undefined || piece.birth > shared);
+  const stay = keeps && !isHeld && holder !== undefined ? [...full, holder] : full;
+  for (const piece of entry.pieces) {
+    if (!stay.includes(piece) && piece.birth > shared) homing.pool.slots.setDurable(piece.slot, false);
+  }
   entry.pieces = stay;
 }
 
-/** Notes which blocks read as zeros and must have room all the same. */
-function keepRoom(pool: PoolParts, entry: ChunkEntry, overlay: ChunkOverlay, freed: Freed): void {
+/** Notes which blocks read as zeros and must have room all the same: new ones, and all when the room moves. */
+function keepRoom(placing: Placing): void {
+  const { entry, overlay, shared, moves } = placing;
+  const { pool, freed } = placing.homing;
+  const hasOwn = overlay.codes.includes(reserved) || entry.pieces.some(({ birth }) => birth > shared);
+  const needsRoom = (block: number): boolean =>
+    overlay.codes[block] === reserved || (moves && hasOwn && hasZero(entry, block));
   for (let block = 0; block < pool.blocksEach; block += 1) {
-    if (overlay.codes[block] !== reserved) continue;
+    if (!needsRoom(block)) continue;
     const first = block;
-    while (block < pool.blocksEach && overlay.codes[block] === reserved) block += 1;
-    freed.reserved.push({ slot: pieceFor(pool, entry, first, freed).slot, block: first, blocks: block - first });
+    while (block < pool.blocksEach && needsRoom(block)) block += 1;
+    const { slot } = pieceFor(placing, first);
+    freed.blocks.keep(slot, first, block);
+    freed.reserved.push({ slot, block: first, blocks: block - first });
   }
 }
 
-function noteFreed(
-  pool: PoolParts,
-  overlay: ChunkOverlay,
-  old: readonly Piece[],
-  entry: ChunkEntry,
-  freed: Freed,
-): void {
+/** Only what is nobody else's: a snapshot's pieces are freed with it. */
+function noteFreed({ homing, entry, overlay, shared }: Placing, pieces: readonly Piece[]): void {
+  const { pool, freed } = homing;
+  const old = pieces.filter(({ birth }) => birth > shared);
+  const first = entry.pieces.find(({ birth }) => birth > shared);
   if (old.length === 0 && overlay.slots.length === 0) return;
   const kept = new Set(entry.pieces.map(({ slot }) => slot));
   const gone = kept.size > 0 ? freed.moved : freed.slots;
@@ -356,8 +358,8 @@ function noteFreed(
     const after = entry.pieces.find(({ slot }) => slot === before.slot);
     if (after === undefined || ((before.low & ~after.low) | (before.high & ~after.high)) === 0) continue;
     for (let block = 0; block < pool.blocksEach; block += 1) {
-      const keeps = after === entry.pieces[0] && hasZero(entry, block);
-      if (hasBit(before, block) && !hasBit(after, block) && !keeps) freed.blocks.push({ slot: before.slot, block });
+      const keeps = after === first && hasZero(entry, block);
+      if (hasBit(before, block) && !hasBit(after, block) && !keeps) freed.blocks.add(before.slot, block);
     }
   }
 }

@@ -34,13 +34,18 @@ export async function giveBackSlots(pool: Parts, freed: readonly number[]): Prom
 /** Gives the host the room of trimmed blocks of slots that stay in use. Neighbours follow each other in `freed`. */
 export async function giveBackBlocks(
   pool: Parts,
-  freed: readonly { readonly slot: number; readonly block: number }[],
+  freed: Iterable<{ readonly slot: number; readonly block: number }>,
 ): Promise<void> {
-  for (let start = 0, end = 0; start < freed.length; start = end) {
-    const { slot, block } = freed[start]!;
-    for (end = start + 1; freed[end]?.slot === slot && freed[end]?.block === block + end - start;) end += 1;
-    if (pool.slots.isDurable(slot) && pool.slots.isLive(slot)) await pool.data.punch(slot, block, end - start);
+  let run: BlockRun | undefined;
+  const punch = async ({ slot, block, blocks }: BlockRun): Promise<void> => {
+    if (pool.slots.isDurable(slot) && pool.slots.isLive(slot)) await pool.data.punch(slot, block, blocks);
+  };
+  for (const { slot, block } of freed) {
+    const follows = run !== undefined && run.slot === slot && run.block + run.blocks === block;
+    if (run !== undefined && !follows) await punch(run);
+    run = follows && run !== undefined ? { ...run, blocks: run.blocks + 1 } : { slot, block, blocks: 1 };
   }
+  if (run !== undefined) await punch(run);
 }
 
 /**

@@ -1,6 +1,8 @@
 import {
   AshlarError,
   isPromise,
+  type Change,
+  type Depth,
   type Extent,
   type ObjectId,
   type ObjectStore,
@@ -8,24 +10,41 @@ import {
   type Preallocation,
   type RecordChange,
   type Settled,
+  type Snapshot,
+  type SnapshotId,
+  type SnapshotView,
   type Space,
 } from '@ashlar/core';
 import { BlockLocks } from './block-locks.ts';
+import { changesOf } from './changed.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { clearObject, resizeObject } from './clear.ts';
-import { extentsOf } from './extents.ts';
+import { exclusiveBlocks } from './exclusive.ts';
+import { depthsOf, extentsOf } from './extents.ts';
 import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
 import { Overlay } from './overlay.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { prefetchObject } from './prefetch.ts';
 import { readObject } from './read.ts';
-import { opened, recordKey } from './records/keys.ts';
+import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
 import { scanMerged } from './records/scan.ts';
-import { blocksInUse } from './space.ts';
+import { blocksInUse, spaceFrom } from './space.ts';
 import { blockSize } from './checksum.ts';
+import { LocalSnapshotView, statesOf } from './snapshot-view.ts';
+import {
+  floorsOf,
+  listSnapshots,
+  nextSequence,
+  recordSnapshot,
+  refuseClones,
+  roomForSnapshot,
+  sharedWithKept,
+  snapshotOf,
+  snapshotsHome,
+} from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
-import { admitted, checkRange, debtOf, nextSequence, writeObject } from './write.ts';
+import { admitted, checkRange, debtOf, writeObject } from './write.ts';
 
 /** Bytes of zeros that `full` writes at once. */
 const fillBytes = 1024 * 1024;
@@ -62,7 +81,14 @@ export class LocalObjectStore implements ObjectStore {
     const pool = this.#pool;
     const id = pool.nextObject;
     pool.nextObject += 1;
-    const object = newObject(pool, this.#store.id, id, sizeBytes, emptyTree, 0);
+    const { generation } = this.#store;
+    const object = newObject(
+      pool,
+      this.#store,
+      id,
+      { sizeBytes, blocks: 0, generation, created: generation },
+      emptyTree,
+    );
     this.#store.objects.set(id, object);
     pool.group
       .record(24, 0)
@@ -83,6 +109,7 @@ export class LocalObjectStore implements ObjectStore {
     const state = this.#find(object);
     const { group } = this.#pool;
     group.record(8, 0).delete({ store: this.#store.id, sequence: nextSequence(this.#store) }, object);
+    state.deletedIn = this.#store.generation;
     this.#store.objects.delete(object);
     this.#store.deleted.add(state);
     await group.added();
@@ -177,6 +204,61 @@ export class LocalObjectStore implements ObjectStore {
     return scanMerged({ records, overlay: this.#store.records }, this.#store.id, from, to, limit);
   }
 
+  async snapshot(): Promise<SnapshotId> {
+    this.#check();
+    await this.#checkpointer.admit(0);
+    await roomForSnapshot(this.#store, () => this.#checkpointer.run(false));
+    const { group } = this.#pool;
+    const id = recordSnapshot(this.#pool, this.#store);
+    await group.added();
+    if (this.#pool.broken !== 'snapshot-not-synced') await group.sync();
+    return id;
+  }
+
+  snapshots(): readonly Snapshot[] {
+    this.#check();
+    return listSnapshots(this.#store);
+  }
+
+  openSnapshot(snapshot: SnapshotId): SnapshotView {
+    this.#check();
+    return new LocalSnapshotView(this.#pool, this.#store, snapshotOf(this.#store, snapshot));
+  }
+
+  async deleteSnapshot(snapshot: SnapshotId): Promise<void> {
+    this.#check();
+    const found = snapshotOf(this.#store, snapshot);
+    if (found.openers > 0) throw new AshlarError('busy', `the snapshot ${snapshot} is open: close it first`);
+    refuseClones(this.#pool, this.#store.id, snapshot);
+    const { group } = this.#pool;
+    const builder = group.record(8, 0);
+    found.isDropped = true;
+    builder.dropSnapshot({ store: this.#store.id, sequence: nextSequence(this.#store) }, snapshot);
+    await group.added();
+    await group.sync();
+    this.#checkpointer.begin();
+  }
+
+  changesSince(
+    object: ObjectId,
+    since: SnapshotId,
+    offset: number,
+    length: number,
+    limit: number,
+  ): Settled<readonly Change[]> {
+    const state = this.#find(object);
+    checkRange(state, 'changesSince', offset, length);
+    if (length === 0) return [];
+    const states = statesOf(this.#pool, this.#store, object, since, state, Infinity);
+    return changesOf(this.#pool, states, offset, length, limit);
+  }
+
+  depths(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Depth[]> {
+    const state = this.#find(object);
+    checkRange(state, 'depths', offset, length);
+    return length === 0 ? [] : depthsOf(this.#pool, state, floorsOf(this.#pool, this.#store), offset, length, limit);
+  }
+
   sync(): Settled<void> {
     this.#check();
     const { state, reason } = this.#pool;
@@ -184,20 +266,30 @@ export class LocalObjectStore implements ObjectStore {
     return this.#pool.group.sync();
   }
 
+  async allocatedBytesOf(object: ObjectId): Promise<number> {
+    return (await blocksInUse(this.#pool, this.#find(object))) * blockSize;
+  }
+
   async spaceOf(object: ObjectId): Promise<Space> {
     const state = this.#find(object);
-    return spaceFrom(state.sizeBytes, (await blocksInUse(this.#pool, state)) * blockSize);
+    await snapshotsHome(this.#pool, this.#store);
+    const blocks = await blocksInUse(this.#pool, state);
+    const floor = sharedWithKept(this.#store);
+    const own = floor < 0 ? blocks : await exclusiveBlocks(this.#pool, { object: state, floor, next: undefined });
+    return spaceFrom(state.sizeBytes, blocks, own);
   }
 
   async space(): Promise<Space> {
     this.#check();
-    let virtualBytes = 0;
-    let blocks = 0;
-    for (const object of this.#store.objects.values()) {
-      virtualBytes += object.sizeBytes;
-      blocks += await blocksInUse(this.#pool, object);
+    const sum = { virtualBytes: 0, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
+    for (const object of this.#store.objects.keys()) {
+      const { virtualBytes, allocatedBytes, exclusiveBytes, sharedBytes } = await this.spaceOf(object);
+      sum.virtualBytes += virtualBytes;
+      sum.allocatedBytes += allocatedBytes;
+      sum.exclusiveBytes += exclusiveBytes;
+      sum.sharedBytes += sharedBytes;
     }
-    return spaceFrom(virtualBytes, blocks * blockSize);
+    return sum;
   }
 
   async close(): Promise<void> {
@@ -245,25 +337,25 @@ export class LocalObjectStore implements ObjectStore {
 /** An object in memory, over the map that the last checkpoint committed. */
 export function newObject(
   pool: Pick<PoolParts, 'arena' | 'overlayChunks' | 'pages'>,
-  store: number,
+  store: Pick<StoreState, 'id' | 'generation'>,
   id: ObjectId,
-  sizeBytes: number,
+  { sizeBytes, blocks, generation, created }: Omit<ObjectRecord, 'root' | 'levels'>,
   root: TreeRoot,
-  mappedBlocks: number,
 ): ObjectState {
   return {
     id,
-    store,
+    store: store.id,
     sizeBytes,
     journaledSize: sizeBytes,
+    committedSize: sizeBytes,
     tree: new PageTree(pool.pages, root),
-    overlay: new Overlay(pool.arena, pool.overlayChunks),
+    overlay: new Overlay(pool.arena, pool.overlayChunks, store.generation),
     locks: new BlockLocks(),
-    committedBlocks: mappedBlocks,
-    mappedBlocks,
+    committedBlocks: blocks,
+    mappedBlocks: blocks,
+    generation,
+    created,
+    work: { generation, sizeBytes },
+    deletedIn: undefined,
   };
-}
-
-function spaceFrom(virtualBytes: number, allocatedBytes: number): Space {
-  return { virtualBytes, allocatedBytes, exclusiveBytes: allocatedBytes, sharedBytes: 0 };
 }

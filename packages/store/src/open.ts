@@ -14,18 +14,22 @@ import { newObject } from './object-store.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
 import { emptyTree, PageTree } from './page-tree.ts';
+import { rootIn } from './kept.ts';
 import { openLmdb } from './records/lmdb.ts';
 import {
   getPacked,
   keyNumber,
   keyRange,
+  newStoreRecord,
   opened,
   packedChange,
   poolKey,
   storeKey,
   unpackSealed,
+  type DeadRecord,
   type ObjectRecord,
   type PoolRecord,
+  type SnapshotRecord,
   type StoreRecord,
 } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
@@ -44,6 +48,7 @@ type Settings = {
   readonly mapCacheBytes: number;
   readonly overlayBytes: number;
   readonly journalBytes: number;
+  readonly deadLeavesAtOnce: number;
   readonly openRecords?: (path: string) => RecordStore;
   readonly broken?: BrokenRule;
 };
@@ -140,13 +145,14 @@ async function assemble(
     zeros: host.alignedBuffer(blockSize),
     slotWrites: new SlotWrites(),
     trickleBytes,
+    deadLeavesAtOnce: settings.deadLeavesAtOnce,
     slots: new SlotBitmap(),
     pages,
     checksums: new PageTree(pages, checksumRoot.ref === undefined ? emptyTree : checksumRoot, true),
     data,
     records,
     stores: new Map(),
-    deleting: new Map(),
+    dead: new Map(),
     room: new Room(host, path, reserve, reserveBytes(settings)),
     counters: { corruptBlocks: 0, checkpoints: 0 },
     overlayChunks: new OverlayChunks(superblock.chunkSizeBytes / blockSize),
@@ -184,24 +190,30 @@ function loadState(parts: PoolParts): void {
   each(records, 'p', (key, value) => parts.pages.allocator.load(keyNumber(key, 0), value));
   const { from, to } = keyRange('s');
   records.scan(from, to, (key, bytes) => {
-    const { sequence } = unpackSealed<StoreRecord>(key, bytes);
-    addStore(parts, keyNumber(key, 0), sequence);
+    addStore(parts, keyNumber(key, 0), unpackSealed<StoreRecord>(key, bytes));
     return true;
   });
-  if (!parts.stores.has(systemStore)) addStore(parts, systemStore, 0);
+  if (!parts.stores.has(systemStore)) addStore(parts, systemStore, newStoreRecord);
+  const snapshots = keyRange('n');
+  records.scan(snapshots.from, snapshots.to, (key, bytes) => {
+    const { sequence, birth, isDropped } = unpackSealed<SnapshotRecord>(key, bytes);
+    parts.stores
+      .get(keyNumber(key, 0))
+      ?.snapshots.push({ id: keyNumber(key, 1), sequence, birth, openers: 0, isDropped });
+    return true;
+  });
   const objects = keyRange('o');
   records.scan(objects.from, objects.to, (key, bytes) => {
-    const { sizeBytes, root, levels, blocks } = unpackSealed<ObjectRecord>(key, bytes);
+    const record = unpackSealed<ObjectRecord>(key, bytes);
     const store = parts.stores.get(keyNumber(key, 0));
     const id = keyNumber(key, 1);
-    const tree = root === undefined || root === null ? emptyTree : { ref: root, levels };
-    store?.objects.set(id, newObject(parts, store.id, id, sizeBytes, tree, blocks));
+    store?.objects.set(id, newObject(parts, store, id, record, rootIn(record)));
     return true;
   });
-  const deleted = keyRange('d');
-  records.scan(deleted.from, deleted.to, (key, bytes) => {
-    const { root, levels } = unpackSealed<ObjectRecord>(key, bytes);
-    parts.deleting.set(keyNumber(key, 0), new PageTree(parts.pages, { ref: root, levels }));
+  const dead = keyRange('d');
+  records.scan(dead.from, dead.to, (key, bytes) => {
+    const { root, levels, ...rest } = unpackSealed<DeadRecord>(key, bytes);
+    parts.dead.set(keyNumber(key, 0), { ...rest, root: { ref: root, levels }, committedCursor: rest.cursor });
     return true;
   });
 }
@@ -214,8 +226,8 @@ function each(records: RecordStore, letter: string, visit: (key: Uint8Array, val
   });
 }
 
-function addStore(parts: PoolParts, id: StoreId, sequence: number): StoreState {
-  const store = newStore(id, sequence, new RecordOverlay());
+function addStore(parts: PoolParts, id: StoreId, record: StoreRecord): StoreState {
+  const store = newStore(id, record, new RecordOverlay());
   parts.stores.set(id, store);
   return store;
 }
@@ -248,7 +260,7 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
   const next = nextGeneration(history, found.nextNumber, 0);
   for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
   await bringHomeAtStart(parts, next);
-  if (record === undefined) await parts.records.commit([packedChange(storeKey(systemStore), { sequence: 0 })]);
+  if (record === undefined) await parts.records.commit([packedChange(storeKey(systemStore), newStoreRecord)]);
   await parts.room.restore();
   return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next, { broken: parts.broken });
 }

@@ -1,3 +1,4 @@
+import { assert } from '@ashlar/core';
 import type { BlockArena } from './block-arena.ts';
 import type { Layer } from './layer.ts';
 import type { ChunkOverlay } from './chunk-overlay.ts';
@@ -12,34 +13,127 @@ export const reserved = 2;
 export const corrupt = 3;
 export const firstArena = 16;
 
+/** What was journaled of an object in one generation and is not home yet; the next generation lies over it. */
+export type Sealed = {
+  readonly generation: number;
+  readonly layer: Layer;
+  /** The object's, at its end. */
+  readonly sizeBytes: number;
+};
+
 /**
- * What is journaled and not yet home. `active` takes new operations; `frozen` is what the running checkpoint brings
- * home, and is answered from until its commit is durable (rule 1).
+ * What is journaled and not yet home, in layers that lie over each other. `active` takes new operations. Below are those of the
+ * generations before, which snapshots ended, and the ones that the running checkpoint brings home: they are frozen, and answered from until its
+ * commit is durable (rule 1).
  */
 export class Overlay {
   active: Layer;
-  frozen: Layer | undefined;
+  /** The generation of what `active` has. */
+  #generation: number;
+  /** The newest first. */
+  #below: Sealed[] = [];
+  /** How many of them, from the end, are frozen. */
+  #frozen = 0;
   readonly #arena: BlockArena;
   readonly #chunks: OverlayChunks;
 
   /** Both are shared by all objects of a pool. */
-  constructor(arena: BlockArena, chunks: OverlayChunks) {
+  constructor(arena: BlockArena, chunks: OverlayChunks, generation: number) {
     this.#arena = arena;
     this.#chunks = chunks;
+    this.#generation = generation;
     this.active = chunks.takeLayer();
   }
 
   get isEmpty(): boolean {
-    return this.active.size === 0 && this.frozen === undefined;
+    return this.active.size === 0 && this.#below.length === 0;
   }
 
-  /** The layer's own code for the block where it has one, else the one below; `nothing`: look in the map. */
+  /** Every layer, the newest first. */
+  *layers(): IterableIterator<Layer> {
+    yield this.active;
+    for (const { layer } of this.#below) yield layer;
+  }
+
+  /** Those up to the end of a generation, the newest first. */
+  *layersAt(generation: number): IterableIterator<Layer> {
+    if (generation >= this.#generation) yield this.active;
+    for (const sealed of this.#below) if (sealed.generation <= generation) yield sealed.layer;
+  }
+
+  /** The object's size at the end of a generation that is not home; nothing where it was not touched since. */
+  sizeAt(generation: number): number | undefined {
+    if (generation >= this.#generation) return undefined;
+    return this.#below.find((sealed) => sealed.generation <= generation)?.sizeBytes;
+  }
+
+  /** The layers of the generations behind one, up to the end of another, the newest first. */
+  *layersBetween(behind: number, last: number): IterableIterator<Layer> {
+    if (this.#generation > behind && this.#generation <= last) yield this.active;
+    for (const { generation, layer } of this.#below) if (generation > behind && generation <= last) yield layer;
+  }
+
+  /** Whether anything is known of the chunk that is not home. */
+  has(chunk: number): boolean {
+    return this.active.has(chunk) || this.#below.some(({ layer }) => layer.has(chunk));
+  }
+
+  /** The frozen ones, the oldest first: so they go home. */
+  frozen(): readonly Sealed[] {
+    return this.#below.slice(this.#below.length - this.#frozen).reverse();
+  }
+
+  /** The newest layer that has a code for the block; none: look in the map. */
   layerOf(chunk: number, block: number): ChunkOverlay | undefined {
     const active = this.active.get(chunk);
     if (active !== undefined && active.codes[block] !== nothing) return active;
-    const frozen = this.frozen?.get(chunk);
-    if (frozen !== undefined && frozen.codes[block] !== nothing) return frozen;
+    return this.#below.length === 0 ? undefined : this.#layerBelow(chunk, block, this.#generation);
+  }
+
+  /** The newest of that generation or behind it that has a code for the block. */
+  layerSince(generation: number, chunk: number, block: number): ChunkOverlay | undefined {
+    if (this.#generation < generation) return undefined;
+    const active = this.active.get(chunk);
+    if (active !== undefined && active.codes[block] !== nothing) return active;
+    for (const sealed of this.#below) {
+      if (sealed.generation < generation) return undefined;
+      const there = sealed.layer.get(chunk);
+      if (there !== undefined && there.codes[block] !== nothing) return there;
+    }
     return undefined;
+  }
+
+  /** The same, as it was at the end of a generation. */
+  layerAt(generation: number, chunk: number, block: number): ChunkOverlay | undefined {
+    return generation >= this.#generation ? this.layerOf(chunk, block) : this.#layerBelow(chunk, block, generation);
+  }
+
+  /** Whether nothing up to that generation is other than home. */
+  isHomeAt(generation: number): boolean {
+    if (generation >= this.#generation) return this.isEmpty;
+    return this.#below.every((sealed) => sealed.generation > generation);
+  }
+
+  #layerBelow(chunk: number, block: number, generation: number): ChunkOverlay | undefined {
+    for (const sealed of this.#below) {
+      if (sealed.generation > generation) continue;
+      const there = sealed.layer.get(chunk);
+      if (there !== undefined && there.codes[block] !== nothing) return there;
+    }
+    return undefined;
+  }
+
+  /** What comes from now on belongs to that generation: what is there stays as it is below, with the size that the object has now. */
+  toGeneration(generation: number, sizeBytes: number): void {
+    if (generation === this.#generation) return;
+    assert(generation > this.#generation, 'generations follow each other');
+    this.#seal(sizeBytes);
+    this.#generation = generation;
+  }
+
+  #seal(sizeBytes: number): void {
+    this.#below.unshift({ generation: this.#generation, layer: this.active, sizeBytes });
+    this.active = this.#chunks.takeLayer();
   }
 
   chunk(chunk: number): ChunkOverlay {
@@ -58,16 +152,18 @@ export class Overlay {
     return before >= firstArena ? before - firstArena : -1;
   }
 
-  freeze(): void {
-    this.frozen = this.active;
-    this.active = this.#chunks.takeLayer();
+  /** Freezes all that is there; `isResized`: the size changed though nothing else did. */
+  freeze(sizeBytes: number, isResized: boolean): void {
+    assert(this.#frozen === 0, 'one checkpoint runs at a time');
+    if (this.active.size > 0 || isResized) this.#seal(sizeBytes);
+    this.#frozen = this.#below.length;
   }
 
-  /** After the checkpoint's commit its blocks are home, and the map has them. Gives what was frozen: its chunks for `release`, then itself for `end`. */
-  thaw(): Layer | undefined {
-    const home = this.frozen;
-    this.frozen = undefined;
-    return home;
+  /** After the checkpoint's commit its blocks are home, and the maps have them. Gives what was frozen: its chunks for `release`, then each layer for `end`. */
+  thaw(): readonly Layer[] {
+    const home = this.#below.splice(this.#below.length - this.#frozen);
+    this.#frozen = 0;
+    return home.map(({ layer }) => layer);
   }
 
   /** Gives back a layer whose chunks are released. */
@@ -85,12 +181,23 @@ export class Overlay {
     this.#chunks.give(chunk);
   }
 
-  /** After a checkpoint that failed: what was frozen lies under what came since. */
+  /** After a checkpoint that failed: what was frozen lies under what came since, and is one with it where both are of one generation. */
   unfreeze(): void {
-    for (const [index, below] of this.frozen ?? []) {
-      const above = this.active.get(index);
+    const newest = this.#below.length - this.#frozen;
+    this.#frozen = 0;
+    const frozen = this.#below[newest];
+    if (frozen === undefined) return;
+    const over = this.#below[newest - 1] ?? { generation: this.#generation, layer: this.active };
+    if (over.generation !== frozen.generation) return;
+    this.#below.splice(newest, 1);
+    this.#merge(frozen.layer, over.layer);
+  }
+
+  #merge(from: Layer, into: Layer): void {
+    for (const [index, below] of from) {
+      const above = into.get(index);
       if (above === undefined) {
-        this.active.add(index, below);
+        into.add(index, below);
         continue;
       }
       for (const [block, code] of below.codes.entries()) {
@@ -101,6 +208,34 @@ export class Overlay {
       above.slots.push(...below.slots);
       this.#chunks.give(below);
     }
-    this.frozen = undefined;
+    this.#chunks.giveLayer(from);
+  }
+}
+
+/** An overlay as it was at the end of a generation: for those who read a snapshot. */
+export class OverlayAt {
+  readonly #overlay: Overlay;
+  readonly #generation: number;
+
+  constructor(overlay: Overlay, generation: number) {
+    this.#overlay = overlay;
+    this.#generation = generation;
+  }
+
+  get isEmpty(): boolean {
+    return this.#overlay.isHomeAt(this.#generation);
+  }
+
+  has(chunk: number): boolean {
+    for (const layer of this.layers()) if (layer.has(chunk)) return true;
+    return false;
+  }
+
+  layers(): IterableIterator<Layer> {
+    return this.#overlay.layersAt(this.#generation);
+  }
+
+  layerOf(chunk: number, block: number): ChunkOverlay | undefined {
+    return this.#overlay.layerAt(this.#generation, chunk, block);
   }
 }

@@ -64,6 +64,22 @@ export class PageFile {
     return page;
   }
 
+  /** Whether the page is on the disk as its reference says: past the cache. */
+  async verify(ref: PageRef): Promise<boolean> {
+    if (this.#staged.has(ref.page)) return true;
+    try {
+      return await this.#scratch.use(blockSize, (memory) =>
+        andThen(
+          this.#file.read(ref.page * blockSize, memory),
+          (count) => count >= blockSize && checksumOf(memory.subarray(0, blockSize)) === ref.checksum,
+        ),
+      );
+    } catch (error) {
+      if (errorKindOf(error) !== 'io') throw error;
+      return false;
+    }
+  }
+
   /** It is cached unless its place was given back meanwhile: then what comes may be neither the old page nor the new one's. */
   #shared(place: number, page: Promise<Page>): Promise<Page> {
     this.#reading.set(place, page);

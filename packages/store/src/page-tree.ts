@@ -3,6 +3,7 @@ import { blockSize } from './checksum.ts';
 import { readRef, refsEach, writeRef, type PageRef } from './format/page-ref.ts';
 import { pageOf, type Page, type PageFile } from './page-file.ts';
 import { sorted } from './sorted.ts';
+import { notShared, type Shared } from './shared.ts';
 import type { Turns } from './turns.ts';
 
 /** The root of a copy-on-write tree: `levels` interior pages lie above each leaf. */
@@ -15,11 +16,14 @@ const mostSpare = 4096;
 
 /**
  * An array of leaves, one block each, kept as a copy-on-write tree of pages. Readers see the root that the last
- * checkpoint committed; a checkpoint changes copies of leaves and writes them, and what leads to them, to fresh pages.
+ * checkpoint committed; a checkpoint changes copies of leaves and writes them, and what leads to them, to fresh pages: once, or
+ * once for each generation that a snapshot ended, each over the one before.
  */
 export class PageTree {
   readonly #pages: PageFile;
   #root: TreeRoot;
+  /** What the running checkpoint wrote last; the same as `#root` before. */
+  #work: TreeRoot;
   /** Leaves of the checkpoint that runs. */
   readonly #changed = new Map<number, Page>();
   /** What `current` was asked for last: neighbours are asked for one behind the other, and lie in one leaf. */
@@ -35,6 +39,7 @@ export class PageTree {
   constructor(pages: PageFile, root: TreeRoot, isFleeting = false) {
     this.#pages = pages;
     this.#root = root;
+    this.#work = root;
     this.#isFleeting = isFleeting;
   }
 
@@ -44,7 +49,10 @@ export class PageTree {
 
   /** The committed leaf, or nothing where all is zero. */
   leaf(index: number): Settled<Page | undefined> {
-    const { ref, levels } = this.#root;
+    return this.#leafUnder(this.#root, index);
+  }
+
+  #leafUnder({ ref, levels }: TreeRoot, index: number): Settled<Page | undefined> {
     if (ref === undefined || index >= refsEach ** levels) return undefined;
     return this.#descend(ref, levels, index);
   }
@@ -88,7 +96,7 @@ export class PageTree {
   /** The leaf as the running checkpoint has it so far, to look at. */
   current(index: number): Settled<Page | undefined> {
     if (index === this.#asked) return this.#answer;
-    const leaf = this.#changed.get(index) ?? this.leaf(index);
+    const leaf = this.#changed.get(index) ?? this.#leafUnder(this.#work, index);
     if (isPromise(leaf)) return leaf;
     this.#asked = index;
     this.#answer = leaf;
@@ -99,7 +107,7 @@ export class PageTree {
   change(index: number): Settled<Page> {
     const changed = this.#changed.get(index);
     if (changed !== undefined) return changed;
-    const leaf = this.leaf(index);
+    const leaf = this.#leafUnder(this.#work, index);
     return isPromise(leaf) ? leaf.then((there) => this.#copy(index, there)) : this.#copy(index, leaf);
   }
 
@@ -116,24 +124,29 @@ export class PageTree {
   }
 
   /**
-   * Writes all changed leaves and gives the root for the commit; `adopt` it when the commit is durable. Pages that the
-   * new root does not refer to are freed in the page file.
+   * Writes all changed leaves and gives the root for the commit; `adopt` the last one when the commit is durable. Pages that the
+   * new root does not refer to are freed in the page file, but for those of snapshots.
    */
-  async write(birth: number, turns: Turns): Promise<TreeRoot> {
-    if (this.#changed.size === 0) return this.#root;
+  async write(birth: number, turns: Turns, shared = notShared): Promise<TreeRoot> {
+    if (this.#changed.size === 0) return this.#work;
     const indexes = await sorted(this.#changed.keys(), this.#changed.size, turns);
     const last = indexes.at(-1);
     assert(last !== undefined, 'what changed has an index');
-    let { ref, levels } = this.#root;
+    let { ref, levels } = this.#work;
     while (last >= refsEach ** levels) {
       if (ref !== undefined) ref = await this.#pages.write(interiorPage(ref), birth);
       levels += 1;
     }
-    ref = await this.#rewrite(ref, levels, indexes, birth, turns);
-    return ref === undefined ? emptyTree : { ref, levels };
+    ref = await this.#rewrite(ref, levels, indexes, { birth, turns, shared });
+    this.#work = ref === undefined ? emptyTree : { ref, levels };
+    this.#changed.clear();
+    this.#asked = -1;
+    this.#answer = undefined;
+    return this.#work;
   }
 
   adopt(root: TreeRoot): void {
+    assert(root === this.#work, 'the root is the one that was written last');
     this.#root = root;
     this.#spare.push(...this.#replaced.slice(0, mostSpare - this.#spare.length));
     this.#forget();
@@ -141,6 +154,7 @@ export class PageTree {
 
   /** Forgets what a failed checkpoint changed. */
   abandon(): void {
+    this.#work = this.#root;
     this.#forget();
   }
 
@@ -178,11 +192,13 @@ export class PageTree {
     old: PageRef | undefined,
     level: number,
     indexes: Float64Array,
-    birth: number,
-    turns: Turns,
+    writing: Writing,
   ): Promise<PageRef | undefined> {
+    const { birth, turns, shared } = writing;
     if (turns.isOver) await turns.next();
-    if (old !== undefined) this.#pages.free(old);
+    const span = refsEach ** level;
+    const end = (Math.floor((indexes[0] ?? 0) / span) + 1) * span;
+    if (old !== undefined && old.birth > shared.ofPage(end)) this.#pages.free(old);
     if (level === 0) {
       const leaf = this.#changed.get(indexes[0] ?? -1);
       assert(leaf !== undefined && indexes.length === 1, 'a leaf is rewritten from its own change');
@@ -190,19 +206,21 @@ export class PageTree {
     }
     const bytes = old === undefined ? new Uint8Array(blockSize) : Uint8Array.from((await this.#pages.read(old)).bytes);
     const page = pageOf(bytes);
-    const span = refsEach ** (level - 1);
+    const below = span / refsEach;
     for (let start = 0; start < indexes.length;) {
-      const child = Math.floor((indexes[start] ?? 0) / span) % refsEach;
-      let end = start + 1;
-      while (end < indexes.length && Math.floor((indexes[end] ?? 0) / span) % refsEach === child) end += 1;
-      const inside = indexes.subarray(start, end);
-      const below = await this.#rewrite(readRef(page.view, child), level - 1, inside, birth, turns);
-      writeRef(page.view, child, below);
-      start = end;
+      const child = Math.floor((indexes[start] ?? 0) / below) % refsEach;
+      let stop = start + 1;
+      while (stop < indexes.length && Math.floor((indexes[stop] ?? 0) / below) % refsEach === child) stop += 1;
+      const inside = indexes.subarray(start, stop);
+      writeRef(page.view, child, await this.#rewrite(readRef(page.view, child), level - 1, inside, writing));
+      start = stop;
     }
     return isZero(bytes) ? undefined : await this.#pages.write(page, birth);
   }
 }
+
+/** How a tree is written: the birth of its new pages, and which of the old ones others have as well. */
+type Writing = { readonly birth: number; readonly turns: Turns; readonly shared: Shared };
 
 function interiorPage(first: PageRef): Page {
   const page = pageOf(new Uint8Array(blockSize));

@@ -7,6 +7,10 @@ import {
   type Pool,
   type PoolStatus,
   type RecordStore,
+  type ScrubCommand,
+  type ScrubReport,
+  type Snapshot,
+  type SnapshotId,
   type StoreId,
 } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
@@ -15,20 +19,25 @@ import type { Journal } from './journal.ts';
 import { LocalObjectStore } from './object-store.ts';
 import { openParts } from './open.ts';
 import {
-  deletedKey,
   keyRange,
   objectKey,
   packedChange,
+  newStoreRecord,
   poolKey,
+  snapshotKey,
   storeKey,
   getPacked,
   type PoolRecord,
 } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
 import { giveUpWarm } from './reclaim.ts';
+import { buryAll, nothingDying } from './dead-trees.ts';
+import { cloneStore, rollBack } from './lineage.ts';
 import { newStore } from './recovery.ts';
+import { Scrub } from './scrub.ts';
+import { listSnapshots, recordSnapshot, refuseClones, roomForSnapshot } from './snapshots.ts';
 import type { BrokenRule } from './broken-rule.ts';
-import type { PoolParts } from './state.ts';
+import type { PoolParts, StoreState } from './state.ts';
 
 export type PoolOptions = {
   /** For a new pool: 64, 128 or 256 KiB. */
@@ -40,6 +49,8 @@ export type PoolOptions = {
   /** Bound of what is journaled and not yet home, in memory. */
   readonly overlayBytes?: number;
   readonly journalBytes?: number;
+  /** Leaves of maps (32 chunks each) that one checkpoint frees of what was deleted. */
+  readonly deadLeavesAtOnce?: number;
   /** Opens the records' database at a path; LMDB unless a simulator brings its own. */
   readonly openRecords?: (path: string) => RecordStore;
   /** Breaks one of the store's rules on purpose: for the simulator's own tests. */
@@ -52,6 +63,7 @@ const defaultPoolOptions = {
   mapCacheBytes: 64 * MiB,
   overlayBytes: 256 * MiB,
   journalBytes: GiB,
+  deadLeavesAtOnce: 256,
 } as const;
 
 /** A pool that is open in this thread, over one host. */
@@ -61,6 +73,7 @@ class LocalPool implements Pool {
   readonly #checkpointer: Checkpointer;
   readonly #lock: HostFile;
   readonly #open = new Map<StoreId, LocalObjectStore>();
+  readonly #scrub: Scrub;
   #closed = false;
 
   constructor(parts: PoolParts, journal: Journal, checkpointer: Checkpointer, lock: HostFile) {
@@ -68,6 +81,7 @@ class LocalPool implements Pool {
     this.#journal = journal;
     this.#checkpointer = checkpointer;
     this.#lock = lock;
+    this.#scrub = new Scrub(parts);
   }
 
   async createStore(): Promise<StoreId> {
@@ -76,16 +90,15 @@ class LocalPool implements Pool {
     return await this.#checkpointer.alone(async () => {
       const id = parts.nextStore;
       parts.nextStore += 1;
-      await parts.records.commit([packedChange(storeKey(id), { sequence: 0 }), this.#poolChange()]);
-      parts.stores.set(id, newStore(id, 0, new RecordOverlay()));
+      await parts.records.commit([packedChange(storeKey(id), newStoreRecord), this.#poolChange()]);
+      parts.stores.set(id, newStore(id, newStoreRecord, new RecordOverlay()));
       return id;
     });
   }
 
   openStore(store: StoreId): ObjectStore {
     this.#check();
-    const state = this.#parts.stores.get(store);
-    if (state === undefined) throw new AshlarError('not-found', `there is no store ${store} in this pool`);
+    const state = this.#find(store);
     if (state.open) throw new AshlarError('busy', `store ${store} is open already`);
     state.open = true;
     const opened = new LocalObjectStore(this.#parts, state, this.#checkpointer);
@@ -96,30 +109,68 @@ class LocalPool implements Pool {
   async deleteStore(store: StoreId): Promise<void> {
     this.#check();
     const parts = this.#parts;
-    const state = parts.stores.get(store);
-    if (state === undefined) throw new AshlarError('not-found', `there is no store ${store} in this pool`);
+    const state = this.#find(store);
+    refuseClones(parts, store);
     if (store === systemStore) throw new AshlarError('denied', 'the store of the catalogue is never deleted');
     if (state.open) throw new AshlarError('busy', `store ${store} is open: close it first`);
     // Everything of it is home first, so that what is left are roots to hand to the background.
     await this.#checkpointer.run(false);
     await this.#checkpointer.alone(async () => {
+      const dying = nothingDying();
       const changes: { key: Uint8Array; value: Uint8Array | null }[] = [{ key: storeKey(store), value: null }];
       for (const object of state.objects.values()) {
-        const { ref, levels } = object.tree.root;
         changes.push({ key: objectKey(store, object.id), value: null });
-        if (ref === undefined) continue;
-        changes.push(packedChange(deletedKey(object.id), { sizeBytes: 0, root: ref, levels, blocks: 0 }));
-        parts.deleting.set(object.id, object.tree);
+        buryAll(parts, state, object, dying);
       }
+      for (const { id } of state.snapshots) changes.push({ key: snapshotKey(store, id), value: null });
       const { from, to } = keyRange('r', store);
       parts.records.scan(from, to, (key) => {
         changes.push({ key: Uint8Array.from(key), value: null });
         return true;
       });
-      await parts.records.commit(changes);
+      try {
+        await parts.records.commit([...changes, ...dying.changes, this.#poolChange()]);
+      } catch (error) {
+        for (const id of dying.born) parts.dead.delete(id);
+        throw error;
+      }
       parts.stores.delete(store);
     });
     this.#checkpointer.begin();
+  }
+
+  snapshotsOf(store: StoreId): readonly Snapshot[] {
+    this.#check();
+    return listSnapshots(this.#find(store));
+  }
+
+  async snapshot(stores: readonly StoreId[]): Promise<readonly SnapshotId[]> {
+    this.#check();
+    const { group } = this.#parts;
+    const states = stores.map((store) => this.#find(store));
+    for (const state of states) await roomForSnapshot(state, () => this.#checkpointer.run(false));
+    // A frame is there whole or not at all: all of them go into one of their own.
+    group.endRound();
+    const ids = states.map((state) => recordSnapshot(this.#parts, state));
+    await group.added();
+    if (this.#parts.broken !== 'snapshot-not-synced') await group.sync();
+    return ids;
+  }
+
+  cloneStore(store: StoreId, snapshot: SnapshotId): Promise<StoreId> {
+    this.#check();
+    return cloneStore(this.#parts, this.#checkpointer, this.#find(store), snapshot, () => this.#poolChange());
+  }
+
+  rollBack(store: StoreId, snapshot: SnapshotId): Promise<void> {
+    this.#check();
+    return rollBack(this.#parts, this.#checkpointer, this.#find(store), snapshot, () => this.#poolChange());
+  }
+
+  #find(store: StoreId): StoreState {
+    const state = this.#parts.stores.get(store);
+    if (state === undefined) throw new AshlarError('not-found', `there is no store ${store} in this pool`);
+    return state;
   }
 
   listStores(): readonly StoreId[] {
@@ -150,6 +201,11 @@ class LocalPool implements Pool {
     };
   }
 
+  scrub(command: ScrubCommand): Promise<ScrubReport> {
+    this.#check();
+    return this.#scrub.obey(command);
+  }
+
   /** Appends what arrived in this round of the data plane, before its replies go out. */
   endRound(): void {
     this.#parts.group.endRound();
@@ -175,6 +231,7 @@ class LocalPool implements Pool {
     this.#closed = true;
     const parts = this.#parts;
     try {
+      await this.#scrub.stop();
       for (const store of this.#open.values()) await store.close();
       for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
       await this.#checkpointer.run(true);

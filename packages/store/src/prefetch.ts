@@ -2,7 +2,7 @@ import { isPromise, KiB, MiB, type Settled } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import type { Page } from './page-file.ts';
-import type { ObjectState, PoolParts } from './state.ts';
+import type { PoolParts, Readable } from './state.ts';
 import { Turns } from './turns.ts';
 
 /** What is asked of the disk at once: short enough that a read keeps it, and that nobody waits long behind it. */
@@ -16,7 +16,7 @@ const mostBytes = 64 * MiB;
  */
 export async function prefetchObject(
   pool: PoolParts,
-  object: ObjectState,
+  object: Readable,
   offset: number,
   length: number,
   read: (offset: number, into: Uint8Array) => Settled<void>,

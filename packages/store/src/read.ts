@@ -5,7 +5,7 @@ import { corrupt, firstArena, nothing } from './overlay.ts';
 import type { ChunkOverlay, SlotRef } from './chunk-overlay.ts';
 import type { Page } from './page-file.ts';
 import { checksumLeafOf, checksumsEach } from './slot-checksums.ts';
-import type { ObjectState, PoolParts } from './state.ts';
+import type { PoolParts, Readable } from './state.ts';
 
 /** A read of so many blocks at least comes straight from the disk unless all of it is cached: one transfer, and no copy. */
 const longBlocks = 16;
@@ -16,7 +16,7 @@ const windowBlocks = 16;
 /** What one call reads of one chunk, and where it goes. */
 type Part = {
   readonly pool: PoolParts;
-  readonly object: ObjectState;
+  readonly object: Readable;
   readonly chunk: number;
   /** Bytes within the chunk. */
   readonly start: number;
@@ -37,7 +37,7 @@ type Run = {
 };
 
 /** Reads [offset, offset + into.length) of an object. The range was checked. */
-export function readObject(pool: PoolParts, object: ObjectState, offset: number, into: Uint8Array): Settled<void> {
+export function readObject(pool: PoolParts, object: Readable, offset: number, into: Uint8Array): Settled<void> {
   const { chunkSizeBytes } = pool;
   if (readCached(pool, object, offset, into)) return;
   const { checkpoints } = pool.counters;
@@ -55,7 +55,7 @@ export function readObject(pool: PoolParts, object: ObjectState, offset: number,
 }
 
 /** A read within one block that is in memory already, as most small ones are: nothing is made for it. */
-function readCached(pool: PoolParts, object: ObjectState, offset: number, into: Uint8Array): boolean {
+function readCached(pool: PoolParts, object: Readable, offset: number, into: Uint8Array): boolean {
   const from = offset % blockSize;
   const to = from + into.length;
   if (to > blockSize) return false;
@@ -119,7 +119,7 @@ function readFound(part: Part): Settled<void> {
   return leaf.then((page) => (isStale(part) ? undefined : readBlocks(part, page)));
 }
 
-function isCovered(object: ObjectState, chunk: number, firstBlock: number, lastBlock: number): boolean {
+function isCovered(object: Readable, chunk: number, firstBlock: number, lastBlock: number): boolean {
   for (let block = firstBlock; block <= lastBlock; block += 1) {
     if (object.overlay.layerOf(chunk, block) === undefined) return false;
   }

@@ -13,6 +13,8 @@ import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { emptyTree } from './page-tree.ts';
+import type { StoreRecord } from './records/keys.ts';
+import { takeSnapshot } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
 /** What a journal held behind the last checkpoint. */
@@ -259,11 +261,23 @@ async function applyRecord(
   if (record.kind === 'create') {
     pool.nextObject = Math.max(pool.nextObject, record.object + 1);
     if (store.objects.has(record.object)) return;
-    store.objects.set(record.object, newObject(pool, store.id, record.object, record.sizeBytes, emptyTree, 0));
+    const { generation } = store;
+    const made = { sizeBytes: record.sizeBytes, blocks: 0, generation, created: generation };
+    store.objects.set(record.object, newObject(pool, store, record.object, made, emptyTree));
+    return;
+  }
+  if (record.kind === 'snapshot') {
+    takeSnapshot(store, record.snapshot, record.sequence);
+    return;
+  }
+  if (record.kind === 'dropSnapshot') {
+    const dropped = store.snapshots.find(({ id }) => id === record.snapshot);
+    if (dropped !== undefined) dropped.isDropped = true;
     return;
   }
   const object = store.objects.get(record.object);
   if (object === undefined) return;
+  object.overlay.toGeneration(store.generation, object.journaledSize);
   switch (record.kind) {
     case 'data':
       applyData(pool, object, record, data, isDamaged);
@@ -274,7 +288,7 @@ async function applyRecord(
     case 'clear': {
       const { offset, keep } = record;
       const end = offset + record.length;
-      const target = { pool, object };
+      const target = { pool, store, object };
       const chunks = await chunksToClear(target, offset, end, keep, journaledChunks(target, offset, end));
       applyClear(target, offset, end, keep, chunks, (block) => pool.arena.release(block));
       return;
@@ -285,6 +299,7 @@ async function applyRecord(
       return;
     default:
       assert(record.kind === 'delete', 'every kind of record is applied');
+      object.deletedIn = store.generation;
       store.objects.delete(record.object);
       store.deleted.add(object);
   }
@@ -344,6 +359,22 @@ function applySlots(
 }
 
 /** A store in memory with nothing in it. */
-export function newStore(id: StoreId, sequence: number, records: StoreState['records']): StoreState {
-  return { id, sequence, objects: new Map(), records, deleted: new Set(), changed: false, open: false };
+export function newStore(
+  id: StoreId,
+  { sequence, generation, origin, floor }: StoreRecord,
+  records: StoreState['records'],
+): StoreState {
+  return {
+    id,
+    sequence,
+    generation,
+    snapshots: [],
+    origin,
+    floor,
+    objects: new Map(),
+    records,
+    deleted: new Set(),
+    changed: false,
+    open: false,
+  };
 }

@@ -1,4 +1,5 @@
-import { isPromise, type Settled } from '@ashlar/core';
+import { isPromise, type Settled, type Space } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
 import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
 import { hole, nothing } from './overlay.ts';
 import type { ObjectState, PoolParts } from './state.ts';
@@ -14,7 +15,8 @@ export async function blocksInUse(pool: PoolParts, object: ObjectState): Promise
 
 /** Counts in one turn, so that neither a write nor a checkpoint comes between; or fetches the leaves that it needs. */
 function countNow(pool: PoolParts, object: ObjectState): Settled<number> {
-  const chunks = new Set([...object.overlay.active.keys(), ...(object.overlay.frozen?.keys() ?? [])]);
+  const chunks = new Set<number>();
+  for (const layer of object.overlay.layers()) for (const chunk of layer.keys()) chunks.add(chunk);
   const fetching: Promise<unknown>[] = [];
   let blocks = object.committedBlocks;
   for (const chunk of chunks) {
@@ -33,4 +35,10 @@ function countNow(pool: PoolParts, object: ObjectState): Settled<number> {
     }
   }
   return fetching.length === 0 ? blocks : Promise.all(fetching).then(() => 0);
+}
+
+/** From blocks, and those of them that nobody else has. */
+export function spaceFrom(virtualBytes: number, blocks: number, own: number): Space {
+  const [allocatedBytes, exclusiveBytes] = [blocks * blockSize, own * blockSize];
+  return { virtualBytes, allocatedBytes, exclusiveBytes, sharedBytes: allocatedBytes - exclusiveBytes };
 }

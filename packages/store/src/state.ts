@@ -1,4 +1,4 @@
-import type { ObjectId, PoolState, RecordStore, StoreId } from '@ashlar/core';
+import type { ObjectId, PoolState, RecordStore, SnapshotId, StoreId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import type { BlockArena } from './block-arena.ts';
 import type { BlockCache } from './block-cache.ts';
@@ -10,11 +10,32 @@ import type { GroupCommit } from './group-commit.ts';
 import type { OverlayChunks } from './overlay-chunks.ts';
 import type { Overlay } from './overlay.ts';
 import type { PageFile } from './page-file.ts';
-import type { PageTree } from './page-tree.ts';
+import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { RecordOverlay } from './records/record-overlay.ts';
 import type { Room } from './room.ts';
 import type { Scratch } from './scratch.ts';
 import type { SlotBitmap } from './slot-bitmap.ts';
+
+/** A snapshot of a store. Its number is the generation that it ended. */
+export type SnapshotState = {
+  readonly id: SnapshotId;
+  /** The volume's, when it was taken. */
+  readonly sequence: number;
+  /** What was born up to then may be its; nothing before a checkpoint brought its generation home. */
+  birth: number | undefined;
+  /** Views that are open. */
+  openers: number;
+  /** It is deleted, and what it has not yet handed to the background. */
+  isDropped: boolean;
+};
+
+/** What a reader needs of an object, as it is or as a snapshot has it. */
+export type Readable = {
+  readonly store: StoreId;
+  readonly sizeBytes: number;
+  readonly tree: Pick<PageTree, 'root' | 'leaf' | 'nextLeaf'>;
+  readonly overlay: Pick<Overlay, 'isEmpty' | 'has' | 'layers' | 'layerOf'>;
+};
 
 /** One object in memory: its committed map, and what the journal has on top of it. */
 export type ObjectState = {
@@ -30,17 +51,51 @@ export type ObjectState = {
   /** Blocks of data and kept room in the committed map, and in the one that the running checkpoint makes. */
   committedBlocks: number;
   mappedBlocks: number;
+  /** What the committed map and size are of: the generation of the last change to them, and that in which the object was made. */
+  generation: number;
+  readonly created: number;
+  committedSize: number;
+  /** The same of what the running checkpoint has brought home so far. */
+  work: { readonly generation: number; readonly sizeBytes: number };
+  /** The generation in which it was deleted. */
+  deletedIn: number | undefined;
 };
 
 export type StoreState = {
   readonly id: StoreId;
   sequence: number;
+  /** What comes now belongs to it; a snapshot ends it. */
+  generation: number;
+  /** In their order. */
+  snapshots: SnapshotState[];
+  /** What was born up to then is of the store that this one was cloned from; -1 where it was not. */
+  readonly floor: number;
+  readonly origin: { readonly store: StoreId; readonly snapshot: SnapshotId } | undefined;
   readonly objects: Map<ObjectId, ObjectState>;
   readonly records: RecordOverlay;
   /** Objects deleted since the last checkpoint. */
   readonly deleted: Set<ObjectState>;
   changed: boolean;
   open: boolean;
+};
+
+/**
+ * A map that is nobody's any more: of an object that was deleted or rolled back, or of a snapshot that was. It is freed leaf by leaf, as
+ * many in a checkpoint as that has time for, in the same commit as what it frees: it can stop anywhere.
+ */
+export type DeadTree = {
+  readonly store: StoreId;
+  readonly object: ObjectId;
+  readonly root: TreeRoot;
+  /** What was born up to then belongs to an older snapshot, or to what the store was cloned from, and stays. */
+  readonly floor: number;
+  /** The snapshot that it was of: the state behind it keeps what it has as well. -1 where there is none behind it. */
+  readonly snapshot: SnapshotId;
+  /** The birth of that snapshot. */
+  readonly birth: number;
+  /** Leaves below are done: as the running checkpoint has it, and as the last one committed it. */
+  cursor: number;
+  committedCursor: number;
 };
 
 /** Everything the parts of an open pool share. One thread owns it. */
@@ -62,13 +117,16 @@ export type PoolParts = {
   readonly data: DataFiles;
   readonly records: RecordStore;
   readonly stores: Map<StoreId, StoreState>;
-  readonly deleting: Map<ObjectId, PageTree>;
+  /** By number: in the order in which they died. */
+  readonly dead: Map<number, DeadTree>;
   readonly room: Room;
   readonly counters: { corruptBlocks: number; checkpoints: number };
   readonly overlayChunks: OverlayChunks;
   readonly slotWrites: SlotWrites;
   /** Bytes that may gather in the caches of the host and the disk before they are let out. */
   readonly trickleBytes: number;
+  /** Leaves of dead maps that one checkpoint frees. */
+  readonly deadLeavesAtOnce: number;
   /** Slots that large writes took since the last checkpoint began. */
   freshSlots: number;
   readonly broken: BrokenRule | undefined;

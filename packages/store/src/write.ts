@@ -1,11 +1,12 @@
 import { AshlarError, allDone, andThen, errorKindOf, isPromise, KiB, type Settled } from '@ashlar/core';
 import { blockSize, checksumBlocks } from './checksum.ts';
-import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
+import { blocksOf, entriesEach, hasOwnRoom, piecesEach, readEntry } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
 import { firstArena, hole, nothing } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
+import { nextSequence, sharedNow } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
 /** Writes of this size and more within one chunk go to fresh slots; smaller ones into the journal. */
@@ -97,6 +98,7 @@ function writeSmall(target: Target, offset: number, from: Uint8Array): Promise<v
   const chunk = Math.floor(offset / pool.chunkSizeBytes);
   const firstBlock = (offset % pool.chunkSizeBytes) / blockSize;
   const builder = group.record(24 + blocks * 4, blocks);
+  beginChange(target);
   const overlay = object.overlay.chunk(chunk);
   const checksums = blocks === 1 ? oneChecksum : new Uint32Array(blocks);
   checksumBlocks(from, checksums, 0);
@@ -167,9 +169,10 @@ function recordLarge(
   ref: SlotRef,
 ): Settled<void> {
   const { pool, store, object } = target;
+  beginChange(target);
   const overlay = object.overlay.chunk(chunk);
   const index = overlay.slots.indexOf(ref);
-  // A checkpoint took the chunk while the bytes were on their way: the slot belongs to it now.
+  // A checkpoint or a snapshot took the chunk while the bytes were on their way: the slot belongs to it now.
   if (index < 0) return writeLarge(target, offset, from);
   ref.blocks.fill(slotBlock.landed, block, block + blocks);
   const builder = pool.group.record(40 + blocks * 4, 0);
@@ -185,6 +188,7 @@ function recordLarge(
 /** The chunk's newest fresh slot where its blocks are still untouched, so that a sequential writer fills one; else a new one. */
 function freshSlot(target: Target, chunk: number, block: number, blocks: number): SlotRef {
   const { pool, object } = target;
+  beginChange(target);
   const overlay = object.overlay.chunk(chunk);
   const last = overlay.slots.at(-1);
   if (last?.blocks.subarray(block, block + blocks).every((state) => state === slotBlock.untouched)) return last;
@@ -207,10 +211,10 @@ function giveSlotBack(pool: PoolParts, object: ObjectState, chunk: number, ref: 
   return andThen(pool.data.punch(ref.slot, 0, pool.blocksEach), () => pool.slots.release(ref.slot));
 }
 
-export function nextSequence(store: StoreState): number {
-  store.sequence += 1;
-  store.changed = true;
-  return store.sequence;
+/** What is about to change belongs to the store's generation: a snapshot that ended the one before keeps what there was. */
+export function beginChange({ pool, store, object }: Target): void {
+  if (pool.broken === 'generation-not-sealed') return;
+  object.overlay.toGeneration(store.generation, object.journaledSize);
 }
 
 /** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. Gives the bytes. */
@@ -241,20 +245,50 @@ async function promiseNew(target: Target, offset: number, length: number): Promi
 
 /** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */
 async function countNew(target: Target, offset: number, length: number): Promise<number> {
-  const { pool, object } = target;
+  const { pool, store, object } = target;
+  const shared = mostShared(target);
   let blocks = 0;
+  let counted = -1;
   for (let at = floorBlock(offset); at < offset + length; at += blockSize) {
     const chunk = Math.floor(at / pool.chunkSizeBytes);
     const block = (at % pool.chunkSizeBytes) / blockSize;
-    const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
+    if (chunk !== counted) blocks += await countMoved(target, chunk, shared);
+    counted = chunk;
+    const code = object.overlay.layerSince(store.generation, chunk, block)?.codes[block] ?? nothing;
     if (code === hole) blocks += 1;
     if (code !== nothing) continue;
     const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
     const entry = chunk % entriesEach;
-    if (leaf === undefined || (slotOf(leaf.view, entry, block) < 0 && !isReserved(leaf.view, entry, block)))
-      blocks += 1;
+    if (leaf === undefined || !hasOwnRoom(leaf.view, entry, block, shared)) blocks += 1;
   }
   return blocks * blockSize;
+}
+
+/** Up to which birth what is home may be written to a new place: what a snapshot has that is being deleted is given back bit by bit. */
+function mostShared({ pool, store, object }: Target): number {
+  let most = sharedNow(store);
+  for (const tree of pool.dead.values()) {
+    if (tree.store === store.id && tree.object === object.id && tree.snapshot >= 0) most = Math.max(most, tree.birth);
+  }
+  return most;
+}
+
+/**
+ * Blocks of a chunk that the first change behind a snapshot takes new room for besides its own: zeros whose kept room is the snapshot's, and where
+ * one piece more is one too many all that is copied together.
+ */
+async function countMoved({ pool, store, object }: Target, chunk: number, shared: number): Promise<number> {
+  if (shared < 0) return 0;
+  let most = piecesEach;
+  for (const layer of object.overlay.layersBetween(-1, store.generation - 1)) if (layer.has(chunk)) most -= 1;
+  for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
+    if (layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole)) return 0;
+  }
+  const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
+  if (leaf === undefined) return most > 0 ? 0 : pool.blocksEach;
+  const { pieces, zeroLow, zeroHigh } = readEntry(leaf.view, chunk % entriesEach);
+  if (pieces.some(({ birth }) => birth > shared)) return 0;
+  return pieces.length < most ? blocksOf({ pieces: [], zeroLow, zeroHigh }) : pool.blocksEach;
 }
 
 export function floorBlock(offset: number): number {
@@ -262,7 +296,12 @@ export function floorBlock(offset: number): number {
 }
 
 /** A range inside the object, or an error that says by how much it is not. */
-export function checkRange(object: ObjectState, operation: string, offset: number, length: number): void {
+export function checkRange(
+  object: Pick<ObjectState, 'sizeBytes'>,
+  operation: string,
+  offset: number,
+  length: number,
+): void {
   if (Number.isSafeInteger(offset) && offset >= 0 && length >= 0 && offset + length <= object.sizeBytes) return;
   throw new AshlarError(
     'out-of-range',

@@ -2,6 +2,8 @@ import type { TestFn } from 'ava';
 import { dataTests } from './object-store/data-tests.ts';
 import { lifeTests } from './object-store/life-tests.ts';
 import { recordTests } from './object-store/record-tests.ts';
+import { snapshotSpaceTests } from './object-store/snapshot-space-tests.ts';
+import { snapshotTests } from './object-store/snapshot-tests.ts';
 import { spaceTests } from './object-store/space-tests.ts';
 import { storeTest, type PoolSubject } from './object-store/subject.ts';
 
@@ -15,4 +17,6 @@ export function objectStoreContract(test: TestFn, name: string, subject: PoolSub
   recordTests(check);
   spaceTests(check);
   lifeTests(check);
+  snapshotTests(check);
+  snapshotSpaceTests(check);
 }

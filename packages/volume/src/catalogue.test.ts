@@ -1,101 +1,14 @@
-import test, { type ExecutionContext } from 'ava';
-import {
-  AshlarError,
-  GiB,
-  MiB,
-  type ErrorKind,
-  type Preallocation,
-  type RecordChange,
-  type Space,
-  type StoreId,
-} from '@ashlar/core';
-import { Catalogue, type AfterLoss, type VolumePlace, type VolumeStores } from './index.ts';
-
-/** A pool in memory that can be asked to fail or to stop dead. */
-class FakePool implements VolumeStores {
-  readonly records = new Map<string, Uint8Array>();
-  readonly sizes = new Map<StoreId, number>();
-  readonly attached = new Set<StoreId>();
-  failing: 'commit' | 'resize' | undefined;
-  #next = 2;
-
-  commit(changes: readonly RecordChange[], durable: boolean): void {
-    if (!durable) throw new Error('the catalogue must commit durably');
-    if (this.failing === 'commit') throw new AshlarError('no-space', 'the pool is full');
-    for (const { key, value } of changes) {
-      if (value === null) this.records.delete(Buffer.from(key).toString());
-      else this.records.set(Buffer.from(key).toString(), value);
-    }
-  }
-
-  scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {
-    return [...this.records]
-      .map(([key, value]) => ({ key: Buffer.from(key), value }))
-      .filter(({ key }) => Buffer.compare(key, from) >= 0 && Buffer.compare(key, to) < 0)
-      .toSorted((a, b) => Buffer.compare(a.key, b.key))
-      .slice(0, limit);
-  }
-
-  create(sizeBytes: number, _preallocation: Preallocation): VolumePlace {
-    const storeId = this.#next++;
-    this.sizes.set(storeId, sizeBytes);
-    return { storeId, objectId: 1 };
-  }
-
-  resize({ storeId }: VolumePlace, sizeBytes: number): void {
-    if (this.failing === 'resize') throw new AshlarError('no-space', 'the pool is full');
-    this.sizes.set(storeId, sizeBytes);
-  }
-
-  release(storeId: StoreId, force: boolean): void {
-    if (this.attached.has(storeId) && !force) throw new AshlarError('busy', 'clients are attached');
-    this.attached.delete(storeId);
-  }
-
-  remove(storeId: StoreId): void {
-    this.sizes.delete(storeId);
-  }
-
-  list(): StoreId[] {
-    return [...this.sizes.keys()];
-  }
-
-  space(place: VolumePlace): Space {
-    const virtualBytes = this.sizes.get(place.storeId) ?? 0;
-    return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
-  }
-
-  open(lossGeneration = 0, afterLoss: AfterLoss = 'hold', promisedLossGeneration = 0): Promise<Catalogue> {
-    let uuids = 0;
-    return Catalogue.open({
-      records: this,
-      stores: this,
-      loss: { lossGeneration, promisedLossGeneration },
-      afterLoss: () => afterLoss,
-      now: () => '2026-01-02T03:04:05.000Z',
-      newUuid: () => `00000000-0000-4000-8000-${String(this.records.size + uuids++).padStart(12, '0')}`,
-    });
-  }
-}
-
-async function fails(
-  t: ExecutionContext,
-  kind: ErrorKind,
-  sentence: RegExp,
-  operation: () => Promise<unknown>,
-): Promise<void> {
-  const error = await t.throwsAsync(operation, { instanceOf: AshlarError });
-  t.is(error?.kind, kind);
-  t.regex(error?.message ?? '', sentence);
-}
+import test from 'ava';
+import { GiB, MiB } from '@ashlar/core';
+import { FakePool, fails } from './fake-pool.ts';
 
 test('a volume that was made is there after a restart, and its export with it', async (t) => {
   const pool = new FakePool();
   const made = await (await pool.open()).createVolume({ name: 'demo', sizeBytes: 10 * GiB });
   const again = await pool.open();
   t.deepEqual(again.volumes(), [made]);
-  t.like(again.export('demo'), { name: 'demo', readOnly: false, allow: [], over: ['nbd'] });
-  t.is(again.volumeOf(again.export('demo'))?.uuid, made.uuid);
+  t.like(again.exports.get('demo'), { name: 'demo', readOnly: false, allow: [], over: ['nbd'] });
+  t.is(again.volumeOf(again.exports.get('demo'))?.uuid, made.uuid);
   t.like(made, { type: 'block', preallocation: 'off', created: '2026-01-02T03:04:05.000Z', sizeBytes: 10 * GiB });
 });
 
@@ -107,7 +20,7 @@ test('volumes and exports are listed by name', async (t) => {
     ['a', 'b', 'c'],
   );
   t.deepEqual(
-    catalogue.exports().map(({ name }) => name),
+    catalogue.exports.list().map(({ name }) => name),
     ['a', 'b', 'c'],
   );
 });
@@ -173,10 +86,10 @@ test('a volume goes with its exports and its contents', async (t) => {
   const pool = new FakePool();
   const catalogue = await pool.open();
   await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
-  await catalogue.addExport({ name: 'reader', source: 'demo', readOnly: true });
+  await catalogue.exports.add({ name: 'reader', source: 'demo', readOnly: true });
   await catalogue.removeVolume('demo');
   t.deepEqual(pool.list(), []);
-  t.deepEqual((await pool.open()).exports(), []);
+  t.deepEqual((await pool.open()).exports.list(), []);
 });
 
 test('a volume that clients are attached to is removed only by force', async (t) => {
@@ -185,7 +98,7 @@ test('a volume that clients are attached to is removed only by force', async (t)
   const { storeId } = await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
   pool.attached.add(storeId);
   await fails(t, 'busy', /attached/, () => catalogue.removeVolume('demo'));
-  t.truthy(catalogue.volumeOf(catalogue.export('demo')));
+  t.truthy(catalogue.volumeOf(catalogue.exports.get('demo')));
   await catalogue.removeVolume('demo', true);
   t.deepEqual(catalogue.volumes(), []);
 });
@@ -225,12 +138,12 @@ test('a rename keeps the uuid and takes the export of that name along', async (t
   const pool = new FakePool();
   const catalogue = await pool.open();
   const { uuid } = await catalogue.createVolume({ name: 'old', sizeBytes: MiB });
-  await catalogue.addExport({ name: 'other', source: 'old' });
+  await catalogue.exports.add({ name: 'other', source: 'old' });
   await catalogue.renameVolume('old', 'new');
   const again = await pool.open();
   t.is(again.volume('new').uuid, uuid);
   t.deepEqual(
-    again.exports().map(({ name }) => name),
+    again.exports.list().map(({ name }) => name),
     ['new', 'other'],
   );
   await catalogue.createVolume({ name: 'old', sizeBytes: MiB });
@@ -247,23 +160,23 @@ test('limits are kept with the volume', async (t) => {
 
 test('an export names a volume or the URI of a file, and says so otherwise', async (t) => {
   const catalogue = await new FakePool().open();
-  const item = await catalogue.addExport({ name: 'raw', source: 'file:///srv/disk.raw', allow: ['10.0.0.0/8'] });
+  const item = await catalogue.exports.add({ name: 'raw', source: 'file:///srv/disk.raw', allow: ['10.0.0.0/8'] });
   t.deepEqual(item.source, { kind: 'uri', uri: 'file:///srv/disk.raw' });
   t.is(catalogue.volumeOf(item), undefined);
-  await fails(t, 'not-found', /no volume 'nothing'/, () => catalogue.addExport({ name: 'a', source: 'nothing' }));
-  await fails(t, 'invalid', /cannot be exported/, () => catalogue.addExport({ name: 'a', source: 'http://x/y' }));
+  await fails(t, 'not-found', /no volume 'nothing'/, () => catalogue.exports.add({ name: 'a', source: 'nothing' }));
+  await fails(t, 'invalid', /cannot be exported/, () => catalogue.exports.add({ name: 'a', source: 'http://x/y' }));
   await fails(t, 'invalid', /address range/, () =>
-    catalogue.addExport({ name: 'a', source: 'file:///x', allow: ['10.0.0.0/33'] }),
+    catalogue.exports.add({ name: 'a', source: 'file:///x', allow: ['10.0.0.0/33'] }),
   );
-  await fails(t, 'exists', /'raw' already/, () => catalogue.addExport({ name: 'raw', source: 'file:///x' }));
+  await fails(t, 'exists', /'raw' already/, () => catalogue.exports.add({ name: 'raw', source: 'file:///x' }));
 });
 
 test('an export that is taken back leaves the volume', async (t) => {
   const pool = new FakePool();
   const catalogue = await pool.open();
   await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
-  await catalogue.removeExport('demo');
-  await fails(t, 'not-found', /no export 'demo'/, () => catalogue.removeExport('demo'));
+  await catalogue.exports.remove('demo');
+  await fails(t, 'not-found', /no export 'demo'/, () => catalogue.exports.remove('demo'));
   t.is((await pool.open()).volumes().length, 1);
 });
 

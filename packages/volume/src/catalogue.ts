@@ -1,22 +1,27 @@
 import type { ThrottleLimits } from '@ashlar/block';
-import {
-  AshlarError,
-  formatSize,
-  maxOffset,
-  type ObjectStore,
-  type Preallocation,
-  type RecordChange,
-  type Space,
-} from '@ashlar/core';
-import { checkCidr } from './addresses.ts';
+import { AshlarError, formatSize, type ObjectStore, type RecordChange, type Space } from '@ashlar/core';
+import { cloneOf } from './clone.ts';
+import { Exports } from './exports.ts';
+import { carryResize, carryRollBack } from './intents.ts';
 import { accepted, heldError, heldReason, withRemoteWriter, type PoolLoss } from './loss.ts';
 import { checkName } from './names.ts';
 import { readCatalogue } from './read.ts';
-import { dropExport, dropVolume, putCounts, putExport, putVolume, type Counts, type VolumeRecord } from './records.ts';
+import {
+  dropExport,
+  dropSnapshot,
+  dropVolume,
+  putCounts,
+  putExport,
+  putVolume,
+  type Counts,
+  type VolumeRecord,
+} from './records.ts';
 import { Serial } from './serial.ts';
+import { nextSchedules } from './schedules.ts';
+import { Snapshots } from './snapshots.ts';
 import type { VolumeStores } from './stores.ts';
-import type { AfterLoss, Export, ExportProtocol, Volume } from './types.ts';
-import { checkUri } from './uri.ts';
+import type { AfterLoss, Export, NewClone, NewVolume, RollBack, SnapshotSchedule, Volume } from './types.ts';
+import { checkSize } from './sizes.ts';
 
 type CatalogueOptions = {
   /** The pool's system store. */
@@ -30,30 +35,8 @@ type CatalogueOptions = {
   readonly afterLoss: () => AfterLoss;
 };
 
-export type NewVolume = {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly preallocation?: Preallocation;
-  readonly limits?: ThrottleLimits;
-  readonly afterLoss?: AfterLoss;
-  /** Offers it at once under its own name; default true. */
-  readonly exported?: boolean;
-};
-
-export type NewExport = {
-  readonly name: string;
-  /** A volume's name or a URI. */
-  readonly source: string;
-  readonly readOnly?: boolean;
-  readonly allow?: readonly string[];
-  readonly over?: readonly ExportProtocol[];
-};
-
-/** Volumes are whole sectors: what every guest and image format can hold. */
-const sectorBytes = 512;
-
 /** More than anybody has; it bounds what is in memory and what a start reads. */
-const mostRecords = 100_000;
+const mostVolumes = 100_000;
 
 /**
  * Volumes, exports and their access rules: in memory, and in the pool's system store where each change is one durable
@@ -65,15 +48,33 @@ export class Catalogue {
   readonly #serial = new Serial();
   /** By uuid, in the order of the records. */
   readonly #volumes = new Map<string, VolumeRecord>();
-  readonly #exports = new Map<string, Export>();
-  /** Uuids of volumes on their way out: nobody may attach any more. */
-  readonly #leaving = new Set<string>();
+  /** Uuids of volumes that nobody may attach to now, with what is being done to them. */
+  readonly #away = new Map<string, 'removed' | 'rolled back'>();
   /** Names of volumes (and their exports) that are being made. */
   readonly #making = new Set<string>();
   #recorded = false;
+  readonly exports: Exports;
+  readonly snapshots: Snapshots;
 
   private constructor(options: CatalogueOptions) {
     this.#options = options;
+    const { stores, now, newUuid } = options;
+    this.exports = new Exports({
+      serial: this.#serial,
+      now,
+      findVolume: (name) => this.#byName(name),
+      isMaking: (name) => this.#making.has(name),
+      commit: (changes, more) => this.#commit(changes, more),
+    });
+    this.snapshots = new Snapshots({
+      serial: this.#serial,
+      stores,
+      now,
+      newUuid,
+      volumes: () => [...this.#volumes.values()],
+      volume: (name) => this.volume(name),
+      commit: (changes, more) => this.#commit(changes, more),
+    });
   }
 
   /**
@@ -100,27 +101,15 @@ export class Catalogue {
     });
   }
 
-  exports(): readonly Export[] {
-    return [...this.#exports.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  }
-
-  findExport(name: string): Export | undefined {
-    return this.#exports.get(name);
-  }
-
-  /** Throws `not-found`. */
-  export(name: string): Export {
-    const found = this.#exports.get(name);
-    if (found !== undefined) return found;
-    throw new AshlarError('not-found', `there is no export '${name}': 'ashlar export ls' shows those there are`);
-  }
-
   /** The volume behind an export, undefined for one outside the pool. Throws `not-found` when the volume is being removed. */
   volumeOf(item: Export): Volume | undefined {
     if (item.source.kind === 'uri') return undefined;
-    const volume = this.#volumes.get(item.source.uuid);
-    if (volume !== undefined && !this.#leaving.has(volume.uuid)) return volume;
-    throw new AshlarError('not-found', `the volume behind the export '${item.name}' is being removed`);
+    const { uuid } = item.source;
+    const volume = this.#volumes.get(uuid);
+    const away = this.#away.get(uuid) ?? 'removed';
+    if (volume !== undefined && !this.#away.has(uuid)) return volume;
+    const kind = away === 'removed' ? 'not-found' : 'try-later';
+    throw new AshlarError(kind, `the volume behind the export '${item.name}' is being ${away}`);
   }
 
   /** Room is made outside the line of changes: `full` preallocation may take minutes. */
@@ -129,7 +118,7 @@ export class Catalogue {
     checkName('volume', name);
     checkSize(sizeBytes);
     this.#refuseVolume(name);
-    if (exported) this.#refuseExport(name);
+    if (exported) this.exports.refuse(name);
     this.#making.add(name);
     try {
       const place = await this.#options.stores.create(sizeBytes, preallocation);
@@ -159,21 +148,82 @@ export class Catalogue {
     }
   }
 
-  /** Removes the volume, its contents and its exports. `busy` while clients are attached, unless `force`. */
-  removeVolume(name: string, force = false): Promise<void> {
+  /**
+   * Makes a volume of what a snapshot has, at once whatever its size; they share what neither changes. The snapshot stays as long
+   * as it has clones.
+   */
+  cloneVolume(snapshotName: string, { name, exported = true }: NewClone): Promise<Volume> {
+    return this.#serial.run(async () => {
+      const found = this.snapshots.find(snapshotName);
+      checkName('volume', name);
+      this.#refuseVolume(name);
+      if (exported) this.exports.refuse(name);
+      const storeId = await this.#options.stores.clone(found.volume.storeId, found.snapshot.snapshotId);
+      const volume = cloneOf(found, {
+        name,
+        storeId,
+        uuid: this.#options.newUuid(),
+        created: this.#options.now(),
+        acceptedLoss: this.#options.loss.lossGeneration,
+      });
+      try {
+        await this.#record(volume, exported);
+      } catch (error) {
+        await this.#options.stores.remove(storeId);
+        throw error;
+      }
+      return volume;
+    });
+  }
+
+  /** Makes a volume what a snapshot has. `busy` while clients are attached, or while there are newer snapshots. */
+  rollBack(snapshotName: string, { force = false, removeNewer = false }: RollBack = {}): Promise<Volume> {
+    return this.#serial.run(async () => {
+      const { volume, snapshot } = this.snapshots.find(snapshotName);
+      const { snapshotId, sizeBytes } = snapshot;
+      const newer = this.snapshots.newerThan(volume, snapshot, removeNewer);
+      this.#away.set(volume.uuid, 'rolled back');
+      try {
+        for (const each of newer) {
+          await this.#options.stores.releaseSnapshot(volume.storeId, each.snapshotId, force);
+        }
+        await this.#options.stores.release(volume.storeId, force);
+        const intent = { ...volume, rollingBackTo: { snapshotId, sizeBytes } };
+        if (newer.length > 0) await this.snapshots.drop(volume, newer, [putVolume(intent)]);
+        return this.#keep(await carryRollBack(this.#carrying, intent));
+      } finally {
+        this.#away.delete(volume.uuid);
+      }
+    });
+  }
+
+  /**
+   * Removes the volume, its contents and its exports. `busy` while clients are attached, unless `force`; while it has snapshots,
+   * unless `withSnapshots`; and while one of those has clones.
+   */
+  removeVolume(name: string, force = false, withSnapshots = false): Promise<void> {
     return this.#serial.run(async () => {
       const volume = this.volume(name);
-      const exports = this.exports().filter(({ source }) => source.kind === 'volume' && source.uuid === volume.uuid);
-      this.#leaving.add(volume.uuid);
+      const snapshots = this.snapshots.goingWith(volume, withSnapshots);
+      const exports = this.exports.of(volume);
+      this.#away.set(volume.uuid, 'removed');
       try {
+        for (const { snapshotId } of snapshots) {
+          await this.#options.stores.releaseSnapshot(volume.storeId, snapshotId, force);
+        }
         await this.#options.stores.release(volume.storeId, force);
-        const changes = [dropVolume(volume.uuid), ...exports.map((item) => dropExport(item.name))];
-        await this.#commit(changes, { volumes: -1, exports: -exports.length });
+        const changes = [
+          dropVolume(volume.uuid),
+          ...exports.map((item) => dropExport(item.name)),
+          ...snapshots.map((each) => dropSnapshot(volume.uuid, each.name)),
+        ];
+        await this.#commit(changes, { volumes: -1, exports: -exports.length, snapshots: -snapshots.length });
       } finally {
-        this.#leaving.delete(volume.uuid);
+        this.#away.delete(volume.uuid);
       }
+      this.snapshots.forget(volume);
       this.#volumes.delete(volume.uuid);
-      for (const item of exports) this.#exports.delete(item.name);
+      for (const item of exports) this.exports.drop(item.name);
       await this.#options.stores.remove(volume.storeId);
     });
   }
@@ -193,7 +243,7 @@ export class Catalogue {
           },
         );
       }
-      return await this.#carryResize({ ...volume, resizingTo: sizeBytes });
+      return this.#keep(await carryResize(this.#carrying, { ...volume, resizingTo: sizeBytes }));
     });
   }
 
@@ -203,30 +253,42 @@ export class Catalogue {
       const volume = this.volume(from);
       checkName('volume', to);
       this.#refuseVolume(to);
-      const offered = this.#exports.get(from);
+      const offered = this.exports.find(from);
       const goesAlong = offered?.source.kind === 'volume' && offered.source.uuid === volume.uuid ? offered : undefined;
       const renamed = { ...volume, name: to };
       const changes = [putVolume(renamed)];
       if (goesAlong !== undefined) {
-        this.#refuseExport(to);
+        this.exports.refuse(to);
         changes.push(dropExport(from), putExport({ ...goesAlong, name: to }));
       }
       await this.#commit(changes);
       this.#volumes.set(volume.uuid, renamed);
       if (goesAlong !== undefined) {
-        this.#exports.delete(from);
-        this.#exports.set(to, { ...goesAlong, name: to });
+        this.exports.drop(from);
+        this.exports.put({ ...goesAlong, name: to });
       }
       return renamed;
     });
   }
 
   setLimits(name: string, limits: ThrottleLimits): Promise<Volume> {
-    return this.#serial.run(async () => {
-      const volume = { ...this.volume(name), limits };
-      await this.#put(volume);
-      return volume;
+    return this.#change(name, (volume) => ({ ...volume, limits }));
+  }
+
+  /** How far a stream has been received into it; nothing when it is all there. */
+  setReceiving(name: string, receiving: Volume['receiving'] | undefined): Promise<Volume> {
+    return this.#change(name, (volume) => {
+      const { receiving: _, ...others } = volume;
+      return receiving === undefined ? others : { ...others, receiving };
     });
+  }
+
+  /** All schedules that it has from now on; one that it had already goes on. Throws `invalid` where a name is there twice. */
+  setSchedules(name: string, schedules: readonly Omit<SnapshotSchedule, 'since'>[]): Promise<Volume> {
+    return this.#change(name, (volume) => ({
+      ...volume,
+      schedules: nextSchedules(volume.schedules ?? [], schedules, this.#options.now()),
+    }));
   }
 
   /** Not served until `acceptVolume`, since writes may be missing. */
@@ -246,11 +308,9 @@ export class Catalogue {
 
   /** Lifts the hold, if there is one, and says what later losses do where `afterLoss` is named. */
   acceptVolume(name: string, afterLoss?: AfterLoss): Promise<Volume> {
-    return this.#serial.run(async () => {
-      const before = accepted(this.volume(name), this.#options.loss);
-      const volume = afterLoss === undefined ? before : { ...before, afterLoss };
-      await this.#put(volume);
-      return volume;
+    return this.#change(name, (volume) => {
+      const before = accepted(volume, this.#options.loss);
+      return afterLoss === undefined ? before : { ...before, afterLoss };
     });
   }
 
@@ -280,36 +340,8 @@ export class Catalogue {
     if (changes.length > 0) await this.#commit(changes);
   }
 
-  addExport(request: NewExport): Promise<Export> {
-    return this.#serial.run(async () => {
-      const { name, source, readOnly = false, allow = [], over = ['nbd'] } = request;
-      checkName('export', name);
-      for (const cidr of allow) checkCidr(cidr);
-      this.#refuseExport(name);
-      const volume = this.#byName(source);
-      if (volume === undefined) checkUri(source);
-      const item: Export = {
-        name,
-        source: volume === undefined ? { kind: 'uri', uri: source } : { kind: 'volume', uuid: volume.uuid },
-        readOnly,
-        allow,
-        over,
-        created: this.#options.now(),
-      };
-      await this.#commit([putExport(item)], { exports: 1 });
-      this.#exports.set(name, item);
-      return item;
-    });
-  }
-
-  /** Takes the offer back; the volume or file behind it stays. */
-  removeExport(name: string): Promise<Export> {
-    return this.#serial.run(async () => {
-      const item = this.export(name);
-      await this.#commit([dropExport(name)], { exports: -1 });
-      this.#exports.delete(name);
-      return item;
-    });
+  async allocatedBytes(name: string): Promise<number> {
+    return this.#options.stores.allocatedBytes(this.volume(name));
   }
 
   async space(name: string): Promise<Space> {
@@ -327,7 +359,7 @@ export class Catalogue {
   }
 
   #refuseVolume(name: string): void {
-    if (this.#volumes.size >= mostRecords) throw new AshlarError('busy', `a pool keeps at most ${mostRecords} volumes`);
+    if (this.#volumes.size >= mostVolumes) throw new AshlarError('busy', `a pool keeps at most ${mostVolumes} volumes`);
     if (this.#byName(name) === undefined && !this.#making.has(name)) return;
     throw new AshlarError(
       'exists',
@@ -335,15 +367,6 @@ export class Catalogue {
       {
         volume: name,
       },
-    );
-  }
-
-  #refuseExport(name: string): void {
-    if (this.#exports.size >= mostRecords) throw new AshlarError('busy', `a pool keeps at most ${mostRecords} exports`);
-    if (!this.#exports.has(name) && !this.#making.has(name)) return;
-    throw new AshlarError(
-      'exists',
-      `there is an export '${name}' already: choose another name, or remove it with 'ashlar export rm ${name}'`,
     );
   }
 
@@ -360,16 +383,25 @@ export class Catalogue {
     const changes = [putVolume(volume), ...(exported ? [putExport(offered)] : [])];
     await this.#commit(changes, { volumes: 1, exports: exported ? 1 : 0 });
     this.#volumes.set(uuid, volume);
-    if (exported) this.#exports.set(name, offered);
+    if (exported) this.exports.put(offered);
   }
 
   /** One durable batch, the counts with it. */
   async #commit(changes: readonly RecordChange[], more: Partial<Counts> = {}): Promise<void> {
     const counts: Counts = {
       volumes: this.#volumes.size + (more.volumes ?? 0),
-      exports: this.#exports.size + (more.exports ?? 0),
+      exports: this.exports.count + (more.exports ?? 0),
+      snapshots: this.snapshots.count + (more.snapshots ?? 0),
     };
     await this.#options.records.commit([...changes, putCounts(counts)], true);
+  }
+
+  #change(name: string, change: (volume: Volume) => Volume): Promise<Volume> {
+    return this.#serial.run(async () => {
+      const volume = change(this.volume(name));
+      await this.#put(volume);
+      return volume;
+    });
   }
 
   async #put(volume: VolumeRecord): Promise<void> {
@@ -377,25 +409,21 @@ export class Catalogue {
     this.#volumes.set(volume.uuid, volume);
   }
 
-  async #carryResize(intent: VolumeRecord & { readonly resizingTo: number }): Promise<Volume> {
-    const { resizingTo, ...before } = intent;
-    await this.#commit([putVolume(intent)]);
-    try {
-      await this.#options.stores.resize(intent, resizingTo);
-    } catch (error) {
-      await this.#commit([putVolume(before)]);
-      throw error;
-    }
-    const volume: Volume = { ...before, sizeBytes: resizingTo };
-    await this.#commit([putVolume(volume)]);
+  get #carrying() {
+    const record = (volume: VolumeRecord): Promise<void> => this.#commit([putVolume(volume)]);
+    return { stores: this.#options.stores, record };
+  }
+
+  #keep(volume: Volume): Volume {
     this.#volumes.set(volume.uuid, volume);
     return volume;
   }
 
   async #load(): Promise<void> {
-    const { volumes, exports, recorded } = await readCatalogue(this.#options.records);
+    const { volumes, exports, snapshots, recorded } = await readCatalogue(this.#options.records);
+    this.snapshots.load(snapshots);
     for (const volume of volumes) this.#volumes.set(volume.uuid, volume);
-    for (const item of exports) this.#exports.set(item.name, item);
+    for (const item of exports) this.exports.put(item);
     this.#recorded = recorded;
   }
 
@@ -411,18 +439,12 @@ export class Catalogue {
     }
     if (!this.#recorded) await this.#commit([]);
     for (const storeId of strays) await this.#options.stores.remove(storeId);
-    for (const record of this.#volumes.values()) {
-      const { resizingTo } = record;
-      if (resizingTo !== undefined) await this.#carryResize({ ...record, resizingTo });
+    await this.snapshots.removeStrays();
+    const records = [...this.#volumes.values()];
+    for (const record of records) {
+      const { resizingTo, rollingBackTo } = record;
+      if (resizingTo !== undefined) this.#keep(await carryResize(this.#carrying, { ...record, resizingTo }));
+      if (rollingBackTo !== undefined) this.#keep(await carryRollBack(this.#carrying, { ...record, rollingBackTo }));
     }
   }
-}
-
-function checkSize(sizeBytes: number): void {
-  if (Number.isSafeInteger(sizeBytes) && sizeBytes > 0 && sizeBytes % sectorBytes === 0 && sizeBytes <= maxOffset)
-    return;
-  throw new AshlarError(
-    'invalid',
-    `a volume of ${sizeBytes} bytes cannot be made: its size is a multiple of ${sectorBytes} bytes, at least one`,
-  );
 }

@@ -1,14 +1,19 @@
 export { AddressRanges, checkCidr, isLoopback } from './addresses.ts';
-export { Catalogue, type NewExport, type NewVolume } from './catalogue.ts';
+export { Catalogue } from './catalogue.ts';
+export type { NewExport } from './exports.ts';
 export { heldError } from './loss.ts';
 export { readCatalogue } from './read.ts';
+export type { FoundSnapshot, NewSnapshot, Snapshots } from './snapshots.ts';
 export type { VolumeStores } from './stores.ts';
 export {
   afterLossChoices,
   exportProtocols,
   type AfterLoss,
   type Export,
+  type NewVolume,
+  type SnapshotSchedule,
   type Volume,
   type VolumePlace,
+  type VolumeSnapshot,
 } from './types.ts';
 export { filePathOf } from './uri.ts';

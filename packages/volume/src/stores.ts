@@ -1,4 +1,4 @@
-import type { Preallocation, Settled, Space, StoreId } from '@ashlar/core';
+import type { Preallocation, Settled, SnapshotId, Space, StoreId } from '@ashlar/core';
 import type { VolumePlace } from './types.ts';
 
 /**
@@ -15,5 +15,20 @@ export interface VolumeStores {
   /** Not while it is open. */
   remove(storeId: StoreId): Settled<void>;
   list(): Settled<readonly StoreId[]>;
-  space(place: VolumePlace): Settled<Space>;
+  /** Of its data and kept room: at once, whatever there is. */
+  allocatedBytes(place: VolumePlace): Settled<number>;
+  /** Of a volume, or of a snapshot of it; looks at what changed between snapshots. */
+  space(place: VolumePlace, snapshotId?: SnapshotId): Settled<Space>;
+
+  /** A snapshot of each, all of one instant. Durable when it settles. */
+  snapshot(storeIds: readonly StoreId[]): Settled<readonly SnapshotId[]>;
+  /** Of all stores. */
+  listSnapshots(): Settled<readonly { readonly storeId: StoreId; readonly snapshotId: SnapshotId }[]>;
+  /** Closes a snapshot that is open: `busy` while clients are attached to it, unless `force` ends their connections. */
+  releaseSnapshot(storeId: StoreId, snapshotId: SnapshotId, force: boolean): Settled<void>;
+  removeSnapshot(storeId: StoreId, snapshotId: SnapshotId): Settled<void>;
+  /** A store with what the snapshot has; its object has the same number. */
+  clone(storeId: StoreId, snapshotId: SnapshotId): Settled<StoreId>;
+  /** Makes a store that is not open what its newest snapshot has. */
+  rollBack(storeId: StoreId, snapshotId: SnapshotId): Settled<void>;
 }

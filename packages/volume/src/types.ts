@@ -1,5 +1,5 @@
 import type { ThrottleLimits } from '@ashlar/block';
-import type { ObjectId, Preallocation, StoreId } from '@ashlar/core';
+import type { ObjectId, Preallocation, SnapshotId, StoreId } from '@ashlar/core';
 
 /** Where a volume's bytes are in the pool. */
 export type VolumePlace = { readonly storeId: StoreId; readonly objectId: ObjectId };
@@ -25,6 +25,38 @@ export type Volume = VolumePlace & {
   readonly acceptedLoss?: number;
   /** A client on another machine could write since the last clean stop; on record before it was let in. */
   readonly remoteWriter?: boolean;
+  /** By which snapshots are taken by themselves. */
+  readonly schedules?: readonly SnapshotSchedule[];
+  /** A stream that is being received into it, or broke off: the uuid of its snapshot, and how far it is durable here. */
+  readonly receiving?: { readonly snapshot: string; readonly offset: number };
+  /** The snapshot that it is a clone of: by the uuid of its volume. */
+  readonly origin?: { readonly volume: string; readonly snapshotId: SnapshotId };
+};
+
+/** Snapshots that are taken by themselves. */
+export type SnapshotSchedule = {
+  readonly name: string;
+  readonly everySeconds: number;
+  /** How many of them are kept. */
+  readonly keep: number;
+  /** ISO 8601, UTC: since when. */
+  readonly since: string;
+};
+
+/** A point of a volume's history that is kept under a name. */
+export type VolumeSnapshot = {
+  readonly name: string;
+  /** Of what it has: a copy that was received on another server has the same. */
+  readonly uuid: string;
+  /** The volume's uuid. */
+  readonly volume: string;
+  readonly snapshotId: SnapshotId;
+  /** The name of the schedule that took it. */
+  readonly schedule?: string;
+  /** The volume's size then. */
+  readonly sizeBytes: number;
+  /** ISO 8601, UTC. */
+  readonly created: string;
 };
 
 /** What an export offers: a volume of the pool, or something outside it. */
@@ -50,3 +82,26 @@ export type Export = {
 export const exportProtocols = ['nbd'] as const;
 
 export type ExportProtocol = (typeof exportProtocols)[number];
+
+export type NewVolume = {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly preallocation?: Preallocation;
+  readonly limits?: ThrottleLimits;
+  readonly afterLoss?: AfterLoss;
+  /** Offers it at once under its own name; default true. */
+  readonly exported?: boolean;
+};
+
+export type NewClone = {
+  readonly name: string;
+  /** Offers it at once under its own name; default true. */
+  readonly exported?: boolean;
+};
+
+export type RollBack = {
+  /** Also while clients are attached: their connections end. */
+  readonly force?: boolean;
+  /** Removes the snapshots that are newer. */
+  readonly removeNewer?: boolean;
+};

@@ -1,9 +1,9 @@
 import { formatSize } from '@ashlar/core';
-import { Presets, SingleBar } from 'cli-progress';
-import { checkPool, type PoolCheck, type Progress } from '../check/check-pool.ts';
+import { checkPool, type PoolCheck } from '../check/check-pool.ts';
 import { withInspection } from '../check/open-offline.ts';
 import { exitStatus } from '../failure.ts';
 import { show } from '../output.ts';
+import { withBar } from '../progress.ts';
 
 export type CheckOptions = { readonly data?: string; readonly json?: boolean };
 
@@ -18,7 +18,7 @@ function damageLines(name: string, read: string, damage: Damage): string[] {
 }
 
 function describe(found: PoolCheck): string {
-  const { ok, path, volumes, otherDamage, strayStores, problems, problemCount, journalFrames } = found;
+  const { ok, path, volumes, otherDamage, snapshotDamage, strayStores, problems, problemCount, journalFrames } = found;
   const lines = [`pool ${path}: ${problemCount === 0 ? 'no problems' : `${problemCount} problems`}`];
   lines.push(...problems.map(({ sentence }) => `  ${sentence}`));
   if (problemCount > problems.length) lines.push(`  and ${problemCount - problems.length} more`);
@@ -26,30 +26,22 @@ function describe(found: PoolCheck): string {
     lines.push(...damageLines(`volume ${name}`, `${formatSize(dataBytes)} read, `, damage));
   }
   for (const { object, damage } of otherDamage) lines.push(...damageLines(`object ${object} of no volume`, '', damage));
+  for (const { volume, object, snapshot, name, damage } of snapshotDamage) {
+    const of = volume === undefined ? `object ${object} of no volume` : `volume ${volume}`;
+    lines.push(...damageLines(`${of} in snapshot ${name ?? `number ${snapshot}`}`, '', damage));
+  }
   if (strayStores.length > 0) lines.push(`${strayStores.length} half-made volumes: the next start removes them`);
   if (journalFrames > 0) lines.push(`${journalFrames} frames of the journal are good: the next start brings them home`);
   lines.push(ok ? 'everything is in order' : 'damage was found: restore what is named above from a copy');
   return lines.join('\n');
 }
 
-/** A bar on a terminal, nothing elsewhere. */
-function withBar<T>(use: (progress: Progress) => Promise<T>): Promise<T> {
-  if (!process.stderr.isTTY) return use(() => undefined);
-  const bar = new SingleBar(
-    { format: '{bar} {percentage}%  {done} read', stream: process.stderr, clearOnComplete: true, hideCursor: true },
-    Presets.shades_classic,
-  );
-  bar.start(1, 0, { done: '' });
-  return use((doneBytes, totalBytes) => {
-    bar.setTotal(Math.max(doneBytes, totalBytes));
-    bar.update(doneBytes, { done: formatSize(doneBytes) });
-  }).finally(() => bar.stop());
-}
-
 /** Gives the status that the process should end with. */
 export async function check(options: CheckOptions): Promise<number> {
   const data = options.data ?? process.env['ASHLAR_DATA'] ?? 'ashlar-data';
-  const found = await withInspection(data, (inspection) => withBar((progress) => checkPool(inspection, progress)));
+  const found = await withInspection(data, (inspection) =>
+    withBar('read', (progress) => checkPool(inspection, progress)),
+  );
   show(options.json, found, describe);
   return found.ok ? exitStatus.done : exitStatus.failed;
 }

@@ -24,7 +24,7 @@ const columns: readonly Column<VolumeView>[] = [
 
 function describe(volume: VolumeView): string {
   const { name, uuid, type, sizeBytes, allocatedBytes, preallocation, created, limits, exports, connections } = volume;
-  const { state, reason, afterLoss } = volume;
+  const { state, reason, afterLoss, snapshots, origin, receiving, exclusiveBytes } = volume;
   return facts([
     ['name', name],
     ['uuid', uuid],
@@ -33,10 +33,17 @@ function describe(volume: VolumeView): string {
     ['after a loss', afterLoss],
     ['size', `${formatSize(sizeBytes)} (${sizeBytes} bytes)`],
     ['used', `${formatSize(allocatedBytes)} (${allocatedBytes} bytes)`],
+    [
+      'of its own',
+      exclusiveBytes === undefined ? undefined : `${formatSize(exclusiveBytes)} (${exclusiveBytes} bytes)`,
+    ],
     ['preallocation', preallocation],
     ['created', created],
     ['limits', Object.keys(limits).length === 0 ? 'none' : JSON.stringify(limits)],
     ['exports', exports.join(', ') || 'none'],
+    ['snapshots', String(snapshots)],
+    ['clone of', origin],
+    ['receiving', receiving === undefined ? undefined : `broke off, or goes on, at ${receiving.offset}`],
     ['clients', String(connections)],
   ]);
 }
@@ -113,10 +120,14 @@ export async function accept(name: string, options: ServerOptions & { afterLoss?
   show(options.json, taken, () => `the volume ${name} is served; after a later loss: ${taken.afterLoss}`);
 }
 
-export async function remove(names: string[], options: ServerOptions & { force?: boolean }): Promise<void> {
+export async function remove(
+  names: string[],
+  options: ServerOptions & { force?: boolean; snapshots?: boolean },
+): Promise<void> {
   const client = AdminClient.find(options);
   // All are looked up first: a name that is typed wrong costs none of the others.
   for (const name of names) await client.get<VolumeView>(one(name));
-  for (const name of names) await client.delete(`${one(name)}?force=${options.force === true}`);
+  const query = `force=${options.force === true}&snapshots=${options.snapshots === true}`;
+  for (const name of names) await client.delete(`${one(name)}?${query}`);
   if (options.json === true) print(JSON.stringify({ removed: names }));
 }

@@ -1,6 +1,6 @@
-import { AshlarError, systemStore, type ObjectId, type StoreId } from '@ashlar/core';
+import { AshlarError, systemStore, type ObjectId, type SnapshotId, type StoreId } from '@ashlar/core';
 import type { PoolInspection, PoolReport, Problem } from '@ashlar/store';
-import { readCatalogue, type Volume } from '@ashlar/volume';
+import { readCatalogue, type Volume, type VolumeSnapshot } from '@ashlar/volume';
 
 type Damage = readonly { readonly offset: number; readonly length: number }[];
 
@@ -19,6 +19,15 @@ export type PoolCheck = {
   readonly volumes: readonly VolumeCheck[];
   /** Objects that no volume names and that have damaged blocks. */
   readonly otherDamage: readonly { readonly object: ObjectId; readonly damage: Damage }[];
+  /** What is damaged in snapshots: each is the newest one of those that have the same. */
+  readonly snapshotDamage: readonly {
+    readonly volume: string | undefined;
+    readonly object: ObjectId;
+    readonly snapshot: SnapshotId;
+    /** The newest that has it, by its name. */
+    readonly name: string | undefined;
+    readonly damage: Damage;
+  }[];
   /** Stores that no volume names: the next start removes them. */
   readonly strayStores: readonly StoreId[];
   /** Everything else that is wrong; at most a thousand are listed. */
@@ -39,15 +48,22 @@ export async function checkPool(inspection: PoolInspection, progress: Progress):
   const catalogue = await volumesOf(inspection);
   const { volumes } = catalogue;
   const problems = [...report.problems, ...catalogue.problems];
-  const named = new Set(volumes.map(({ objectId }) => objectId));
-  const otherDamage = [...report.damage]
-    .filter(([object]) => !named.has(object))
-    .map(([object, damage]) => ({ object, damage }));
+  const volumeOf = ({ store, object }: Place): Volume | undefined =>
+    volumes.find(({ storeId, objectId }) => storeId === store && objectId === object);
+  const otherDamage = report.damage.filter((place) => volumeOf(place) === undefined);
+  const snapshotDamage = report.snapshotDamage.map(({ store, object, snapshot, damage }) => {
+    const volume = volumeOf({ store, object });
+    // That one may be deleted: then one before it has it as well.
+    const has = catalogue.snapshots.filter((each) => each.volume === volume?.uuid && each.snapshotId <= snapshot);
+    const newest = has.toSorted((a, b) => a.snapshotId - b.snapshotId).at(-1);
+    return { volume: volume?.name, object, snapshot, name: newest?.name, damage };
+  });
   return {
-    ok: problems.length === 0 && report.damage.size === 0,
+    ok: problems.length === 0 && report.damage.length + report.snapshotDamage.length === 0,
     path: inspection.path,
     volumes: volumes.map((volume) => volumeCheck(volume, report)),
-    otherDamage,
+    otherDamage: otherDamage.map(({ object, damage }) => ({ object, damage })),
+    snapshotDamage,
     strayStores: catalogue.problems.length > 0 ? [] : strayStores(inspection, volumes),
     problems,
     problemCount: report.problemCount + catalogue.problems.length,
@@ -55,20 +71,26 @@ export async function checkPool(inspection: PoolInspection, progress: Progress):
   };
 }
 
-function volumeCheck({ name, sizeBytes, objectId }: Volume, { readBytes, damage }: PoolReport): VolumeCheck {
-  return { name, sizeBytes, dataBytes: readBytes.get(objectId) ?? 0, damage: damage.get(objectId) ?? [] };
+type Place = { readonly store: StoreId; readonly object: ObjectId };
+
+function volumeCheck({ name, sizeBytes, storeId, objectId }: Volume, { read, damage }: PoolReport): VolumeCheck {
+  const isIt = ({ store, object }: Place): boolean => store === storeId && object === objectId;
+  const dataBytes = read.find(isIt)?.readBytes ?? 0;
+  return { name, sizeBytes, dataBytes, damage: damage.find(isIt)?.damage ?? [] };
 }
 
 /** A catalogue that cannot be read is a problem among others: the rest of the pool was checked all the same. */
-async function volumesOf(
-  inspection: PoolInspection,
-): Promise<{ readonly volumes: readonly Volume[]; readonly problems: readonly CatalogueProblem[] }> {
+async function volumesOf(inspection: PoolInspection): Promise<{
+  readonly volumes: readonly Volume[];
+  readonly snapshots: readonly VolumeSnapshot[];
+  readonly problems: readonly CatalogueProblem[];
+}> {
   try {
-    const { volumes } = await readCatalogue(inspection);
-    return { volumes, problems: [] };
+    const { volumes, snapshots } = await readCatalogue(inspection);
+    return { volumes, snapshots, problems: [] };
   } catch (error) {
     if (!(error instanceof AshlarError)) throw error;
-    return { volumes: [], problems: [{ kind: 'catalogue', sentence: error.message }] };
+    return { volumes: [], snapshots: [], problems: [{ kind: 'catalogue', sentence: error.message }] };
   }
 }
 

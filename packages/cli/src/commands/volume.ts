@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { later, numberArgument, sizeArgument, withServer } from '../options.ts';
+import { addSnapshotCommands } from './snapshot.ts';
 
 const actions = () => import('../actions/volume.ts');
 
@@ -74,14 +75,16 @@ function addChanging(volume: Command): void {
   withServer(volume.command('rm <NAME...>').alias('remove'))
     .summary('remove volumes, their contents and their exports')
     .option('--force', 'also while clients are attached: their connections end')
+    .option('--snapshots', 'also where they have snapshots: those go with them')
     .action(later(actions, ({ remove }) => remove));
 }
 
 export function addVolumeCommands(program: Command): void {
   const volume = program
     .command('volume')
-    .summary('make, list, show, resize, rename, limit, accept and remove volumes');
+    .summary('make, list, show, resize, rename, limit, snapshot, clone, roll back, accept and remove volumes');
   addMaking(volume);
   addLooking(volume);
   addChanging(volume);
+  addSnapshotCommands(volume);
 }

@@ -3,7 +3,7 @@ import { Rows } from './rows.ts';
 import { bitsOf, ranges, readable } from './words.ts';
 
 function fieldsOf({ kind, numbers, key, name, value }: RecordRow): object {
-  const [first, second] = numbers;
+  const [first, second, third] = numbers;
   const damaged = value === undefined ? { damaged: true } : {};
   switch (kind) {
     case 'pool':
@@ -12,8 +12,12 @@ function fieldsOf({ kind, numbers, key, name, value }: RecordRow): object {
       return { kind, store: first, value, ...damaged };
     case 'object':
       return { kind, store: first, object: second, value, ...damaged };
-    case 'deleted':
-      return { kind, object: first, value, ...damaged };
+    case 'kept':
+      return { kind, store: first, object: second, snapshot: third, value, ...damaged };
+    case 'snapshot':
+      return { kind, store: first, snapshot: second, value, ...damaged };
+    case 'dead':
+      return { kind, number: first, value, ...damaged };
     case 'slots':
     case 'pages':
       return { kind, index: first, ...(value === undefined ? damaged : used(first ?? 0, value as Uint8Array)) };

@@ -26,8 +26,9 @@ function textOf({ slot, path, offset, isUsed, referrers, journal, blocks }: Slot
   const fitting = blocks.filter(({ checksum, found }) => checksum === found).map(({ block }) => block);
   return [
     `slot ${slot}: ${path} at ${offset}, ${use}`,
-    ...referrers.map(({ store, object, chunk, birth, low, high }) => {
-      const owner = store === undefined ? `deleted object ${object}` : `object ${object} of store ${store}`;
+    ...referrers.map(({ store, object, snapshot, isDead, chunk, birth, low, high }) => {
+      const state = isDead ? ', being deleted' : snapshot === undefined ? '' : ` in snapshot ${snapshot}`;
+      const owner = `object ${object} of store ${store}${state}`;
       return `  blocks ${ranges(bitsOf([low, high], wordBits))}: chunk ${chunk} of ${owner} (birth ${birth})`;
     }),
     ...journal.map(({ store, object, chunk }) => `  the journal: chunk ${chunk} of object ${object} of store ${store}`),

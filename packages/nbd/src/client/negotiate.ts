@@ -96,12 +96,12 @@ export class ClientHandshake {
 
   async #setContext(name: string): Promise<number | undefined> {
     let number: number | undefined;
-    const request = encodeContextRequest(name, [baseAllocation.name]);
+    const request = encodeContextRequest(name, [baseAllocation]);
     for await (const { type, data } of this.#replies(option.setMetaContext, request)) {
       if (type !== optionReply.metaContext) break;
       const reader = new ByteReader(data);
       const id = reader.u32();
-      if (text(reader.bytes(reader.rest)) === baseAllocation.name) number = id;
+      if (text(reader.bytes(reader.rest)) === baseAllocation) number = id;
     }
     return number;
   }

@@ -101,5 +101,5 @@ export const errorCode = {
   ESHUTDOWN: 108,
 } as const;
 
-/** The only metadata context so far; its numbers are small and fixed. */
-export const baseAllocation = { name: 'base:allocation', id: 1 } as const;
+/** The metadata context that every server with extents has. */
+export const baseAllocation = 'base:allocation';

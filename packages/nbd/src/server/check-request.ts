@@ -43,7 +43,7 @@ export function checkRequest(
   if (type === command.write && negotiated.replies === 'extended' && (flags & commandFlag.payloadLength) === 0) {
     return errorCode.EINVAL;
   }
-  if (type === command.blockStatus && !negotiated.allocationContext) return errorCode.EINVAL;
+  if (type === command.blockStatus && negotiated.contexts.length === 0) return errorCode.EINVAL;
   if (type === command.blockStatus && length === 0) return errorCode.EINVAL;
   const { minimum, maximum } = device.blockSizes;
   const most = Math.min(maximum, largestPayload);

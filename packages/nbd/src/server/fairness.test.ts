@@ -39,7 +39,7 @@ function recording(volume: string, reached: Reached[]): BlockDevice {
 
 function attach(device: BlockDevice, flow: Flow, memory = sessionMemory()) {
   const [client, stream] = streamPair();
-  const negotiated = { exportName: 'disk', replies: 'simple' as const, allocationContext: false };
+  const negotiated = { exportName: 'disk', replies: 'simple' as const, contexts: [] };
   const onEnd = (): void => undefined;
   const session = new TransmissionSession({ stream, device, readOnly: false, negotiated, memory, flow, onEnd });
   session.start();

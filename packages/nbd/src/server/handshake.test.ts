@@ -79,7 +79,7 @@ test('GO gives size, flags and block sizes, and ends the handshake', async (t) =
   const result = await client.result;
   t.like(result, {
     kind: 'ready',
-    negotiated: { exportName: 'disk', replies: 'structured', allocationContext: false },
+    negotiated: { exportName: 'disk', replies: 'structured', contexts: [] },
   });
 });
 
@@ -124,7 +124,9 @@ test('the allocation context is kept for the export it was set for, and only beh
   t.is(await client.answer(t), optionReply.ack);
   client.ask(option.go, encodeInfoRequest('disk', []));
   t.is(await client.answer(t), optionReply.ack);
-  t.like(await client.result, { negotiated: { replies: 'extended', allocationContext: true } });
+  t.like(await client.result, {
+    negotiated: { replies: 'extended', contexts: [{ id: 1, source: { kind: 'allocation' } }] },
+  });
 });
 
 test('a server that wants TLS answers nothing else before it', async (t) => {

@@ -10,7 +10,14 @@ import {
   encodeServerReply,
   longestString,
 } from '../codec/option.ts';
-import { transmissionFlags, type ExportDirectory, type ExportFacts, type Negotiated } from './negotiation.ts';
+import {
+  transmissionFlags,
+  type ContextOffer,
+  type ExportDirectory,
+  type ExportFacts,
+  type MetaContext,
+  type Negotiated,
+} from './negotiation.ts';
 
 /** Whether this server has TLS: not at all, for who wants it, or for everybody. */
 export type TlsMode = 'off' | 'offered' | 'required';
@@ -58,8 +65,8 @@ class Handshake {
   #noZeroes = false;
   #fixed = false;
   #replies: Negotiated['replies'] = 'simple';
-  /** The export whose contexts were set last; empty selections are kept too. */
-  #context: { readonly exportName: string; readonly allocation: boolean } | undefined;
+  /** The export whose contexts were set last, and those: none is a choice as well. */
+  #chosen: { readonly exportName: string; readonly contexts: readonly MetaContext[] } | undefined;
 
   constructor({ stream, directory, tls, afterTls }: HandshakeOptions) {
     this.#stream = stream;
@@ -179,7 +186,7 @@ class Handshake {
       return this.#refuse(option.extendedHeaders, optionReply.invalid, 'extended headers are on already');
     }
     this.#replies = 'extended';
-    this.#context = undefined;
+    this.#chosen = undefined;
     return this.#reply(option.extendedHeaders, optionReply.ack);
   }
 
@@ -206,7 +213,7 @@ class Handshake {
   }
 
   async #contexts(type: number, data: Uint8Array): Promise<Step> {
-    if (type === option.setMetaContext) this.#context = undefined;
+    if (type === option.setMetaContext) this.#chosen = undefined;
     if (this.#replies === 'simple') {
       return this.#refuse(type, optionReply.invalid, 'contexts come behind structured replies');
     }
@@ -215,14 +222,17 @@ class Handshake {
     const facts = await this.#find(type, request.name);
     if (facts === undefined) return undefined;
     const list = type === option.listMetaContext;
-    const matches = (query: string): boolean => query === baseAllocation.name || (list && query === 'base:');
-    const wanted = (list && request.queries.length === 0) || request.queries.some(matches);
-    const allocation = wanted && facts.capabilities.extents !== 'none';
-    if (allocation) {
-      const reply = new ByteWriter().u32(list ? 0 : baseAllocation.id).utf8(baseAllocation.name);
+    const contexts: MetaContext[] = [];
+    for (const [index, { name, source }] of offersOf(facts).entries()) {
+      const isWanted =
+        (list && request.queries.length === 0) || request.queries.some((query) => fits(query, name, list));
+      if (!isWanted) continue;
+      const id = index + 1;
+      contexts.push({ id, source });
+      const reply = new ByteWriter().u32(list ? 0 : id).utf8(name);
       this.#reply(type, optionReply.metaContext, reply.finish());
     }
-    if (!list) this.#context = { exportName: request.name, allocation };
+    if (!list) this.#chosen = { exportName: request.name, contexts };
     return this.#reply(type, optionReply.ack);
   }
 
@@ -244,8 +254,8 @@ class Handshake {
   }
 
   #negotiated(exportName: string): Negotiated {
-    const allocationContext = this.#context?.exportName === exportName && this.#context.allocation;
-    return { exportName, replies: this.#replies, allocationContext };
+    const contexts = this.#chosen?.exportName === exportName ? this.#chosen.contexts : [];
+    return { exportName, replies: this.#replies, contexts };
   }
 
   #ready(facts: ExportFacts, exportName: string): HandshakeResult {
@@ -265,6 +275,17 @@ class Handshake {
     this.#stream.flush();
     return undefined;
   }
+}
+
+/** All that a client may choose, always in the same order. */
+function offersOf({ capabilities, contexts = [] }: ExportFacts): readonly ContextOffer[] {
+  const allocation: ContextOffer = { name: baseAllocation, source: { kind: 'allocation' } };
+  return capabilities.extents === 'none' ? contexts : [allocation, ...contexts];
+}
+
+/** A query is a name; to list, the beginning of one up to a colon as well. */
+function fits(query: string, name: string, list: boolean): boolean {
+  return query === name || (list && query.endsWith(':') && name.startsWith(query));
 }
 
 /** A sentence for the client's user: it may quote what the client sent, and has the bound of every string. */

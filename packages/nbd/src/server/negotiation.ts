@@ -1,4 +1,4 @@
-import type { BlockCapabilities, BlockSizes, Settled, StreamPeer } from '@ashlar/core';
+import type { BlockCapabilities, BlockSizes, Settled, SnapshotId, StreamPeer } from '@ashlar/core';
 import { transmissionFlag } from '../codec/constants.ts';
 
 /** What a handshake says of an export. */
@@ -9,7 +9,20 @@ export type ExportFacts = {
   readonly readOnly: boolean;
   readonly blockSizes: BlockSizes;
   readonly capabilities: BlockCapabilities;
+  /** Besides `base:allocation`. */
+  readonly contexts?: readonly ContextOffer[];
 };
+
+/** What a metadata context tells of: the states of extents, where they come from, or what changed behind a snapshot. */
+export type ContextSource =
+  | { readonly kind: 'allocation' }
+  | { readonly kind: 'depth' }
+  | { readonly kind: 'changes'; readonly since: SnapshotId };
+
+export type ContextOffer = { readonly name: string; readonly source: ContextSource };
+
+/** A context that was negotiated: it has its number on this connection. */
+export type MetaContext = { readonly id: number; readonly source: ContextSource };
 
 /** The exports that one client may see. */
 export interface ExportDirectory {
@@ -22,22 +35,19 @@ export interface ExportDirectory {
 export type Negotiated = {
   readonly exportName: string;
   readonly replies: 'simple' | 'structured' | 'extended';
-  /** `base:allocation` was asked for. */
-  readonly allocationContext: boolean;
+  /** In the order in which they were chosen. */
+  readonly contexts: readonly MetaContext[];
 };
 
 /** proto.md, "Transmission flags". A payload of BLOCK_STATUS chooses among the contexts that were negotiated, if any. */
-export function transmissionFlags(
-  { readOnly, capabilities }: ExportFacts,
-  { replies, allocationContext }: Negotiated,
-): number {
+export function transmissionFlags({ readOnly, capabilities }: ExportFacts, { replies, contexts }: Negotiated): number {
   const flag = transmissionFlag;
   let flags: number = flag.hasFlags;
   if (capabilities.flush !== 'none') flags |= flag.sendFlush;
   if (capabilities.prefetch !== 'none') flags |= flag.sendCache;
   if (capabilities.multiConnection === 'native' || readOnly) flags |= flag.canMultiConn;
   if (replies !== 'simple') flags |= flag.sendDf;
-  if (replies === 'extended' && allocationContext) flags |= flag.blockStatusPayload;
+  if (replies === 'extended' && contexts.length > 0) flags |= flag.blockStatusPayload;
   if (readOnly) return flags | flag.readOnly;
   if (capabilities.durable !== 'none') flags |= flag.sendFua;
   if (capabilities.trim !== 'none') flags |= flag.sendTrim;

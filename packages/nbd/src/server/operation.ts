@@ -1,11 +1,13 @@
-import { assert, isPromise, type Extent, type Settled, type Turn } from '@ashlar/core';
+import { assert, isPromise, type Settled, type Turn } from '@ashlar/core';
 import { RequestHead } from '../codec/request.ts';
+import type { ContextRuns } from './block-status.ts';
 import type { Inbox, PooledBuffer } from './buffer-pool.ts';
+import type { MetaContext } from './negotiation.ts';
 
 /** What an operation tells its session; the callbacks are made once an object, not once a request. */
 export type OperationOwner = {
   begin(operation: Operation): void;
-  succeeded(operation: Operation, extents: readonly Extent[] | undefined): void;
+  succeeded(operation: Operation, status: readonly ContextRuns[] | undefined): void;
   failed(operation: Operation, error: unknown): void;
   sent(operation: Operation): void;
 };
@@ -21,10 +23,10 @@ export class Operation extends RequestHead implements Turn {
   inboxAt = 0;
   /** A read's or a large write's memory. */
   buffer: PooledBuffer | undefined;
-  /** Whether the payload of BLOCK_STATUS left the context out. */
-  without = false;
+  /** What the payload of BLOCK_STATUS chose among the contexts that were negotiated; nothing where it has none. */
+  chosen: readonly MetaContext[] | undefined;
   readonly #owner: OperationOwner;
-  readonly done: (value: void | readonly Extent[]) => void;
+  readonly done: (value: void | readonly ContextRuns[]) => void;
   readonly fail: (error: unknown) => void;
   readonly released: () => void;
 
@@ -48,7 +50,7 @@ export class Operation extends RequestHead implements Turn {
   }
 
   /** Tells its session how it ended: at once where that is known. */
-  follow(result: Settled<void | readonly Extent[]>): void {
+  follow(result: Settled<void | readonly ContextRuns[]>): void {
     if (isPromise(result)) result.then(this.done, this.fail);
     else this.done(result);
   }
@@ -63,6 +65,6 @@ export class Operation extends RequestHead implements Turn {
     this.offset = head.offset;
     this.length = head.length;
     this.weight = 0;
-    this.without = false;
+    this.chosen = undefined;
   }
 }

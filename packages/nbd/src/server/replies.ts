@@ -1,5 +1,5 @@
-import { AshlarError, type Extent, type Stream } from '@ashlar/core';
-import { baseAllocation, chunk, chunkFlag, command, extentFlag } from '../codec/constants.ts';
+import { AshlarError, type Stream } from '@ashlar/core';
+import { chunk, chunkFlag, command } from '../codec/constants.ts';
 import {
   extendedReplySize,
   simpleReplySize,
@@ -9,6 +9,7 @@ import {
   writeU64,
 } from '../codec/reply.ts';
 import type { RequestHead } from '../codec/request.ts';
+import type { ContextRuns } from './block-status.ts';
 import { headRoom } from './buffer-pool.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { Operation } from './operation.ts';
@@ -78,26 +79,31 @@ export class Replies {
     this.#stream.send(scratch.subarray(0, head + length));
   }
 
-  /** Descriptors of base:allocation for a range (proto.md, "NBD_CMD_BLOCK_STATUS"). */
-  blockStatus(operation: Operation, extents: readonly Extent[]): void {
+  /** Descriptors of each context for a range, a chunk each (proto.md, "NBD_CMD_BLOCK_STATUS"). */
+  blockStatus(operation: Operation, status: readonly ContextRuns[]): void {
+    const last = status.at(-1);
+    for (const each of status) this.#contextStatus(operation, each, each === last);
+  }
+
+  #contextStatus(operation: Operation, { id, runs }: ContextRuns, isLast: boolean): void {
     const extended = this.#replies === 'extended';
     const each = extended ? 16 : 8;
     const first = extended ? 8 : 4;
-    const bytes = new Uint8Array(extendedReplySize + first + extents.length * each);
+    const bytes = new Uint8Array(extendedReplySize + first + runs.length * each);
     const view = new DataView(bytes.buffer);
-    const length = first + extents.length * each;
+    const length = first + runs.length * each;
     const type = extended ? chunk.blockStatusExtended : chunk.blockStatus;
-    const head = writeChunkHead(view, 0, extended, chunkFlag.done, type, operation, length);
-    view.setUint32(head, baseAllocation.id);
-    if (extended) view.setUint32(head + 4, extents.length);
-    for (const [index, extent] of extents.entries()) {
+    const head = writeChunkHead(view, 0, extended, isLast ? chunkFlag.done : 0, type, operation, length);
+    view.setUint32(head, id);
+    if (extended) view.setUint32(head + 4, runs.length);
+    for (const [index, run] of runs.entries()) {
       const at = head + first + index * each;
       if (extended) {
-        writeU64(view, at, extent.length);
-        writeU64(view, at + 8, flagsOf(extent));
+        writeU64(view, at, run.length);
+        writeU64(view, at + 8, run.flags);
       } else {
-        view.setUint32(at, extent.length);
-        view.setUint32(at + 4, flagsOf(extent));
+        view.setUint32(at, run.length);
+        view.setUint32(at + 4, run.flags);
       }
     }
     this.#stream.send(bytes.subarray(0, head + length));
@@ -112,9 +118,4 @@ export class Replies {
     const head = writeChunkHead(scratchView, 0, extended, chunkFlag.done, chunk.none, operation, 0);
     this.#stream.send(scratch.subarray(0, head));
   }
-}
-
-function flagsOf({ state }: Extent): number {
-  if (state === 'data') return 0;
-  return state === 'zero' ? extentFlag.zero : extentFlag.zero | extentFlag.hole;
 }

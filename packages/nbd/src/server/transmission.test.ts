@@ -71,7 +71,11 @@ function serving(replies: Negotiated['replies'] = 'simple', readOnly = false, de
   const [client, server] = streamPair();
   const memory = sessionMemory();
   const end = Promise.withResolvers<Error | undefined>();
-  const negotiated: Negotiated = { exportName: 'disk', replies, allocationContext: replies !== 'simple' };
+  const negotiated: Negotiated = {
+    exportName: 'disk',
+    replies,
+    contexts: replies === 'simple' ? [] : [{ id: 1, source: { kind: 'allocation' } }],
+  };
   const session = new TransmissionSession({
     stream: server,
     device,

@@ -1,17 +1,9 @@
-import {
-  AssertionError,
-  costOf,
-  errorKindOf,
-  MiB,
-  type BlockDevice,
-  type Extent,
-  type Flow,
-  type Stream,
-} from '@ashlar/core';
-import { baseAllocation, command, commandFlag, errorCode } from '../codec/constants.ts';
+import { AssertionError, costOf, errorKindOf, MiB, type BlockDevice, type Flow, type Stream } from '@ashlar/core';
+import { command, commandFlag, errorCode } from '../codec/constants.ts';
 import { errorOfKind } from '../codec/errors.ts';
 import { readU64 } from '../codec/reply.ts';
 import { compactRequestSize, extendedRequestSize, RequestHead } from '../codec/request.ts';
+import { statusOf, type ContextRuns } from './block-status.ts';
 import { type Inbox, type PooledBuffer, type SessionMemory } from './buffer-pool.ts';
 import { checkRequest } from './check-request.ts';
 import type { Negotiated } from './negotiation.ts';
@@ -253,12 +245,13 @@ export class TransmissionSession implements OperationOwner {
     }
     operation.length = readU64(inbox.view, at);
     const wanted = Array.from({ length: count }, (_, index) => inbox.view.getUint32(at + 8 + index * 4));
-    const known = wanted.every((id) => id === baseAllocation.id) && new Set(wanted).size === wanted.length;
+    const chosen = this.#negotiated.contexts.filter(({ id }) => wanted.includes(id));
+    const known = chosen.length === wanted.length;
     if (!known || operation.length === 0 || !(operation.offset + operation.length <= this.#device.sizeBytes)) {
       this.#replies.error(operation, errorCode.EINVAL);
       this.#ended(operation);
     } else {
-      operation.without = wanted.length === 0;
+      operation.chosen = chosen;
       this.#submit(operation);
     }
     return at + payload;
@@ -336,10 +329,10 @@ export class TransmissionSession implements OperationOwner {
     const { flags, offset, length } = operation;
     const limit = (flags & commandFlag.reqOne) === 0 ? mostExtents : 1;
     const asked = this.#extended ? length : Math.min(length, mostCompactLength);
-    operation.follow(this.#device.extents(offset, asked, limit));
+    operation.follow(statusOf(this.#device, operation.chosen ?? this.#negotiated.contexts, offset, asked, limit));
   }
 
-  succeeded(operation: Operation, extents: readonly Extent[] | undefined): void {
+  succeeded(operation: Operation, status: readonly ContextRuns[] | undefined): void {
     if (operation.type === command.read) {
       this.#release(operation);
       // `sent` gives it back, perhaps before `data` returns; without a payload nothing is sent from it.
@@ -349,8 +342,7 @@ export class TransmissionSession implements OperationOwner {
       this.#answered();
       return;
     }
-    if (operation.type === command.blockStatus && !operation.without)
-      this.#replies.blockStatus(operation, extents ?? []);
+    if (status !== undefined && status.length > 0) this.#replies.blockStatus(operation, status);
     else this.#replies.ok(operation);
     this.#ended(operation);
   }

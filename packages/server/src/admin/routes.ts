@@ -2,13 +2,23 @@ import * as z from 'zod';
 import type { Control } from '../control.ts';
 import {
   acceptSchema,
+  changesQuery,
+  changesSchema,
   connectionSchema,
   exportSchema,
   forceQuery,
   idParameters,
   nameParameters,
+  newCloneSchema,
   newExportSchema,
+  newSnapshotsSchema,
   newVolumeSchema,
+  removeVolumeQuery,
+  rollBackSchema,
+  scrubCommandSchema,
+  scrubSchema,
+  snapshotParameters,
+  snapshotSchema,
   statisticsSchema,
   statusSchema,
   volumeChangeSchema,
@@ -69,6 +79,9 @@ function route<const P extends Partial<Parts>, R extends z.ZodType | undefined>(
 
 const volumes = '/v1/volumes';
 const oneVolume = '/v1/volumes/{name}';
+const snapshots = `${oneVolume}/snapshots`;
+const oneSnapshot = `${snapshots}/{snapshot}`;
+const fullName = ({ name, snapshot }: { name: string; snapshot: string }): string => `${name}@${snapshot}`;
 const exports = '/v1/exports';
 const oneExport = '/v1/exports/{name}';
 
@@ -142,9 +155,75 @@ export const routes: readonly Route[] = [
     method: 'DELETE',
     path: oneVolume,
     summary: 'Removes a volume, its contents and its exports',
-    parts: { params: nameParameters, query: forceQuery },
+    parts: { params: nameParameters, query: removeVolumeQuery },
     response: undefined,
-    handle: ({ control }, { params, query }) => control.removeVolume(params.name, query.force),
+    handle: ({ control }, { params, query }) => control.removeVolume(params.name, query),
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/snapshots',
+    summary: 'Takes a snapshot of one or several volumes, all of one instant',
+    parts: { body: newSnapshotsSchema },
+    status: 201,
+    response: z.array(snapshotSchema),
+    handle: ({ control }, { body }) => control.snapshots.take(body.snapshots),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/snapshots',
+    summary: 'The snapshots of all volumes, the oldest of each first',
+    parts: {},
+    response: z.array(snapshotSchema),
+    handle: ({ control }) => control.snapshots.list(),
+  }),
+  route({
+    method: 'GET',
+    path: snapshots,
+    summary: 'The snapshots of a volume, the oldest first',
+    parts: { params: nameParameters },
+    response: z.array(snapshotSchema),
+    handle: ({ control }, { params }) => control.snapshots.list(params.name),
+  }),
+  route({
+    method: 'GET',
+    path: oneSnapshot,
+    summary: 'One snapshot, and what it takes',
+    parts: { params: snapshotParameters },
+    response: snapshotSchema,
+    handle: ({ control }, { params }) => control.snapshots.one(fullName(params)),
+  }),
+  route({
+    method: 'GET',
+    path: `${oneVolume}/changes`,
+    summary: 'What changed of a volume since a snapshot, to the 4 KiB block',
+    parts: { params: nameParameters, query: changesQuery },
+    response: changesSchema,
+    handle: ({ control }, { params, query }) => control.snapshots.changes(params.name, query),
+  }),
+  route({
+    method: 'DELETE',
+    path: oneSnapshot,
+    summary: 'Removes a snapshot; what only it has comes back in the background',
+    parts: { params: snapshotParameters, query: forceQuery },
+    response: undefined,
+    handle: ({ control }, { params, query }) => control.snapshots.remove(fullName(params), query.force),
+  }),
+  route({
+    method: 'POST',
+    path: `${oneSnapshot}/clone`,
+    summary: 'Makes a volume of what a snapshot has',
+    parts: { params: snapshotParameters, body: newCloneSchema },
+    status: 201,
+    response: volumeSchema,
+    handle: ({ control }, { params, body }) => control.cloneVolume(fullName(params), body),
+  }),
+  route({
+    method: 'POST',
+    path: `${oneSnapshot}/rollback`,
+    summary: 'Makes the volume what a snapshot has',
+    parts: { params: snapshotParameters, body: rollBackSchema },
+    response: volumeSchema,
+    handle: ({ control }, { params, body }) => control.rollBack(fullName(params), body),
   }),
   route({
     method: 'POST',
@@ -153,6 +232,22 @@ export const routes: readonly Route[] = [
     parts: { params: nameParameters, body: acceptSchema },
     response: volumeSchema,
     handle: ({ control }, { params, body }) => control.acceptVolume(params.name, body),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/scrub',
+    summary: 'How far the scrub is, and what it found',
+    parts: {},
+    response: scrubSchema,
+    handle: ({ control }) => control.scrub({ action: 'status' }),
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/scrub',
+    summary: 'Starts, pauses, resumes or stops a scrub',
+    parts: { body: scrubCommandSchema },
+    response: scrubSchema,
+    handle: ({ control }, { body }) => control.scrub(body),
   }),
   route({
     method: 'GET',

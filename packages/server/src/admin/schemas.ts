@@ -23,6 +23,19 @@ const limitsSchema = z
   .strictObject({ total: z.exactOptional(limit), read: z.exactOptional(limit), write: z.exactOptional(limit) })
   .describe('what is not named is not limited');
 
+const receivingSchema = z
+  .strictObject({ snapshot: z.string().max(64), offset: z.int().min(0) })
+  .describe('a stream that is being received, or broke off: the uuid of its snapshot, and how far it is durable');
+
+const scheduleSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'letters, digits, _ and -, at most 64')
+    .describe('begins the names of its snapshots'),
+  everySeconds: z.int().min(60).describe('at whole multiples since 1970, UTC'),
+  keep: z.int().min(1).max(10_000).describe('above it the oldest go'),
+});
+
 export const volumeSchema = z.object({
   name: z.string(),
   uuid: z.string(),
@@ -32,10 +45,16 @@ export const volumeSchema = z.object({
   afterLoss: z.enum(afterLossChoices),
   sizeBytes: z.int(),
   allocatedBytes: z.int().describe('what it takes in the pool'),
+  exclusiveBytes: z.int().optional().describe('of that, what no snapshot or clone has; of one volume only'),
+  sharedBytes: z.int().optional().describe('of that, what snapshots or clones have as well; of one volume only'),
   preallocation: z.enum(['off', 'falloc', 'full']),
   created: z.string().describe('ISO 8601'),
   limits: limitsSchema,
   exports: z.array(z.string()).describe('names it is offered under'),
+  snapshots: z.int().describe('how many it has'),
+  origin: z.string().optional().describe('the snapshot that it is a clone of'),
+  receiving: receivingSchema.optional(),
+  schedules: z.array(scheduleSchema).describe('by which snapshots are taken by themselves'),
   connections: z.int().describe('clients attached'),
 });
 
@@ -56,10 +75,90 @@ export const volumeChangeSchema = z.strictObject({
   shrink: z.boolean().default(false).describe('a smaller size may cut contents off'),
   name: z.string().optional().describe('the new name'),
   limits: limitsSchema.optional(),
+  schedules: z.array(scheduleSchema).max(20).optional().describe('all that it has from now on'),
+  receiving: receivingSchema.nullable().optional().describe('null when all of it is there'),
 });
 
 export const acceptSchema = z.strictObject({
   afterLoss: z.enum(afterLossChoices).optional().describe('for later losses'),
+});
+
+export const snapshotSchema = z.object({
+  name: z.string().describe('VOLUME@SNAPSHOT'),
+  volume: z.string(),
+  snapshot: z.string(),
+  schedule: z.string().optional().describe('the schedule that took it'),
+  uuid: z.string().describe('of what it has: a copy on another server has the same'),
+  sizeBytes: z.int().describe('of the volume then'),
+  created: z.string().describe('ISO 8601'),
+  clones: z.array(z.string()).describe('volumes that were made from it'),
+  exports: z.array(z.string()).describe('names it is offered under, read-only'),
+  connections: z.int().describe('clients attached'),
+  allocatedBytes: z.int().optional().describe('what it has; of one snapshot only'),
+  exclusiveBytes: z.int().optional().describe('what would come back if it were removed; of one snapshot only'),
+});
+
+export const newSnapshotsSchema = z.strictObject({
+  snapshots: z
+    .array(
+      z.strictObject({
+        volume: z.string(),
+        name: z.string(),
+        uuid: z.string().max(64).exactOptional().describe('of a copy that was received'),
+      }),
+    )
+    .min(1)
+    .max(1000)
+    .describe('all of one instant'),
+});
+
+const whole = z.coerce.number().int().min(0);
+export const changesQuery = z.strictObject({
+  since: z.string().describe('name of the snapshot that it is compared with'),
+  until: z.string().optional().describe('name of a later snapshot; the volume as it is now without it'),
+  offset: whole.default(0).describe('bytes: where to begin'),
+  limit: whole.max(100_000).default(10_000).describe('most runs in one answer, changed or not'),
+});
+export const changesSchema = z.object({
+  sizeBytes: z.int(),
+  changes: z
+    .array(z.object({ offset: z.int(), length: z.int() }))
+    .describe('what changed, in order; no data is read for it'),
+  next: z.int().optional().describe('where to go on, where there is more'),
+});
+
+export const newCloneSchema = z.strictObject({
+  name: z.string(),
+  exported: z.boolean().default(true).describe('offer it at once under its own name'),
+});
+
+export const rollBackSchema = z.strictObject({
+  force: z.boolean().default(false).describe('also while clients are attached: their connections end'),
+  removeNewer: z.boolean().default(false).describe('removes the snapshots that are newer'),
+});
+
+export const scrubSchema = z.object({
+  state: z.enum(['never', 'running', 'paused', 'stopped', 'done']).describe('since the start of the server'),
+  started: z.string().optional().describe('ISO 8601'),
+  ended: z.string().optional().describe('ISO 8601'),
+  doneBytes: z.int(),
+  totalBytes: z.int().describe('in use when it began: an upper bound'),
+  damagedBytes: z.int(),
+  damagedPages: z.int().describe('of maps: what they lead to is not read'),
+  findings: z.array(
+    z.object({
+      volume: z.string().optional(),
+      snapshot: z.string().optional().describe('the newest that has it; without it the volume as it is'),
+      objectId: z.int(),
+      offset: z.int(),
+      length: z.int(),
+    }),
+  ),
+});
+
+export const scrubCommandSchema = z.strictObject({
+  action: z.enum(['start', 'pause', 'resume', 'stop']),
+  bytesPerSecond: z.number().positive().exactOptional().describe('most that it reads'),
 });
 
 export const exportSchema = z.object({
@@ -163,6 +262,10 @@ export const errorSchema = z.object({
   }),
 });
 
+export const snapshotParameters = z.strictObject({
+  name: z.string().min(1).max(255),
+  snapshot: z.string().min(1).max(255),
+});
 export const nameParameters = z.strictObject({ name: z.string().min(1).max(255) });
 export const idParameters = z.strictObject({ id: z.coerce.number().int().min(1) });
 
@@ -170,6 +273,9 @@ const flag = z
   .enum(['true', 'false', ''])
   .optional()
   .transform((text) => text !== undefined && text !== 'false');
-export const forceQuery = z.strictObject({
-  force: flag.describe('also while clients are attached: their connections end'),
+const force = flag.describe('also while clients are attached: their connections end');
+export const forceQuery = z.strictObject({ force });
+export const removeVolumeQuery = z.strictObject({
+  force,
+  snapshots: flag.describe('also where it has snapshots: they go with it'),
 });

@@ -25,7 +25,17 @@ export const maxHeaderBytes = 2 * maxRecordsEnd;
 const maxDataBlocks = 256;
 export const maxFrameBytes = maxHeaderBytes + maxDataBlocks * blockSize;
 
-const kinds = { data: 1, slots: 2, clear: 3, create: 4, delete: 5, truncate: 6, batch: 7 } as const;
+const kinds = {
+  data: 1,
+  slots: 2,
+  clear: 3,
+  create: 4,
+  delete: 5,
+  truncate: 6,
+  batch: 7,
+  snapshot: 8,
+  dropSnapshot: 9,
+} as const;
 const preallocations: readonly Preallocation[] = ['off', 'falloc', 'full'];
 
 export type FrameHead = {
@@ -72,6 +82,8 @@ export type JournalRecord = At &
       }
     | { readonly kind: 'delete'; readonly object: number }
     | { readonly kind: 'truncate'; readonly object: number; readonly sizeBytes: number }
+    | { readonly kind: 'snapshot'; readonly snapshot: number }
+    | { readonly kind: 'dropSnapshot'; readonly snapshot: number }
     | { readonly kind: 'batch'; readonly changes: readonly RecordChange[] }
   );
 
@@ -182,6 +194,17 @@ export class FrameBuilder {
     this.#header.writeDoubleLE(object, from);
     this.#header.writeDoubleLE(sizeBytes, from + 8);
     this.#end(16);
+  }
+
+  /** What came before belongs to the snapshot, what comes behind does not. */
+  snapshot(at: At, snapshot: number): void {
+    this.#header.writeDoubleLE(snapshot, this.#begin(kinds.snapshot, at));
+    this.#end(8);
+  }
+
+  dropSnapshot(at: At, snapshot: number): void {
+    this.#header.writeDoubleLE(snapshot, this.#begin(kinds.dropSnapshot, at));
+    this.#end(8);
   }
 
   /** Bytes of a batch's fields: what `fits` is asked, and what travels as data blocks where it is too long. */
@@ -368,6 +391,10 @@ function decodeRecord(view: Buffer, at: number, length: number, firstBlock: numb
       return { ...place, kind: 'delete', object: field(0) };
     case kinds.truncate:
       return { ...place, kind: 'truncate', object: field(0), sizeBytes: field(1) };
+    case kinds.snapshot:
+      return { ...place, kind: 'snapshot', snapshot: field(0) };
+    case kinds.dropSnapshot:
+      return { ...place, kind: 'dropSnapshot', snapshot: field(0) };
     default:
       assert(kind === kinds.batch, 'a verified header holds known records');
       return { ...place, kind: 'batch', changes: decodeBatch(view.subarray(from, from + length)) };

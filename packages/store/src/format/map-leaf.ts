@@ -106,10 +106,30 @@ export function slotOf(leaf: DataView, index: number, block: number): number {
   return -1;
 }
 
+/** The same, -1 as well where the piece is born at `shared` or before: it is a snapshot's then. */
+export function ownSlotOf(leaf: DataView, index: number, block: number, shared: number): number {
+  const at = index * entrySize;
+  const word = block < 32 ? 16 : 20;
+  const bit = 1 << (block & 31);
+  for (let start = at; start < at + zeroAt; start += pieceSize) {
+    const slot = leaf.getFloat64(start, true);
+    if (slot === 0) return -1;
+    if ((leaf.getUint32(start + word, true) & bit) !== 0)
+      return leaf.getFloat64(start + 8, true) > shared ? slot - 1 : -1;
+  }
+  return -1;
+}
+
 /** Whether a block without data keeps room. */
 export function isReserved(leaf: DataView, index: number, block: number): boolean {
   const word = leaf.getUint32(index * entrySize + zeroAt + (block < 32 ? 0 : 4), true);
   return (word & (1 << (block & 31))) !== 0;
+}
+
+/** Whether a block has data or keeps room in a piece that is born behind `shared`. */
+export function hasOwnRoom(leaf: DataView, index: number, block: number, shared: number): boolean {
+  if (ownSlotOf(leaf, index, block, shared) >= 0) return true;
+  return isReserved(leaf, index, block) && readEntry(leaf, index).pieces.some(({ birth }) => birth > shared);
 }
 
 function popcount(word: number): number {

@@ -8,7 +8,7 @@ const poolId = '00112233445566778899aabbccddeeff';
 
 /** Magic, version, kind of checksum, id, chunk size of 256 KiB, the three feature words. */
 const written = `
-  4153484c41523031 03000000 01000000 00112233445566778899aabbccddeeff
+  4153484c41523031 04000000 01000000 00112233445566778899aabbccddeeff
   00000400 80000000 00000000 00000000`;
 
 function block(digits: string): Buffer {
@@ -59,14 +59,14 @@ test('any flipped bit of a superblock is found', (t) => {
 });
 
 test('another version, kind of checksum, or feature that must be known belongs to a newer program', (t) => {
-  t.is(kindOf(block(written.replace('03000000', '04000000'))), 'unsupported');
-  t.is(kindOf(block(written.replace('03000000 01000000', '03000000 02000000'))), 'unsupported');
+  t.is(kindOf(block(written.replace('04000000', '05000000'))), 'unsupported');
+  t.is(kindOf(block(written.replace('04000000 01000000', '04000000 02000000'))), 'unsupported');
   t.is(kindOf(block(written.replace('80000000 00000000 00000000', '80000000 01000000 00000000'))), 'unsupported');
   t.is(kindOf(block(written.replace('80000000 00000000 00000000', '80000000 00000000 00000080'))), 'unsupported');
 });
 
 test('a pool of an older format is refused, and the sentence says so', (t) => {
-  const older = block(written.replace('03000000', '02000000'));
+  const older = block(written.replace('04000000', '03000000'));
   t.throws(() => decodeSuperblock(older, '/pool/ashlar.pool'), { instanceOf: AshlarError, message: /older Ashlar/ });
 });
 

@@ -2,8 +2,11 @@ import { AshlarError, KiB } from '@ashlar/core';
 import { blockSize, checksumOf } from '../checksum.ts';
 
 const magic = 'ASHLAR01';
-/** 2: each frame of the journal repeats what the one before it said. 3: the journal may hold several generations. */
-const version = 3;
+/**
+ * 2: each frame of the journal repeats what the one before it said. 3: the journal may hold several generations. 4: objects have
+ * states that snapshots keep.
+ */
+const version = 4;
 const checksumXxh64 = 1;
 
 /** What `ashlar.pool` says: the pool's identity and the shape of everything else in it. */

@@ -23,3 +23,17 @@ export function checkEntry({ pieces, zeroLow, zeroHigh }: ChunkEntry, inside: nu
   if ((zeroLow | zeroHigh) !== 0 && pieces.length === 0) return 'keeps room in no slot';
   return undefined;
 }
+
+/** What is wrong with an entry beside that of the state in front of it; the rest of a sentence, or nothing. Slots that both have are never written to. */
+export function checkShared({ pieces }: ChunkEntry, before: ChunkEntry): string | undefined {
+  for (const piece of pieces) {
+    const other = before.pieces.find(({ slot }) => slot === piece.slot);
+    if (other === undefined) continue;
+    if (other.birth !== piece.birth)
+      return `has slot ${piece.slot} with another birth than the snapshot in front of it`;
+    if (((piece.low & ~other.low) | (piece.high & ~other.high)) !== 0) {
+      return `has more in slot ${piece.slot} than the snapshot in front of it`;
+    }
+  }
+  return undefined;
+}

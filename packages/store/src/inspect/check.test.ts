@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, truncateSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { KiB, MiB, type ObjectStore } from '@ashlar/core';
@@ -13,7 +13,6 @@ import {
   getPacked,
   objectKey,
   opened,
-  packedChange,
   poolKey,
   sealed,
   storeKey,
@@ -21,8 +20,7 @@ import {
   type PoolRecord,
 } from '../records/keys.ts';
 import { openLmdb } from '../records/lmdb.ts';
-import type { PoolReport } from './check.ts';
-import type { ProblemKind } from './findings.ts';
+import { bytes, changeRecord, check, flip, kindsOf, patch, rewrite, slotOf } from './damaging.ts';
 import { PoolInspection } from './pool-inspection.ts';
 
 const chunkBytes = 256 * KiB;
@@ -33,17 +31,6 @@ function directory(t: ExecutionContext): string {
   t.teardown(() => rmSync(path, { recursive: true }));
   return path;
 }
-
-async function check(path: string): Promise<PoolReport> {
-  const inspection = PoolInspection.open(createRealHost(), path);
-  try {
-    return await inspection.check(() => undefined);
-  } finally {
-    await inspection.close();
-  }
-}
-
-const bytes = (length: number, byte: number): Uint8Array => new Uint8Array(length).fill(byte);
 
 type Made = {
   readonly path: string;
@@ -77,36 +64,6 @@ async function made(t: ExecutionContext): Promise<Made> {
   return { path, store: id, object, other };
 }
 
-/** Changes bytes of a file in place. */
-function patch(path: string, offset: number, length: number, change: (bytes: Uint8Array) => void): void {
-  const file = openSync(path, 'r+');
-  const part = new Uint8Array(length);
-  readSync(file, part, 0, length, offset);
-  change(part);
-  writeSync(file, part, 0, length, offset);
-  closeSync(file);
-}
-
-const flip = (path: string, offset: number): void =>
-  patch(path, offset, 1, (part) => {
-    part[0] = (part[0] ?? 0) ^ 0x10;
-  });
-
-type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
-
-/** Changes records of the database, sealed or as they are given. */
-async function rewrite(path: string, change: (get: (key: Uint8Array) => Uint8Array) => Change[]): Promise<void> {
-  const records = openLmdb(join(path, 'records'));
-  await records.commit(change((key) => Uint8Array.from(records.get(key) ?? new Uint8Array())));
-  await records.close();
-}
-
-const changeRecord = <T>(path: string, key: Uint8Array, change: (record: T) => T): Promise<void> =>
-  rewrite(path, () => {
-    const records = openLmdb(join(path, 'records'));
-    return [packedChange(key, change(getPacked<T>(records, key)!))];
-  });
-
 const flipBit = (path: string, kind: 'slots' | 'pages', bit: number): Promise<void> =>
   rewrite(path, (get) => {
     const key = bitmapKey(kind, 0);
@@ -135,16 +92,6 @@ async function changeEntry(
   });
 }
 
-async function slotOf({ path, store }: Made, object: number, chunk: number): Promise<number> {
-  let found = -1;
-  const inspection = PoolInspection.open(createRealHost(), path);
-  await inspection.walkMap(inspection.objectRecord(store, object)!, (row) => {
-    if (row.kind === 'chunk' && row.chunk === chunk) found = row.entry.pieces[0]?.slot ?? -1;
-  });
-  await inspection.close();
-  return found;
-}
-
 async function recordOf<T>(path: string, key: Uint8Array): Promise<T> {
   const records = openLmdb(join(path, 'records'), true);
   const record = getPacked<T>(records, key)!;
@@ -152,15 +99,16 @@ async function recordOf<T>(path: string, key: Uint8Array): Promise<T> {
   return record;
 }
 
-const kindsOf = ({ problems }: PoolReport): ProblemKind[] => [...new Set(problems.map(({ kind }) => kind))].toSorted();
-
 test('a pool that was stopped cleanly has no problems, and all of its data is read', async (t) => {
   const pool = await made(t);
   const report = await check(pool.path);
   t.deepEqual(report.problems, []);
-  t.is(report.damage.size, 0);
-  t.is(report.readBytes.get(pool.object), 12 * KiB + chunkBytes);
-  t.is(report.readBytes.get(pool.other), 4 * KiB);
+  t.is(report.damage.length, 0);
+  const read = report.read.filter(({ store }) => store === pool.store);
+  t.deepEqual(read, [
+    { store: pool.store, object: pool.object, readBytes: 12 * KiB + chunkBytes },
+    { store: pool.store, object: pool.other, readBytes: 4 * KiB },
+  ]);
   t.is(report.journalFrames, 0);
 });
 
@@ -195,7 +143,7 @@ test('a slot that two objects refer to is told with both; the one it was is leak
       `^slot ${slot} is referred to 2 times: chunk 2 of object ${pool.object} of .*, chunk 0 of object ${pool.other} of`,
     ),
   );
-  t.is(report.damage.size, 0, 'the checksums are those of the slot: only the count finds it');
+  t.is(report.damage.length, 0, 'the checksums are those of the slot: only the count finds it');
 });
 
 test('a slot that no data file has is told', async (t) => {
@@ -282,7 +230,7 @@ test('a damaged page of checksums is told with its slots; their blocks cannot be
   const report = await check(path);
   t.deepEqual(kindsOf(report), ['checksum-page-damaged']);
   t.like(report.problems[0]?.where, { page: checksumRoot!.page, slot: 0, endSlot: 16 });
-  t.deepEqual([...report.damage.keys()].toSorted(), [object, other].toSorted());
+  t.deepEqual(report.damage.map((found) => found.object).toSorted(), [object, other].toSorted());
 });
 
 test('a flipped byte of data is told as the block that it is in', async (t) => {
@@ -291,7 +239,9 @@ test('a flipped byte of data is told as the block that it is in', async (t) => {
   flip(join(pool.path, 'data/000000'), slot * chunkBytes + 5 * blockSize + 99);
   const report = await check(pool.path);
   t.deepEqual(report.problems, []);
-  t.deepEqual([...report.damage], [[pool.object, [{ offset: 2 * chunkBytes + 5 * blockSize, length: blockSize }]]]);
+  t.deepEqual(report.damage, [
+    { store: pool.store, object: pool.object, damage: [{ offset: 2 * chunkBytes + 5 * blockSize, length: blockSize }] },
+  ]);
 });
 
 test('a record of the database that does not fit its checksum is told, each kind', async (t) => {
@@ -369,9 +319,11 @@ test('what a killed server left in its journal is no problem, and lies over what
   const data = join(path, 'data/000000');
   const at = (await slotOf(pool, object, 0)) * chunkBytes;
   patch(data, at + 2 * blockSize, blockSize, (block) => block.fill(0x62));
-  t.is((await check(path)).damage.size, 0);
+  t.is((await check(path)).damage.length, 0);
   patch(data, at + 12 * blockSize, blockSize, (block) => block.fill(0x62));
-  t.deepEqual([...(await check(path)).damage], [[object, [{ offset: 12 * blockSize, length: blockSize }]]]);
+  t.deepEqual((await check(path)).damage, [
+    { store: pool.store, object: pool.object, damage: [{ offset: 12 * blockSize, length: blockSize }] },
+  ]);
 });
 
 test('a damaged header of a promised frame is told, and nothing is lost with it', async (t) => {
@@ -381,7 +333,7 @@ test('a damaged header of a promised frame is told, and nothing is lost with it'
   const report = await check(path);
   t.deepEqual(kindsOf(report), ['journal-header']);
   t.deepEqual(report.problems[0]?.where, { number });
-  t.is(report.damage.size, 0);
+  t.is(report.damage.length, 0);
 });
 
 test('a frame that is missing below the durable mark is told by its number', async (t) => {
@@ -395,12 +347,15 @@ test('a frame that is missing below the durable mark is told by its number', asy
 });
 
 test('a block of a promised frame that does not verify is damage', async (t) => {
-  const { path, object } = await killed(t);
+  const pool = await killed(t);
+  const { path } = pool;
   const { segment, offset } = await frameOf(path, 3);
   flip(segment, offset + blockSize + 100);
   const report = await check(path);
   t.deepEqual(report.problems, []);
-  t.deepEqual([...report.damage], [[object, [{ offset: 3 * blockSize, length: blockSize }]]]);
+  t.deepEqual(report.damage, [
+    { store: pool.store, object: pool.object, damage: [{ offset: 3 * blockSize, length: blockSize }] },
+  ]);
 });
 
 test('a segment of the journal that was cut short is told', async (t) => {

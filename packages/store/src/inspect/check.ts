@@ -1,19 +1,20 @@
-import { type ObjectId, type StoreId } from '@ashlar/core';
+import type { ObjectId, StoreId } from '@ashlar/core';
 import { blockSize } from '../checksum.ts';
-import { Damage, type DamagedRun } from '../damage.ts';
-import { blocksOf, entriesEach, readEntry, type ChunkEntry } from '../format/map-leaf.ts';
+import { Damage, type ObjectDamage } from '../damage.ts';
+import { blocksOf, entriesEach, readEntry, type ChunkEntry, type Piece } from '../format/map-leaf.ts';
 import type { Page } from '../page-file.ts';
-import type { TreeRoot } from '../page-tree.ts';
-import { poolKey, type ObjectRecord } from '../records/keys.ts';
+import { poolKey } from '../records/keys.ts';
 import { checksumsEach } from '../slot-checksums.ts';
 import { Census, type Run } from './census.ts';
-import { checkEntry } from './check-entry.ts';
+import { checkEntry, checkShared } from './check-entry.ts';
+import { DamagedSlots, type SnapshotDamage } from './damaged-slots.ts';
 import { Findings, type Problem } from './findings.ts';
 import type { JournalView } from './journal-view.ts';
 import { rootOf } from './map-rows.ts';
-import { walkTree } from './page-reader.ts';
+import { walkTree, type Beside, type TreeVisitor } from './page-reader.ts';
 import { checksumRootOf, type PoolFiles } from './pool-files.ts';
 import { recordRows, type RecordRow } from './record-rows.ts';
+import { besideOf, deadOf, nameOfOwner, statesOf, whereOf, type Dead, type Owner, type State } from './states.ts';
 import { referrersOf } from './slot-view.ts';
 import { damagedBlocks, type BlockRun } from './verify-blocks.ts';
 
@@ -21,10 +22,12 @@ export type PoolReport = {
   readonly problems: readonly Problem[];
   /** Of all problems: only the first thousand are listed. */
   readonly problemCount: number;
-  /** Bytes of each object that were read from its map. */
-  readonly readBytes: ReadonlyMap<ObjectId, number>;
-  /** Runs of an object's blocks that cannot be read as they were written, what the journal holds of them taken into account. */
-  readonly damage: ReadonlyMap<ObjectId, readonly DamagedRun[]>;
+  /** Bytes of each object that were read: what several states of it or clones share is read once, for one of them. */
+  readonly read: readonly { readonly store: StoreId; readonly object: ObjectId; readonly readBytes: number }[];
+  /** Of each object what cannot be read as it was written, what the journal holds of it taken into account. */
+  readonly damage: readonly ObjectDamage[];
+  /** The same as snapshots have it: each is the newest one of those that have the same. */
+  readonly snapshotDamage: readonly SnapshotDamage[];
   /** Frames that the next start brings home. */
   readonly journalFrames: number;
 };
@@ -34,12 +37,15 @@ export type CheckProgress = (doneBytes: number, totalBytes: number) => void;
 
 /** Runs of blocks that are read at once. */
 const readsAtOnce = 8;
-/** Damaged blocks that are known one by one. */
-const mostDamaged = 1 << 20;
 /** Slots that are referred to more than once whose referrers are looked for. */
 const mostShared = 100;
 
-type Owner = { readonly store: StoreId | undefined; readonly object: ObjectId };
+/** Kinds of records that are of a store, besides its own. */
+const namedByStore: ReadonlySet<RecordRow['kind']> = new Set(['object', 'kept', 'snapshot', 'record']);
+
+const emptyEntry: ChunkEntry = { pieces: [], zeroLow: 0, zeroHigh: 0 };
+
+type Where = Readonly<Record<string, number>>;
 
 /** Reads and verifies everything that a pool keeps: records, maps, checksums, data, journal. Changes nothing. */
 export async function checkFiles(pool: PoolFiles, journal: JournalView, progress: CheckProgress): Promise<PoolReport> {
@@ -54,14 +60,14 @@ class Check {
   readonly #slots: Census;
   readonly #pages: Census;
   readonly #damage: Damage;
-  readonly #readBytes = new Map<ObjectId, number>();
+  readonly #damagedSlots = new DamagedSlots();
+  readonly #read = new Map<StoreId, Map<ObjectId, number>>();
   readonly #shared = new Set<number>();
   readonly #memory: readonly Uint8Array[];
   /** Some map cannot be read to its end: what nothing seems to refer to may be in there. */
   #isPartial = false;
   #doneBytes = 0;
   #totalBytes = 0;
-  #damagedCount = 0;
 
   constructor(pool: PoolFiles, journal: JournalView, progress: CheckProgress) {
     const { chunkSizeBytes } = pool.superblock;
@@ -78,22 +84,21 @@ class Check {
     this.#checkRecords();
     this.#totalBytes = this.#slots.claimedCount * this.#pool.superblock.chunkSizeBytes;
     await this.#checkChecksums();
-    for (const row of recordRows(this.#pool.records)) {
-      const [first = 0, second = 0] = row.numbers;
-      if (row.value === undefined) continue;
-      const record = row.value as ObjectRecord;
-      if (row.kind === 'object') await this.#checkObject({ store: first, object: second }, record);
-      else if (row.kind === 'deleted') await this.#walkMap({ store: undefined, object: first }, rootOf(record));
-    }
+    for (const state of statesOf(this.#pool)) await this.#checkState(state);
+    for (const dead of deadOf(this.#pool)) await this.#checkDead(dead);
     this.#count('slot', this.#slots);
     this.#count('page', this.#pages);
     await this.#tellShared();
+    const snapshotDamage = await this.#damagedSlots.attribute(this.#pool, this.#damage);
     const journalFrames = this.#checkJournal();
     return {
       problems: this.#findings.listed,
       problemCount: this.#findings.count,
-      readBytes: this.#readBytes,
-      damage: this.#damage.runs(),
+      read: [...this.#read].flatMap(([store, objects]) =>
+        [...objects].map(([object, readBytes]) => ({ store, object, readBytes })),
+      ),
+      damage: this.#damage.found(),
+      snapshotDamage,
       journalFrames,
     };
   }
@@ -106,7 +111,7 @@ class Check {
       if (row.value === undefined) this.#tellDamagedRecord(row);
       const [first = 0] = row.numbers;
       if (row.kind === 'store') stores.add(first);
-      else if (row.kind === 'object' || row.kind === 'record') named.add(first);
+      else if (namedByStore.has(row.kind)) named.add(first);
       else if (row.kind === 'slots' || row.kind === 'pages') this.#takeBitmap(row, first);
       else if (row.kind === 'unknown') {
         this.#findings.add('record-unknown', `the database has a record that no Ashlar wrote: ${nameOf(row.key)}`);
@@ -132,7 +137,8 @@ class Check {
       ...(first === undefined ? {} : { first }),
       ...(second === undefined ? {} : { second }),
     });
-    if (kind === 'object' || kind === 'deleted') this.#isPartial = true;
+    // Without its record it is not known what a store was cloned from.
+    if (kind === 'object' || kind === 'kept' || kind === 'dead' || kind === 'store') this.#isPartial = true;
   }
 
   #takeBitmap({ kind, value }: RecordRow, index: number): void {
@@ -162,41 +168,72 @@ class Check {
     });
   }
 
-  async #checkObject(owner: Owner, record: ObjectRecord): Promise<void> {
-    const counted = await this.#walkMap(owner, rootOf(record), record.sizeBytes);
-    if (counted === undefined || counted === record.blocks) return;
+  /** Reads and verifies what a state has and the one in front of it has not. */
+  async #checkState({ record, before, ...owner }: State): Promise<void> {
+    const changed = await this.#walkMap(owner, record, besideOf(before));
+    if (changed === undefined || before === 'unknown') return;
+    const counted = (before?.blocks ?? 0) + changed;
+    if (counted === record.blocks) return;
     const sentence = `${nameOfOwner(owner)} has ${counted} blocks in its map and ${record.blocks} on record`;
     this.#findings.add('count-wrong', sentence, { ...whereOf(owner), counted, onRecord: record.blocks });
   }
 
-  /** Walks a map, and reads its data unless the object is deleted. Gives its blocks, nothing where some of it cannot be read. */
-  async #walkMap(owner: Owner, root: TreeRoot, sizeBytes?: number): Promise<number | undefined> {
-    let blocks: number | undefined = 0;
-    await walkTree(this.#pool.pages, root, {
+  /** Gives how many blocks more there are than in the state in front of it, nothing where some of either cannot be read. */
+  async #walkMap(owner: Owner, record: State['record'], before: Beside): Promise<number | undefined> {
+    let changed: number | undefined = 0;
+    const visitor: TreeVisitor = {
       met: ({ page }) => {
         const isFirst = this.#meet(page, `the map of ${nameOfOwner(owner)}`);
-        if (!isFirst) blocks = undefined;
+        if (!isFirst) changed = undefined;
         return isFirst;
       },
-      leaf: async (index, page) => {
-        const counted = await this.#checkLeaf(owner, index, page, sizeBytes);
-        if (blocks !== undefined) blocks += counted;
+      leaf: async (index, page, beside) => {
+        const blocks = await this.#checkLeaf(owner, index, page, beside, record.sizeBytes);
+        changed = changed === undefined || blocks === undefined ? undefined : changed + blocks;
+      },
+      gone: (beside) => {
+        changed = changed === undefined || beside === 'unknown' ? undefined : changed - blocksIn(beside);
       },
       damaged: ({ page }, first, end) => {
-        blocks = undefined;
+        changed = undefined;
         this.#isPartial = true;
-        this.#tellDamagedPage(owner, page, first, end);
+        this.#tellDamagedPage(nameOfOwner(owner), page, first, end, whereOf(owner));
       },
-    });
-    return blocks;
+    };
+    await walkTree(this.#pool.pages, rootOf(record), visitor, before);
+    return changed;
   }
 
-  #tellDamagedPage(owner: Owner, page: number, first: number, end: number): void {
+  /** Meets what a dead map has still to free. */
+  async #checkDead({ record, behind }: Dead): Promise<void> {
+    const { object, store, floor, cursor } = record;
+    const by = `a map that is being deleted, of object ${object} of store ${store}`;
+    const visitor: TreeVisitor = {
+      met: ({ page, birth }, _, end) => birth > floor && end > cursor && this.#meet(page, by),
+      leaf: (index, { view }, beside) => {
+        if (beside === 'unknown') return;
+        for (let at = 0; at < entriesEach; at += 1) {
+          const kept = beside === undefined ? [] : readEntry(beside.view, at).pieces;
+          for (const { slot, birth } of readEntry(view, at).pieces) {
+            if (birth <= floor || kept.some((piece) => piece.slot === slot)) continue;
+            this.#meetSlot(by, index * entriesEach + at, slot, { store, object });
+          }
+        }
+      },
+      damaged: ({ page }, first, end) => {
+        this.#isPartial = true;
+        this.#tellDamagedPage(by, page, first, end, { store, object });
+      },
+    };
+    await walkTree(this.#pool.pages, rootOf(record), visitor, behind);
+  }
+
+  #tellDamagedPage(name: string, page: number, first: number, end: number, where: Where): void {
     const bytesEach = entriesEach * this.#pool.superblock.chunkSizeBytes;
     const offset = first * bytesEach;
     const length = (end - first) * bytesEach;
-    const sentence = `page ${page} of the map of ${nameOfOwner(owner)} is missing or damaged: where its bytes ${offset} to ${offset + length} are is not known`;
-    this.#findings.add('page-damaged', sentence, { page, ...whereOf(owner), offset, length });
+    const sentence = `page ${page} of the map of ${name} is missing or damaged: where its bytes ${offset} to ${offset + length} are is not known`;
+    this.#findings.add('page-damaged', sentence, { page, ...where, offset, length });
   }
 
   /** Counts a page that is referred to; false where it was before. */
@@ -206,35 +243,46 @@ class Check {
     return false;
   }
 
-  async #checkLeaf(owner: Owner, index: number, { view }: Page, sizeBytes: number | undefined): Promise<number> {
+  /** Gives how many blocks more the leaf has than the one in front of it, nothing where that is not known. */
+  async #checkLeaf(
+    owner: Owner,
+    index: number,
+    { view }: Page,
+    beside: Page | 'unknown' | undefined,
+    sizeBytes: number,
+  ): Promise<number | undefined> {
     let blocks = 0;
-    const runs: (BlockRun & { readonly chunk: number })[] = [];
+    const runs: BlockRun[] = [];
     for (let at = 0; at < entriesEach; at += 1) {
       const entry = readEntry(view, at);
       const chunk = index * entriesEach + at;
-      blocks += blocksOf(entry);
-      for (const { slot } of entry.pieces) this.#meetSlot(owner, chunk, slot);
-      if (sizeBytes === undefined) continue;
       this.#checkEntry(owner, chunk, entry, sizeBytes);
+      blocks += blocksOf(entry);
+      if (beside === 'unknown') continue;
+      const before = beside === undefined ? emptyEntry : readEntry(beside.view, at);
+      blocks -= blocksOf(before);
+      const wrong = checkShared(entry, before);
+      if (wrong !== undefined) this.#tellEntry(owner, chunk, wrong);
+      const own = entry.pieces.filter(({ slot }) => before.pieces.every((piece) => piece.slot !== slot));
+      for (const { slot } of own) this.#meetSlot(nameOfOwner(owner), chunk, slot, whereOf(owner));
       // Without the pool's record it is not known where the checksums are.
-      if (this.#pool.record === undefined) continue;
-      for (const run of runsOf(entry, this.#pool)) runs.push({ ...run, chunk });
+      if (this.#pool.record !== undefined) runs.push(...runsOf(own, this.#pool));
     }
     for (let at = 0; at < runs.length; at += readsAtOnce) {
       await Promise.all(runs.slice(at, at + readsAtOnce).map((run, place) => this.#verify(owner, run, place)));
     }
-    return blocks;
+    return beside === 'unknown' ? undefined : blocks;
   }
 
-  #meetSlot(owner: Owner, chunk: number, slot: number): void {
+  #meetSlot(by: string, chunk: number, slot: number, where: Where): void {
     const met = this.#slots.see(slot);
     if (met === 'again' && this.#shared.size < mostShared) this.#shared.add(slot);
     else if (met === 'again') {
-      const sentence = `slot ${slot} is referred to twice, the second time by chunk ${chunk} of ${nameOfOwner(owner)}`;
+      const sentence = `slot ${slot} is referred to twice, the second time by chunk ${chunk} of ${by}`;
       this.#findings.add('slot-shared', sentence, { slot });
     } else if (met === 'outside') {
-      const sentence = `chunk ${chunk} of ${nameOfOwner(owner)} is said to lie in slot ${slot}, which no data file has`;
-      this.#findings.add('slot-outside', sentence, { ...whereOf(owner), chunk, slot });
+      const sentence = `chunk ${chunk} of ${by} is said to lie in slot ${slot}, which no data file has`;
+      this.#findings.add('slot-outside', sentence, { ...where, chunk, slot });
     }
   }
 
@@ -245,19 +293,19 @@ class Check {
       Math.min(this.#pool.blocksEach, Math.ceil((sizeBytes - chunk * chunkSizeBytes) / blockSize)),
     );
     const wrong = checkEntry(entry, inside);
-    if (wrong === undefined) return;
+    if (wrong !== undefined) this.#tellEntry(owner, chunk, wrong);
+  }
+
+  #tellEntry(owner: Owner, chunk: number, wrong: string): void {
     this.#findings.add('entry-wrong', `chunk ${chunk} of ${nameOfOwner(owner)} ${wrong}`, { ...whereOf(owner), chunk });
   }
 
-  async #verify({ object }: Owner, run: BlockRun & { readonly chunk: number }, place: number): Promise<void> {
+  async #verify({ store, object }: Owner, run: BlockRun, place: number): Promise<void> {
     const memory = this.#memory[place] ?? new Uint8Array(0);
-    const first = run.chunk * this.#pool.blocksEach;
-    for (const block of await damagedBlocks(this.#pool, run, memory)) {
-      this.#damagedCount += 1;
-      if (this.#damagedCount <= mostDamaged) this.#damage.addBlock(object, first + block);
-    }
+    for (const block of await damagedBlocks(this.#pool, run, memory)) this.#damagedSlots.add(run.slot, block);
     const bytes = run.blocks * blockSize;
-    this.#readBytes.set(object, (this.#readBytes.get(object) ?? 0) + bytes);
+    const objects = this.#read.get(store) ?? new Map<ObjectId, number>();
+    this.#read.set(store, objects.set(object, (objects.get(object) ?? 0) + bytes));
     this.#doneBytes += bytes;
     this.#progress(this.#doneBytes, this.#totalBytes);
   }
@@ -279,7 +327,7 @@ class Check {
   async #tellShared(): Promise<void> {
     if (this.#shared.size === 0) return;
     for (const [slot, referrers] of await referrersOf(this.#pool, this.#shared)) {
-      const places = referrers.map(({ store, object, chunk }) => `chunk ${chunk} of ${nameOfOwner({ store, object })}`);
+      const places = referrers.map(({ chunk, ...by }) => `chunk ${chunk} of ${nameOfOwner(by)}`);
       const sentence = `slot ${slot} is referred to ${referrers.length} times: ${places.join(', ')}`;
       this.#findings.add('slot-shared', sentence, { slot, count: referrers.length });
     }
@@ -300,8 +348,8 @@ class Check {
       const sentence = `${cutSegments} segments of the journal are shorter than they were made: the last writes may be missing`;
       this.#findings.add('journal-cut', sentence, { segments: cutSegments });
     }
-    if (this.#damagedCount > mostDamaged) {
-      const count = this.#damagedCount - mostDamaged;
+    const count = this.#damagedSlots.unlisted;
+    if (count > 0) {
       this.#findings.add('damage-unlisted', `${count} more blocks are damaged than those that are listed`, { count });
     }
     for (const { record, damaged } of this.#journal.taken()) this.#damage.add(record, damaged);
@@ -309,8 +357,14 @@ class Check {
   }
 }
 
-/** The blocks of an entry's pieces, as runs. Those that no data file can hold are told elsewhere. */
-function* runsOf({ pieces }: ChunkEntry, { blocksEach }: PoolFiles): Generator<BlockRun> {
+function blocksIn({ view }: Page): number {
+  let blocks = 0;
+  for (let at = 0; at < entriesEach; at += 1) blocks += blocksOf(readEntry(view, at));
+  return blocks;
+}
+
+/** The blocks of pieces, as runs. Those that no data file can hold are told elsewhere. */
+function* runsOf(pieces: readonly Piece[], { blocksEach }: PoolFiles): Generator<BlockRun> {
   for (const { slot, low, high } of pieces) {
     for (let block = 0; block < blocksEach; block += 1) {
       const start = block;
@@ -321,11 +375,5 @@ function* runsOf({ pieces }: ChunkEntry, { blocksEach }: PoolFiles): Generator<B
 }
 
 const spanOf = ({ first, end }: Run): string => (end === first + 1 ? String(first) : `${first} to ${end - 1}`);
-
-const nameOfOwner = ({ store, object }: Owner): string =>
-  store === undefined ? `deleted object ${object}` : `object ${object} of store ${store}`;
-
-const whereOf = ({ store, object }: Owner): Record<string, number> =>
-  store === undefined ? { object } : { store, object };
 
 const nameOf = (key: Uint8Array): string => `key ${Buffer.from(key).toString('hex')}`;

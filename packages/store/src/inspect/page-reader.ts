@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { blockSize, checksumOf } from '../checksum.ts';
 import { readRef, refsEach, type PageRef } from '../format/page-ref.ts';
 import { pageOf, type Page } from '../page-file.ts';
-import type { TreeRoot } from '../page-tree.ts';
+import { emptyTree, type TreeRoot } from '../page-tree.ts';
 import type { Scratch } from '../scratch.ts';
 import { openToRead } from './open-to-read.ts';
 
@@ -64,40 +64,115 @@ export class PageReader {
   }
 }
 
+/** What stands behind a walked tree at a place: pages that both have are the same ones. `unknown` where a page of it is damaged. */
+export type Beside = TreeRoot | 'unknown';
+
 /** Who is told what a walk over a tree meets. */
 export type TreeVisitor = {
-  /** A reference; false where what is below it is not to be walked. */
-  readonly met: (ref: PageRef) => boolean;
-  readonly leaf: (index: number, page: Page) => Settled<void>;
+  /** A reference, and the first of its leaves and the first behind them; false where what is below it is not to be walked. */
+  readonly met: (ref: PageRef, first: number, end: number) => boolean;
+  /** `beside`: the leaf of the other tree in the same place, nothing where that has none. */
+  readonly leaf: (index: number, page: Page, beside: Page | 'unknown' | undefined) => Settled<void>;
   /** A page that cannot be used: leaves `first` to before `end` are unknown. */
   readonly damaged: (ref: PageRef, first: number, end: number) => void;
+  /** A leaf that only the other tree has. */
+  readonly gone?: (beside: Page | 'unknown') => void;
 };
 
-/** Walks a whole tree in the order of its leaves. In memory are the pages of one path and their neighbours. */
-export async function walkTree(pages: PageReader, { ref, levels }: TreeRoot, visitor: TreeVisitor): Promise<void> {
-  if (ref !== undefined) await walk(pages, [{ ref, first: 0 }], levels, visitor);
+/**
+ * Walks a tree in the order of its leaves, without the pages that another one has in the same places. In memory are the pages of one path
+ * and their neighbours.
+ */
+export async function walkTree(
+  pages: PageReader,
+  { ref, levels }: TreeRoot,
+  visitor: TreeVisitor,
+  beside: Beside = emptyTree,
+): Promise<void> {
+  if (ref === undefined) return await tellGone(pages, beside, visitor);
+  const other = await lowered(pages, beside, levels, visitor);
+  if (!isSame(ref, other)) await walk(pages, [{ ref, first: 0, beside: other }], levels, visitor);
 }
 
-type Place = { readonly ref: PageRef; readonly first: number };
+type Place = { readonly ref: PageRef; readonly first: number; readonly beside: Beside };
+
+const isSame = (ref: PageRef, beside: Beside): boolean =>
+  beside !== 'unknown' && beside.ref?.page === ref.page && beside.ref.birth === ref.birth;
+
+/** The part of a tree over the first leaves, as many as a tree of that many levels has; all of one that has fewer levels. */
+async function lowered(pages: PageReader, tree: Beside, levels: number, visitor: TreeVisitor): Promise<Beside> {
+  if (tree === 'unknown' || tree.ref === undefined || tree.levels <= levels) return tree;
+  const page = await pages.read(tree.ref);
+  if (page === undefined) return 'unknown';
+  for (let index = 1; index < refsEach; index += 1) {
+    await tellGone(pages, { ref: readRef(page.view, index), levels: tree.levels - 1 }, visitor);
+  }
+  return await lowered(pages, { ref: readRef(page.view, 0), levels: tree.levels - 1 }, levels, visitor);
+}
+
+/** Tells every leaf of a tree as one that is not there any more. */
+async function tellGone(pages: PageReader, tree: Beside, visitor: TreeVisitor): Promise<void> {
+  const { gone } = visitor;
+  if (gone === undefined) return;
+  if (tree === 'unknown') return gone(tree);
+  const tell = { met: () => true, leaf: (_: number, page: Page) => gone(page), damaged: () => gone('unknown') };
+  await walkTree(pages, tree, tell);
+}
 
 async function walk(pages: PageReader, places: readonly Place[], level: number, visitor: TreeVisitor): Promise<void> {
-  const met = places.filter(({ ref }) => visitor.met(ref));
+  const met = places.filter(({ ref, first }) => visitor.met(ref, first, first + refsEach ** level));
   const read = await Promise.all(met.map(({ ref }) => pages.read(ref)));
-  for (const [at, { ref, first }] of met.entries()) {
+  const others = await Promise.all(met.map(({ beside }) => pageBeside(pages, beside, level)));
+  for (const [at, { ref, first, beside }] of met.entries()) {
     const page = read[at];
     if (page === undefined) visitor.damaged(ref, first, first + refsEach ** level);
     else if (level === 0) {
-      const seen = visitor.leaf(first, page);
+      const seen = visitor.leaf(first, page, others[at]);
       if (isPromise(seen)) await seen;
-    } else await walk(pages, placesIn(page, first, refsEach ** (level - 1)), level - 1, visitor);
+    } else {
+      await walk(pages, placesIn(page, first, level - 1, beside, others[at]), level - 1, visitor);
+      for (const tree of onlyIn(beside, others[at], page, level - 1)) await tellGone(pages, tree, visitor);
+    }
   }
 }
 
-function placesIn(page: Page, first: number, span: number): Place[] {
+/** The other tree's page in a place; nothing where it has none, or has fewer levels. */
+async function pageBeside(pages: PageReader, beside: Beside, level: number): Promise<Page | 'unknown' | undefined> {
+  if (beside === 'unknown') return beside;
+  if (beside.ref === undefined || beside.levels < level) return undefined;
+  return (await pages.read(beside.ref)) ?? 'unknown';
+}
+
+function placesIn(
+  page: Page,
+  first: number,
+  level: number,
+  beside: Beside,
+  other: Page | 'unknown' | undefined,
+): Place[] {
   const places: Place[] = [];
   for (let index = 0; index < refsEach; index += 1) {
     const ref = readRef(page.view, index);
-    if (ref !== undefined) places.push({ ref, first: first + index * span });
+    if (ref === undefined) continue;
+    const below = besideBelow(index, level, beside, other);
+    if (!isSame(ref, below)) places.push({ ref, first: first + index * refsEach ** level, beside: below });
   }
   return places;
+}
+
+function besideBelow(index: number, level: number, beside: Beside, other: Page | 'unknown' | undefined): Beside {
+  if (beside === 'unknown' || other === 'unknown') return 'unknown';
+  if (other !== undefined) return { ref: readRef(other.view, index), levels: level };
+  return index === 0 && beside.levels <= level ? beside : emptyTree;
+}
+
+/** What the other tree has below a place where the walked one has nothing. */
+function onlyIn(beside: Beside, other: Page | 'unknown' | undefined, page: Page, levels: number): Beside[] {
+  const found: Beside[] = [];
+  for (let index = 0; index < refsEach; index += 1) {
+    if (readRef(page.view, index) !== undefined) continue;
+    const below = besideBelow(index, levels, beside, other);
+    if (below !== 'unknown' && below.ref !== undefined) found.push(below);
+  }
+  return found;
 }

@@ -9,7 +9,9 @@ const kinds = {
   m: 'pool',
   s: 'store',
   o: 'object',
-  d: 'deleted',
+  h: 'kept',
+  n: 'snapshot',
+  d: 'dead',
   b: 'slots',
   p: 'pages',
   r: 'record',
@@ -21,7 +23,7 @@ type Kind = (typeof kinds)[keyof typeof kinds] | 'unknown';
 export type RecordRow = {
   readonly kind: Kind;
   readonly key: Uint8Array;
-  /** The numbers in the key: store, then object; of a bitmap its index. */
+  /** The numbers in the key: store, then object, then snapshot; of a dead map its own, of a bitmap its index. */
   readonly numbers: readonly number[];
   /** Behind the numbers of a `record`: the name that its store knows it by. */
   readonly name: Uint8Array;
@@ -52,7 +54,9 @@ const numbersIn: Readonly<Record<Kind, number>> = {
   pool: 0,
   store: 1,
   object: 2,
-  deleted: 1,
+  kept: 3,
+  snapshot: 2,
+  dead: 1,
   slots: 1,
   pages: 1,
   record: 1,

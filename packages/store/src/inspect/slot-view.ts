@@ -6,12 +6,12 @@ import { slotsInBitmap } from '../slot-bitmap.ts';
 import { rootOf, walkMap } from './map-rows.ts';
 import type { JournalView } from './journal-view.ts';
 import { checksumRootOf, type PoolFiles } from './pool-files.ts';
-import { recordRows } from './record-rows.ts';
+import { deadOf, statesOf, type Owner } from './states.ts';
 
-/** A piece of a map that lies in a slot. `store` is undefined for an object that is being deleted. */
-export type SlotReferrer = {
-  readonly store: StoreId | undefined;
-  readonly object: ObjectId;
+/** A piece of a map that lies in a slot. */
+export type SlotReferrer = Owner & {
+  /** The map is being deleted. */
+  readonly isDead: boolean;
   readonly chunk: number;
   readonly birth: number;
   readonly low: number;
@@ -75,24 +75,35 @@ function isUsed({ records }: PoolFiles, slot: number): boolean | undefined {
   }
 }
 
-/** Every piece of every map, those of deleted objects as well, that lies in one of the slots. */
+/** Every piece of every map, of snapshots and of what is being deleted as well, that lies in one of the slots. */
 export async function referrersOf(pool: PoolFiles, slots: ReadonlySet<number>): Promise<Map<number, SlotReferrer[]>> {
   const found = new Map<number, SlotReferrer[]>();
-  for (const { kind, numbers, value } of recordRows(pool.records)) {
-    if ((kind !== 'object' && kind !== 'deleted') || value === undefined) continue;
-    const [first = 0, second = 0] = numbers;
-    const owner = kind === 'object' ? { store: first, object: second } : { store: undefined, object: first };
-    await walkMap(pool, rootOf(value as ObjectRecord), (row) => {
-      if (row.kind !== 'chunk') return;
-      for (const { slot, birth, low, high } of row.entry.pieces) {
-        if (!slots.has(slot)) continue;
-        const list = found.get(slot) ?? [];
-        found.set(slot, list);
-        list.push({ ...owner, chunk: row.chunk, birth, low, high });
-      }
-    });
+  for (const { store, object, snapshot, record } of statesOf(pool)) {
+    await referrersIn(pool, { store, object, snapshot, isDead: false }, record, slots, found);
+  }
+  for (const { record } of deadOf(pool)) {
+    const { store, object } = record;
+    await referrersIn(pool, { store, object, snapshot: undefined, isDead: true }, record, slots, found);
   }
   return found;
+}
+
+async function referrersIn(
+  pool: PoolFiles,
+  owner: Owner & { readonly isDead: boolean },
+  record: Pick<ObjectRecord, 'root' | 'levels'>,
+  slots: ReadonlySet<number>,
+  found: Map<number, SlotReferrer[]>,
+): Promise<void> {
+  await walkMap(pool, rootOf(record), (row) => {
+    if (row.kind !== 'chunk') return;
+    for (const { slot, birth, low, high } of row.entry.pieces) {
+      if (!slots.has(slot)) continue;
+      const list = found.get(slot) ?? [];
+      found.set(slot, list);
+      list.push({ ...owner, chunk: row.chunk, birth, low, high });
+    }
+  });
 }
 
 async function blocksOf(pool: PoolFiles, slot: number): Promise<SlotBlock[]> {

@@ -1,4 +1,4 @@
-import { AshlarError, type ObjectId, type RecordStore, type StoreId } from '@ashlar/core';
+import { AshlarError, type ObjectId, type RecordStore, type SnapshotId, type StoreId } from '@ashlar/core';
 import { pack, unpack } from 'msgpackr';
 import { checksumOf } from '../checksum.ts';
 import type { PageRef } from '../format/page-ref.ts';
@@ -21,7 +21,31 @@ export type PoolRecord = {
   readonly checksumLevels: number;
 };
 
-export type StoreRecord = { readonly sequence: number };
+/** `generation`: what comes behind the last snapshot belongs to it. */
+export type StoreRecord = {
+  readonly sequence: number;
+  readonly generation: number;
+  /** What it was cloned from, and the birth up to which what it has is that one's; -1 where it was not. */
+  readonly origin?: { readonly store: StoreId; readonly snapshot: SnapshotId };
+  readonly floor: number;
+};
+
+/** Generations count from 1. */
+export const newStoreRecord: StoreRecord = { sequence: 0, generation: 1, floor: -1 };
+
+export type SnapshotRecord = { readonly sequence: number; readonly birth: number; readonly isDropped: boolean };
+
+/** As `DeadTree`. */
+export type DeadRecord = {
+  readonly store: StoreId;
+  readonly object: ObjectId;
+  readonly root: PageRef;
+  readonly levels: number;
+  readonly floor: number;
+  readonly snapshot: SnapshotId;
+  readonly birth: number;
+  readonly cursor: number;
+};
 
 export type ObjectRecord = {
   readonly sizeBytes: number;
@@ -29,6 +53,9 @@ export type ObjectRecord = {
   readonly levels: number;
   /** Blocks of data and of kept room in the map. */
   readonly blocks: number;
+  /** In which it was changed last, and in which it was made. */
+  readonly generation: number;
+  readonly created: number;
 };
 
 /** One key space: a letter, then numbers as 8 bytes big endian, so that a scan gives them in order. */
@@ -42,8 +69,15 @@ function key(letter: string, ...numbers: readonly number[]): Buffer {
 export const poolKey = key('m');
 export const storeKey = (store: StoreId): Buffer => key('s', store);
 export const objectKey = (store: StoreId, object: ObjectId): Buffer => key('o', store, object);
-/** Objects that were deleted and whose slots come back bit by bit. */
-export const deletedKey = (object: ObjectId): Buffer => key('d', object);
+/** An object as a snapshot has it, and older ones down to the next such record: kept when it changes behind them. */
+export const keptKey = (store: StoreId, object: ObjectId, snapshot: SnapshotId): Buffer =>
+  key('h', store, object, snapshot);
+/** The kept states of an object, in the order of their snapshots. */
+export const keptRange = (store: StoreId, object: ObjectId): { from: Buffer; to: Buffer } =>
+  keyRange('h', store, object);
+export const snapshotKey = (store: StoreId, snapshot: SnapshotId): Buffer => key('n', store, snapshot);
+/** Maps that nobody has any more and whose slots come back bit by bit. Their numbers are given out with those of objects. */
+export const deadKey = (id: number): Buffer => key('d', id);
 export const bitmapKey = (kind: 'slots' | 'pages', index: number): Buffer => key(kind === 'slots' ? 'b' : 'p', index);
 export const recordKey = (store: StoreId, name: Uint8Array): Buffer => Buffer.concat([key('r', store), name]);
 

@@ -50,6 +50,19 @@ export class Cell<V> {
     this.#versions.push({ value, event, rank: this.#rank });
   }
 
+  /** What something that looks at this moment may find; what is in flight then, or failed, may have taken effect or not. */
+  visible(at: number): V[] {
+    const seen = this.#versions.filter(
+      (version) => !this.#versions.some((other) => other.event.settledAt < at && follows(other, version)),
+    );
+    return seen.map(({ value }) => value);
+  }
+
+  /** Values of what was asked for after that moment. */
+  since(at: number): V[] {
+    return this.#versions.filter(({ event }) => event.calledAt > at).map(({ value }) => value);
+  }
+
   /** What a read between these moments may have seen: nothing that was overwritten for certain before it began. */
   maySee(matches: (value: V) => boolean, calledAt: number, settledAt: number): boolean {
     return this.#versions.some(

@@ -1,5 +1,5 @@
 import { KiB, MiB } from '@ashlar/core';
-import type { SeededRandom } from '../seeded-random.ts';
+import { SeededRandom } from '../seeded-random.ts';
 
 /** What kind of history a seed tells: chosen from the seed, so that each kind comes up often. */
 export type Profile = {
@@ -22,9 +22,16 @@ export type Profile = {
   readonly diskFails: boolean;
   /** Bytes that the disk holds for the pool; nothing when it is never full. */
   readonly roomBytes: number | undefined;
+  /** Of so many operations one is of a snapshot; 0 when there are none. */
+  readonly snapshotEach: number;
+  /** Of so many operations that want to be alone one clones a volume, deletes a clone, or rolls one back: where disks do not fail. */
+  readonly cloneEach: number;
 };
 
-export function profileOf(random: SeededRandom, operations: number): Profile {
+/** `seed`: every other history has snapshots. */
+export function profileOf(random: SeededRandom, operations: number, seed: number): Profile {
+  const own = new SeededRandom(seed);
+  const snapshots = seed % 2 === 1;
   const full = random.oneIn(5);
   return {
     operations,
@@ -39,5 +46,7 @@ export function profileOf(random: SeededRandom, operations: number): Profile {
     stepsBetween: random.pick([0, 2, 10, 60]),
     diskFails: !full && random.oneIn(5),
     roomBytes: full ? random.pick([512 * KiB, MiB, 3 * MiB]) : undefined,
+    snapshotEach: snapshots ? own.pick([4, 10, 30]) : 0,
+    cloneEach: snapshots ? own.pick([3, 10, 1000]) : 0,
   };
 }

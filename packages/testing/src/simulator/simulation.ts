@@ -1,10 +1,11 @@
-import { AshlarError, type ObjectId, type ObjectStore, type Pool, type RecordStore, type Settled } from '@ashlar/core';
+import { AshlarError, type Pool, type RecordStore, type Settled, type SnapshotId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { SeededRandom } from '../seeded-random.ts';
 import { Flights, Moments } from './flights.ts';
 import type { Machine } from './machine.ts';
 import { profileOf, type Profile } from './profile.ts';
 import { VolumeModel, type Found } from './volume-model.ts';
+import { findSnapshots, type Finish, type Volume } from './volume.ts';
 import { Workload } from './workload.ts';
 
 /** Opens the pool on a simulated machine, making it if it is not there: the very code that runs in production. */
@@ -30,6 +31,8 @@ export type Outcome = {
 /** Tasks of the machine after which an answer that has not come never will. */
 const patience = 200_000;
 
+const mostVolumes = 3;
+
 /** Ends a simulation that found something. */
 class Problem extends Error {}
 
@@ -40,27 +43,23 @@ class Simulation {
   readonly #openPool: OpenPool;
   readonly #moments = new Moments();
   readonly #flights = new Flights(this.#moments);
-  readonly #model: VolumeModel;
   readonly #workload: Workload;
   readonly history: string[] = [];
   #pool: Pool | undefined;
-  #store: ObjectStore | undefined;
-  #storeId = 0;
-  #object: ObjectId = 0;
+  /** The volume, and what was cloned from it. */
+  #volumes: Volume[] = [];
   #lossGeneration = 0;
   #found: string | undefined;
   crashes = 0;
 
   constructor(options: SimulationOptions) {
     this.#random = new SeededRandom(options.seed);
-    this.#profile = profileOf(this.#random, options.operations);
+    this.#profile = profileOf(this.#random, options.operations, options.seed);
     this.#machine = options.machine(this.#random);
     this.#openPool = options.openPool;
-    this.#model = new VolumeModel(this.#profile.sizeBytes);
     this.#workload = new Workload({
       random: this.#random,
       profile: this.#profile,
-      model: this.#model,
       flights: this.#flights,
       moments: this.#moments,
       mayFail: () => this.#machine.hasFailed,
@@ -87,11 +86,13 @@ class Simulation {
   async #make(): Promise<void> {
     this.#note(JSON.stringify(this.#profile));
     this.#pool = await this.#finish('making the pool', () => this.#open());
-    this.#storeId = await this.#finish('createStore', () => this.#present(this.#pool).createStore());
-    this.#store = await this.#finish('openStore', () => this.#present(this.#pool).openStore(this.#storeId));
-    const store = this.#store;
-    this.#object = await this.#finish('create', () => store.create(this.#profile.sizeBytes, 'off'));
+    const pool = this.#present(this.#pool);
+    const storeId = await this.#finish('createStore', () => pool.createStore());
+    const store = await this.#finish('openStore', () => pool.openStore(storeId));
+    const object = await this.#finish('create', () => store.create(this.#profile.sizeBytes, 'off'));
     await this.#finish('sync', () => store.sync());
+    const model = new VolumeModel(this.#profile.sizeBytes);
+    this.#volumes.push({ storeId, object, model, store, snapshots: new Map(), pending: undefined, origin: undefined });
     this.#lossGeneration = store.lossGeneration;
     this.#machine.setRoom(this.#profile.roomBytes);
     this.#machine.setFailing(this.#profile.diskFails);
@@ -99,7 +100,7 @@ class Simulation {
 
   async #next(): Promise<void> {
     const random = this.#random;
-    const store = this.#present(this.#store);
+    const volume = this.#volumes.length > 1 ? random.pick(this.#volumes) : this.#present(this.#volumes[0]);
     if (random.oneIn(this.#profile.crashEach) || (this.#workload.sawFailure && random.oneIn(4))) {
       return await this.#crash();
     }
@@ -111,8 +112,10 @@ class Simulation {
     if (this.#workload.wantsToBeAlone()) {
       await this.#quiet();
       if (this.#workload.sawFailure) return;
-      await this.#workload.issueAlone(store, this.#object, (operation) => this.#finish('a check', operation));
-    } else this.#workload.issue(store, this.#object);
+      const { cloneEach, diskFails } = this.#profile;
+      if (cloneEach > 0 && !diskFails && random.oneIn(cloneEach)) return await this.#changeVolumes();
+      await this.#workload.issueAlone(volume, (operation) => this.#finish('a check', operation));
+    } else this.#workload.issue(volume, (snapshot) => this.#isOrigin(volume, snapshot));
     await this.#steps(random.below(this.#profile.stepsBetween + 1));
     while (this.#flights.count >= this.#profile.mostInFlight) await this.#step();
     this.#check();
@@ -174,7 +177,7 @@ class Simulation {
       this.#note('… and says that it has failed');
       return await this.#crash();
     }
-    this.#model.durable(this.#moments.next(), Infinity);
+    for (const { model } of this.#volumes) model.durable(this.#moments.next(), Infinity);
     const powerLost = this.#random.oneIn(2);
     this.#machine.crash(powerLost);
     await this.#verify(await this.#finish('opening again', () => this.#open()), powerLost, true);
@@ -184,29 +187,106 @@ class Simulation {
   /** Reads everything that recovery left and asks the model. */
   async #verify(pool: Pool, powerLost: boolean, clean: boolean): Promise<void> {
     this.#pool = pool;
-    const store = await this.#finish('openStore', () => pool.openStore(this.#storeId));
-    this.#store = store;
-    const found = await this.#readAll(store);
-    const { problem, lost } = this.#model.recover(found, this.#moments.next(), powerLost);
-    if (problem !== undefined) throw new Problem(problem);
-    this.#note(
-      `recovered ${found.bytes.length} bytes and ${found.records.size} records${lost ? '; some was lost' : ''}`,
-    );
+    let lost = false;
+    let lossGeneration = 0;
+    for (const volume of this.#volumes) {
+      volume.store = await this.#finish('openStore', () => pool.openStore(volume.storeId));
+      lossGeneration = volume.store.lossGeneration;
+      lost = (await this.#verifyVolume(volume, powerLost)) || lost;
+    }
     const before = this.#lossGeneration;
-    this.#lossGeneration = store.lossGeneration;
-    if (lost && store.lossGeneration <= before) {
+    this.#lossGeneration = lossGeneration;
+    if (lost && lossGeneration <= before) {
       throw new Problem(`something acknowledged was lost and the loss generation stayed ${before}`);
     }
-    if ((!powerLost || clean) && store.lossGeneration !== before) {
-      throw new Problem(`nothing was lost and the loss generation went from ${before} to ${store.lossGeneration}`);
+    if ((!powerLost || clean) && lossGeneration !== before) {
+      throw new Problem(`nothing was lost and the loss generation went from ${before} to ${lossGeneration}`);
     }
   }
 
-  async #readAll(store: ObjectStore): Promise<Found> {
-    const bytes = new Uint8Array(store.sizeOf(this.#object));
+  /** Gives whether something that was acknowledged is lost. */
+  async #verifyVolume(volume: Volume, powerLost: boolean): Promise<boolean> {
+    const isUnsure =
+      volume.pending !== undefined || [...volume.snapshots.values()].some(({ isDropping }) => isDropping);
+    const wrong = findSnapshots(volume);
+    if (wrong !== undefined) throw new Problem(wrong);
+    // What a killed process left of an operation that it never answered is not on the disk for certain.
+    if (isUnsure && !powerLost) await this.#finish('sync', () => volume.store.sync());
+    const found = await this.#readAll(volume);
+    const { problem, lost } = volume.model.recover(found, this.#moments.next(), powerLost);
+    if (problem !== undefined) throw new Problem(problem);
+    this.#note(
+      `recovered ${found.bytes.length} bytes, ${found.records.size} records and the snapshots ${[...volume.snapshots.keys()].join(' ')} of store ${volume.storeId}${lost ? '; some was lost' : ''}`,
+    );
+    for (const id of volume.snapshots.keys()) await this.#readSnapshot(volume, id);
+    return lost;
+  }
+
+  async #readSnapshot(volume: Volume, id: SnapshotId): Promise<void> {
+    const finish: Finish = (operation) => this.#finish(`reading snapshot ${id}`, operation);
+    await this.#workload.snapshots.readAll(volume, id, finish);
+    this.#check();
+  }
+
+  #isOrigin(volume: Volume, snapshot: SnapshotId): boolean {
+    return this.#volumes.some(({ origin }) => origin?.volume === volume && origin.snapshot === snapshot);
+  }
+
+  /** Clones a volume, deletes a clone, or rolls one back, with nothing in flight. */
+  async #changeVolumes(): Promise<void> {
+    for (const volume of this.#volumes) {
+      const wrong = findSnapshots(volume);
+      if (wrong !== undefined) throw new Problem(wrong);
+    }
+    const [kind, volume] = [this.#random.below(3), this.#random.pick(this.#volumes)];
+    const newest = Math.max(-1, ...volume.snapshots.keys());
+    if (kind === 2 && volume.origin !== undefined && !this.#volumes.some(({ origin }) => origin?.volume === volume)) {
+      return await this.#deleteVolume(volume);
+    }
+    if (newest < 0) return;
+    await this.#readSnapshot(volume, newest);
+    if (kind === 1) return await this.#rollBack(volume, newest);
+    if (this.#volumes.length < mostVolumes) await this.#clone(volume, this.#random.pick([...volume.snapshots.keys()]));
+  }
+
+  async #clone(volume: Volume, snapshot: SnapshotId): Promise<void> {
+    const pool = this.#present(this.#pool);
+    const { object } = volume;
+    await this.#readSnapshot(volume, snapshot);
+    const model = VolumeModel.of(this.#present(volume.snapshots.get(snapshot)).model);
+    const storeId = await this.#finish('clone', () => pool.cloneStore(volume.storeId, snapshot));
+    const store = await this.#finish('openStore', () => pool.openStore(storeId));
+    this.#note(`store ${storeId} is a clone of snapshot ${snapshot} of store ${volume.storeId}`);
+    const origin = { volume, snapshot };
+    this.#volumes.push({ storeId, object, model, store, snapshots: new Map(), pending: undefined, origin });
+  }
+
+  async #deleteVolume(volume: Volume): Promise<void> {
+    const pool = this.#present(this.#pool);
+    await this.#finish('close', () => volume.store.close());
+    await this.#finish('deleteStore', () => pool.deleteStore(volume.storeId));
+    this.#volumes = this.#volumes.filter((each) => each !== volume);
+    this.#note(`store ${volume.storeId} is deleted`);
+  }
+
+  async #rollBack(volume: Volume, snapshot: SnapshotId): Promise<void> {
+    const pool = this.#present(this.#pool);
+    await this.#finish('close', () => volume.store.close());
+    const event = this.#flights.event(`rollback to ${snapshot}`);
+    await this.#finish('rollBack', () => pool.rollBack(volume.storeId, snapshot));
+    event.settledAt = event.endedAt = this.#moments.next();
+    event.durable = true;
+    volume.model.becomes(event, this.#present(volume.snapshots.get(snapshot)).model);
+    volume.model.durable(this.#moments.next(), Infinity);
+    volume.store = await this.#finish('openStore', () => pool.openStore(volume.storeId));
+    this.#note(`[${event.settledAt}] store ${volume.storeId} is what its snapshot ${snapshot} is`);
+  }
+
+  async #readAll({ store, object }: Volume): Promise<Found> {
+    const bytes = new Uint8Array(store.sizeOf(object));
     for (let at = 0; at < bytes.length; at += 256 * 1024) {
       const part = bytes.subarray(at, at + 256 * 1024);
-      await this.#finish(`reading back at ${at}`, () => store.read(this.#object, at, part));
+      await this.#finish(`reading back at ${at}`, () => store.read(object, at, part));
     }
     const records = await this.#finish('scanning the records', () =>
       store.scanRecords(new Uint8Array(0), Uint8Array.of(255, 255), 10_000),

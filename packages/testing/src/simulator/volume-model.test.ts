@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { Event } from './cell.ts';
-import { blockBytes, VolumeModel, type Found } from './volume-model.ts';
+import { blockBytes } from './snapshot-model.ts';
+import { VolumeModel, type Found } from './volume-model.ts';
 
 const full = (byte: number): Uint8Array => new Uint8Array(blockBytes).fill(byte);
 

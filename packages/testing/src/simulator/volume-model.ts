@@ -1,6 +1,5 @@
 import { Cell, type Event, type Interval } from './cell.ts';
-
-export const blockBytes = 4096;
+import { blockBytes, SnapshotModel } from './snapshot-model.ts';
 
 const zeros = new Uint8Array(blockBytes);
 const dawn: Event = { name: 'creation', calledAt: -1, endedAt: -1, settledAt: -1, durable: true };
@@ -47,6 +46,40 @@ export class VolumeModel {
   constructor(sizeBytes: number) {
     this.#size = new Cell(sizeBytes, dawn);
     this.#least = sizeBytes;
+  }
+
+  /** Of a clone of a snapshot, of which everything is certain. */
+  static of(snapshot: SnapshotModel): VolumeModel {
+    const model = new VolumeModel(snapshot.sizeBytes);
+    for (const block of snapshot.blocks()) model.#blocks.set(block, new Cell(snapshot.block(block), dawn));
+    return model;
+  }
+
+  /** What a snapshot that is asked for at this moment may have. */
+  snapshot(at: number): SnapshotModel {
+    const blocks = [...this.#blocks].map(([block, cell]) => [block, cell.visible(at)] as const);
+    return new SnapshotModel(this.#size.visible(at), new Map(blocks));
+  }
+
+  /** A snapshot that was asked for at that moment was answered, or is found now: what was asked for since may be in it. */
+  widen(snapshot: SnapshotModel, at: number): void {
+    snapshot.mayHaveSize(this.#size.since(at));
+    for (const [block, cell] of this.#blocks) snapshot.mayHave(block, cell.since(at));
+  }
+
+  /** An operation made it what a snapshot has, of which everything is certain. */
+  becomes(event: Event, snapshot: SnapshotModel): void {
+    for (const block of new Set([...this.#blocks.keys(), ...snapshot.blocks()])) {
+      this.#block(block).add(snapshot.block(block), event);
+    }
+    this.#size.add(snapshot.sizeBytes, event);
+    this.#least = snapshot.sizeBytes;
+  }
+
+  /** What a block holds, when that is certain. */
+  certain(block: number): Uint8Array | undefined {
+    const cell = this.#blocks.get(block);
+    return cell === undefined ? zeros : cell.certain;
   }
 
   /** The least size that it may have: what is inside it is inside for certain. */

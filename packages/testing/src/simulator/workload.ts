@@ -1,9 +1,12 @@
-import type { AshlarError, ObjectId, ObjectStore, Settled } from '@ashlar/core';
+import type { AshlarError, Settled, SnapshotId } from '@ashlar/core';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Event } from './cell.ts';
 import type { Flights, Moments } from './flights.ts';
 import type { Profile } from './profile.ts';
-import { blockBytes, type VolumeModel } from './volume-model.ts';
+import { blockBytes } from './snapshot-model.ts';
+import { SnapshotWorkload } from './snapshot-workload.ts';
+import type { Finish, Volume } from './volume.ts';
+import type { VolumeModel } from './volume-model.ts';
 
 /** Bytes that no other operation writes: each word tells the operation and the place. */
 function payload(operation: number, length: number): Uint8Array {
@@ -18,7 +21,6 @@ type Range = { readonly offset: number; readonly length: number };
 export type WorkloadParts = {
   readonly random: SeededRandom;
   readonly profile: Profile;
-  readonly model: VolumeModel;
   readonly flights: Flights;
   readonly moments: Moments;
   /** The disk fails in this machine's life, so that `io` is an answer. */
@@ -33,8 +35,13 @@ export class Workload {
   #operations = 0;
   /** An operation failed as `io`: the pool may be failed, and wants a restart. */
   sawFailure = false;
+  readonly snapshots: SnapshotWorkload;
+
   constructor(parts: WorkloadParts) {
     this.#parts = parts;
+    const { random, flights, note, problem } = parts;
+    const failed = (name: string, error: AshlarError, needsRoom: boolean): void => this.#failed(name, error, needsRoom);
+    this.snapshots = new SnapshotWorkload({ random, flights, note, problem, failed });
   }
 
   crashed(): void {
@@ -46,102 +53,108 @@ export class Workload {
     return this.#parts.random.oneIn(30);
   }
 
-  /** One operation, beside those in flight. */
-  issue(store: ObjectStore, object: ObjectId): void {
+  /** One operation, beside those in flight. `isOrigin`: something was cloned from that snapshot of it. */
+  issue(volume: Volume, isOrigin: (snapshot: SnapshotId) => boolean): void {
     const { random, profile } = this.#parts;
     this.#operations += 1;
-    if (random.oneIn(profile.flushEach)) return this.#flush(store);
+    if (profile.snapshotEach > 0 && random.oneIn(profile.snapshotEach)) return this.snapshots.issue(volume, isOrigin);
+    if (random.oneIn(profile.flushEach)) return this.#flush(volume);
     const kind = random.below(100);
-    if (kind < 55) return this.#write(store, object);
-    if (kind < 75) return this.#read(store, object);
-    if (kind < 82) return this.#trim(store, object);
-    if (kind < 89) return this.#zero(store, object);
-    if (kind < 96) return this.#commit(store);
-    return this.#getRecord(store);
+    if (kind < 55) return this.#write(volume);
+    if (kind < 75) return this.#read(volume);
+    if (kind < 82) return this.#trim(volume);
+    if (kind < 89) return this.#zero(volume);
+    if (kind < 96) return this.#commit(volume);
+    return this.#getRecord(volume);
   }
 
   /** One operation that nothing else is in flight with. */
-  async issueAlone(
-    store: ObjectStore,
-    object: ObjectId,
-    finish: <T>(operation: () => Settled<T>) => Promise<T>,
-  ): Promise<void> {
-    const { random } = this.#parts;
-    await this.#lookAtUncertain(store, object, finish);
-    if (random.oneIn(3)) this.#truncate(store, object);
-    else await this.#checkExtents(store, object, finish);
+  async issueAlone(volume: Volume, finish: Finish): Promise<void> {
+    const { random, profile } = this.#parts;
+    await this.#lookAtUncertain(volume, finish);
+    if (profile.snapshotEach > 0 && random.oneIn(2)) await this.snapshots.checkChanges(volume, finish);
+    else if (random.oneIn(3)) this.#truncate(volume);
+    else await this.#checkExtents(volume, finish);
   }
 
   /** An offset and length, whole blocks or not, that touch no block whose bytes are uncertain in part only. */
-  #range(mostBytes: number): Range {
-    const { random, profile, model } = this.#parts;
+  #range({ model }: Volume, mostBytes: number): Range {
+    const { random, profile } = this.#parts;
     const size = model.sizeBytes;
     const length = Math.min(1 + random.below(mostBytes), size);
     const spot = random.oneIn(2) ? Math.min(size, profile.spotBytes) : size;
     const offset = random.below(Math.max(spot - length, 0) + 1);
     if (model.touchesEdge(offset, length)) return { offset, length: 0 };
-    if (random.oneIn(3) && this.#edgesAreCertain(offset, length)) return { offset, length };
+    if (random.oneIn(3) && this.#edgesAreCertain(model, offset, length)) return { offset, length };
     const start = offset - (offset % blockBytes);
     const end = Math.min(Math.ceil((offset + length) / blockBytes) * blockBytes, size);
-    if (this.#edgesAreCertain(start, end - start)) return { offset: start, length: end - start };
+    if (this.#edgesAreCertain(model, start, end - start)) return { offset: start, length: end - start };
     return { offset: start, length: 0 };
   }
 
-  #edgesAreCertain(offset: number, length: number): boolean {
-    const { model } = this.#parts;
+  #edgesAreCertain(model: VolumeModel, offset: number, length: number): boolean {
     const end = offset + length;
     if (offset % blockBytes !== 0 && !model.isCertain(offset, 1)) return false;
     return end % blockBytes === 0 || length === 0 || model.isCertain(end - 1, 1);
   }
 
-  #change(event: Event, durable: boolean, operation: () => Settled<void>, needsRoom: boolean): void {
-    const { flights, model, note, profile, problem, mayFail } = this.#parts;
+  #change({ model }: Volume, event: Event, durable: boolean, operation: () => Settled<void>, needsRoom: boolean): void {
+    const { flights, note } = this.#parts;
     note(`[${event.calledAt}] ${event.name}`);
     const done = (): void => {
       event.durable = durable;
       if (durable) model.durable(event.calledAt, flights.oldest);
       note(`[${event.settledAt}] ${event.name} done`);
     };
-    const failed = (error: AshlarError): void => {
-      note(`${event.name} failed: ${error.kind}: ${error.message}`);
-      if (error.kind === 'no-space' && profile.roomBytes !== undefined && needsRoom) {
-        // It may have been done in part: the next look at what is uncertain tells.
-      } else if (mayFail()) this.sawFailure = true;
-      else problem(`${event.name} failed with ${error.kind}: ${error.message}`);
-    };
-    flights.start(event, operation, done, failed);
+    flights.start(event, operation, done, (error) => this.#failed(event.name, error, needsRoom));
+  }
+
+  #failed(name: string, error: AshlarError, needsRoom: boolean): void {
+    const { note, profile, problem, mayFail } = this.#parts;
+    note(`${name} failed: ${error.kind}: ${error.message}`);
+    if (error.kind === 'no-space' && profile.roomBytes !== undefined && needsRoom) {
+      // It may have been done in part: the next look at what is uncertain tells.
+    } else if (mayFail()) this.sawFailure = true;
+    else problem(`${name} failed with ${error.kind}: ${error.message}`);
   }
 
   #durable(): boolean {
     return this.#parts.random.oneIn(this.#parts.profile.durableEach);
   }
 
-  #write(store: ObjectStore, object: ObjectId): void {
-    const { random, profile, model, flights } = this.#parts;
-    const range = this.#range(random.pick([blockBytes, 4 * blockBytes, 4 * blockBytes, profile.largestWriteBytes]));
+  #write(volume: Volume): void {
+    const { random, profile, flights } = this.#parts;
+    const { model, store, object } = volume;
+    const range = this.#range(
+      volume,
+      random.pick([blockBytes, 4 * blockBytes, 4 * blockBytes, profile.largestWriteBytes]),
+    );
     if (range.length === 0) return;
     const durable = this.#durable();
     const bytes = payload(this.#operations, range.length);
     const event = flights.event(`${durable ? 'durable ' : ''}write of ${range.length} at ${range.offset}`);
-    const needsRoom = !model.holdsData(range.offset, range.length);
+    // What a snapshot has as well is written to a new place.
+    const needsRoom = profile.snapshotEach > 0 || !model.holdsData(range.offset, range.length);
     model.write(event, range.offset, range.length, bytes);
-    this.#change(event, durable, () => store.write(object, range.offset, bytes, durable), needsRoom);
+    this.#change(volume, event, durable, () => store.write(object, range.offset, bytes, durable), needsRoom);
   }
 
-  #trim(store: ObjectStore, object: ObjectId): void {
-    const { random, profile, model, flights } = this.#parts;
-    const range = this.#range(random.pick([blockBytes, profile.largestWriteBytes]));
+  #trim(volume: Volume): void {
+    const { random, profile, flights } = this.#parts;
+    const { model, store, object } = volume;
+    const range = this.#range(volume, random.pick([blockBytes, profile.largestWriteBytes]));
     if (range.length === 0) return;
     const durable = this.#durable();
     const event = flights.event(`${durable ? 'durable ' : ''}trim of ${range.length} at ${range.offset}`);
     const partial = range.offset % blockBytes !== 0 || range.length % blockBytes !== 0;
     model.write(event, range.offset, range.length, undefined);
-    this.#change(event, durable, () => store.trim(object, range.offset, range.length, durable), partial);
+    this.#change(volume, event, durable, () => store.trim(object, range.offset, range.length, durable), partial);
   }
 
-  #zero(store: ObjectStore, object: ObjectId): void {
-    const { random, profile, model, flights } = this.#parts;
-    const range = this.#range(random.pick([blockBytes, profile.largestWriteBytes]));
+  #zero(volume: Volume): void {
+    const { random, profile, flights } = this.#parts;
+    const { model, store, object } = volume;
+    const range = this.#range(volume, random.pick([blockBytes, profile.largestWriteBytes]));
     if (range.length === 0) return;
     const durable = this.#durable();
     const keep = random.oneIn(3);
@@ -149,11 +162,12 @@ export class Workload {
       `${durable ? 'durable ' : ''}zero${keep ? ' (kept)' : ''} of ${range.length} at ${range.offset}`,
     );
     model.write(event, range.offset, range.length, undefined);
-    this.#change(event, durable, () => store.zero(object, range.offset, range.length, keep, durable), true);
+    this.#change(volume, event, durable, () => store.zero(object, range.offset, range.length, keep, durable), true);
   }
 
-  #commit(store: ObjectStore): void {
-    const { random, model, flights } = this.#parts;
+  #commit(volume: Volume): void {
+    const { random, flights } = this.#parts;
+    const { model, store } = volume;
     const changes = new Map<string, string | null>();
     for (let count = random.between(1, 4); count > 0; count -= 1) {
       changes.set(
@@ -168,11 +182,12 @@ export class Workload {
       key: Buffer.from(key),
       value: value === null ? null : Buffer.from(value),
     }));
-    this.#change(event, durable, () => store.commit(records, durable), true);
+    this.#change(volume, event, durable, () => store.commit(records, durable), true);
   }
 
-  #flush(store: ObjectStore): void {
-    const { model, flights, note, problem, mayFail } = this.#parts;
+  #flush(volume: Volume): void {
+    const { flights, note, problem, mayFail } = this.#parts;
+    const { model, store } = volume;
     const event = flights.event('flush');
     note(`[${event.calledAt}] flush`);
     const done = (): void => {
@@ -191,8 +206,9 @@ export class Workload {
     );
   }
 
-  #read(store: ObjectStore, object: ObjectId): void {
-    const { random, profile, model, flights, problem } = this.#parts;
+  #read(volume: Volume): void {
+    const { random, profile, flights, problem } = this.#parts;
+    const { model, store, object } = volume;
     const size = model.sizeBytes;
     const length = Math.min(1 + random.below(random.pick([blockBytes, profile.largestWriteBytes])), size);
     const offset = random.below(size - length + 1);
@@ -211,8 +227,9 @@ export class Workload {
     );
   }
 
-  #getRecord(store: ObjectStore): void {
-    const { random, model, flights, problem } = this.#parts;
+  #getRecord(volume: Volume): void {
+    const { random, flights, problem } = this.#parts;
+    const { model, store } = volume;
     const key = `k${random.below(12)}`;
     const event = flights.event(`get of ${key}`);
     const done = (value: Uint8Array | undefined): void => {
@@ -233,22 +250,20 @@ export class Workload {
     else this.#parts.problem(`${event.name} failed with ${error.kind}: ${error.message}`);
   }
 
-  #truncate(store: ObjectStore, object: ObjectId): void {
-    const { random, profile, model, flights } = this.#parts;
+  #truncate(volume: Volume): void {
+    const { random, profile, flights } = this.#parts;
+    const { model, store, object } = volume;
     const sizeBytes = random.oneIn(2) ? profile.sizeBytes : 1 + random.below(profile.sizeBytes * 2);
     if (!model.sizeIsCertain || !model.isCertain(0, model.sizeBytes)) return;
     const event = flights.event(`truncate to ${sizeBytes}`);
     model.truncate(event, sizeBytes);
-    this.#change(event, false, () => store.truncate(object, sizeBytes), true);
+    this.#change(volume, event, false, () => store.truncate(object, sizeBytes), true);
   }
 
   /** Extents cover the object, and none that is not data holds data; the accounting agrees with them. */
-  async #checkExtents(
-    store: ObjectStore,
-    object: ObjectId,
-    finish: <T>(operation: () => Settled<T>) => Promise<T>,
-  ): Promise<void> {
-    const { model, problem } = this.#parts;
+  async #checkExtents(volume: Volume, finish: Finish): Promise<void> {
+    const { problem } = this.#parts;
+    const { model, store, object } = volume;
     const size = store.sizeOf(object);
     if (size === 0 || this.sawFailure) return;
     let at = 0;
@@ -268,12 +283,9 @@ export class Workload {
   }
 
   /** Reads what several operations in flight at once, or one that failed, left nobody knows how. */
-  async #lookAtUncertain(
-    store: ObjectStore,
-    object: ObjectId,
-    finish: <T>(operation: () => Settled<T>) => Promise<T>,
-  ): Promise<void> {
-    const { model, moments } = this.#parts;
+  async #lookAtUncertain(volume: Volume, finish: Finish): Promise<void> {
+    const { moments } = this.#parts;
+    const { model, store, object } = volume;
     if (!model.sizeIsCertain) model.sawSize(store.sizeOf(object), moments.next());
     for (const block of model.uncertainBlocks(200)) {
       const bytes = new Uint8Array(Math.min(blockBytes, model.sizeBytes - block * blockBytes));

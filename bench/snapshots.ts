@@ -1,0 +1,247 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatSize, KiB, MiB } from '@ashlar/core';
+import { openNbd } from '@ashlar/nbd';
+import { ask } from './admin.ts';
+import type { Cleanup } from './cleanup.ts';
+import type { Figure } from './figure.ts';
+import { fio, type Load, type Throughput } from './fio.ts';
+import { ashlar, qemuNbdChain, type Running } from './peers.ts';
+import { run } from './process.ts';
+import { untilIdle } from './process-usage.ts';
+import { everyChunk, fitting } from './start-time.ts';
+import { chunkBytes } from './footprint.ts';
+import type { Scale } from './scale.ts';
+import { median, medianRatio } from './statistics.ts';
+
+const blockBytes = 4 * KiB;
+const load = (rw: Load['rw'], bytes: number, depth: number): Load => ({
+  rw,
+  blockBytes: bytes,
+  depth,
+  connections: 1,
+  flushEvery: 0,
+});
+const randomReads = load('randread', blockBytes, 16);
+const randomWrites = load('randwrite', blockBytes, 16);
+const reads = load('read', MiB, 8);
+const filling = load('write', MiB, 8);
+
+/** What is written behind each snapshot, of the disk. */
+const writtenShare = 0.1;
+
+/** The rates of two sides in turns: without a past and with one. */
+type Turns = { readonly plain: readonly Throughput[]; readonly past: readonly Throughput[] };
+
+const rates = (turns: readonly Throughput[]): number[] => turns.map((turn) => turn.operationsPerSecond);
+const ratioOf = ({ plain, past }: Turns): number => medianRatio(rates(past), rates(plain));
+
+export type PastResult = {
+  readonly sizeBytes: number;
+  readonly snapshots: number;
+  readonly randomReads: Turns;
+  readonly reads: Turns;
+  readonly firstWrites: Turns;
+  readonly peerRandomReads: Turns;
+  readonly peerReads: Turns;
+};
+
+async function snapshot(directory: string, name: string): Promise<void> {
+  await ask(directory, 'POST', '/v1/snapshots', { snapshots: [{ volume: 'disk', name }] });
+}
+
+/** A side whose disk is full and warm. */
+async function filled(start: () => Promise<Running>, sizeBytes: number, cleanup: Cleanup): Promise<Running> {
+  const running = await start();
+  cleanup.add(() => running.stop());
+  await fio(running.uri, filling, { sizeBytes });
+  return running;
+}
+
+async function inTurns(plain: Running, past: Running, what: Load, { pairs, seconds }: Scale): Promise<Turns> {
+  const turns = { plain: [] as Throughput[], past: [] as Throughput[] };
+  for (let round = 0; round < pairs; round += 1) {
+    for (const [side, running] of [
+      ['plain', plain],
+      ['past', past],
+    ] as const) {
+      await untilIdle(running.pid);
+      turns[side].push(await fio(running.uri, what, { seconds }));
+    }
+  }
+  return turns;
+}
+
+/** 4k writes right behind a snapshot, to those of a volume without one that is as warm. */
+async function firstWrites(running: Running, { pairs, seconds }: Scale): Promise<Turns> {
+  const turns = { plain: [] as Throughput[], past: [] as Throughput[] };
+  for (let round = 0; round < pairs; round += 1) {
+    await untilIdle(running.pid);
+    turns.plain.push(await fio(running.uri, randomWrites, { seconds }));
+    await untilIdle(running.pid);
+    await snapshot(running.directory, 'first');
+    turns.past.push(await fio(running.uri, randomWrites, { seconds }));
+    await ask(running.directory, 'DELETE', '/v1/volumes/disk/snapshots/first');
+  }
+  return turns;
+}
+
+/** A volume with many snapshots beside one that was written in the same way without any, and qcow2 with as long a chain. */
+export async function measurePast(
+  directory: string,
+  scale: Scale,
+  cleanup: Cleanup,
+  say: (text: string) => void,
+): Promise<PastResult> {
+  const { sizeBytes, count } = scale.past;
+  const writtenBytes = Math.floor((sizeBytes * writtenShare) / MiB) * MiB;
+  const start = (name: string) => () => ashlar.start({ directory: join(directory, name), sizeBytes });
+  const plain = await filled(start('plain'), sizeBytes, cleanup);
+  const past = await filled(start('past'), sizeBytes, cleanup);
+  for (let round = 0; round < count; round += 1) {
+    await snapshot(past.directory, `s${round}`);
+    for (const { uri } of [plain, past]) await fio(uri, { ...randomWrites, ioBytes: writtenBytes }, { sizeBytes });
+  }
+  say(`snapshots: ${count} are taken, with ${formatSize(writtenBytes)} written behind each`);
+  for (const { uri } of [plain, past]) await fio(uri, reads, { sizeBytes });
+  const ours = {
+    randomReads: await inTurns(plain, past, randomReads, scale),
+    reads: await inTurns(plain, past, reads, scale),
+  };
+  await past.stop();
+  const first = await firstWrites(plain, scale);
+  await plain.stop();
+  const peer = await measureChain(join(directory, 'qcow2'), scale, writtenBytes, cleanup, say);
+  return { sizeBytes, snapshots: count, ...ours, firstWrites: first, ...peer };
+}
+
+async function measureChain(
+  directory: string,
+  scale: Scale,
+  writtenBytes: number,
+  cleanup: Cleanup,
+  say: (text: string) => void,
+): Promise<{ readonly peerRandomReads: Turns; readonly peerReads: Turns }> {
+  const { sizeBytes, count } = scale.past;
+  await mkdir(directory, { recursive: true });
+  const image = (index: number): string => join(directory, `${index}.qcow2`);
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', image(0), String(sizeBytes)]);
+  const plain = await filled(() => qemuNbdChain(directory, image(0), 'plain'), sizeBytes, cleanup);
+  await plain.stop();
+  await run('cp', [image(0), join(directory, 'alone.qcow2')]);
+  for (let index = 1; index <= count; index += 1) {
+    const backing = ['-b', image(index - 1), '-F', 'qcow2'];
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, image(index)]);
+    const running = await qemuNbdChain(directory, image(index), 'chain');
+    cleanup.add(() => running.stop());
+    await fio(running.uri, { ...randomWrites, ioBytes: writtenBytes }, { sizeBytes });
+    await running.stop();
+  }
+  say(`snapshots: the chain of ${count} qcow2 files is made`);
+  const alone = await qemuNbdChain(directory, join(directory, 'alone.qcow2'), 'plain');
+  const chain = await qemuNbdChain(directory, image(count), 'chain');
+  for (const running of [alone, chain]) {
+    cleanup.add(() => running.stop());
+    await fio(running.uri, reads, { sizeBytes });
+  }
+  const peerRandomReads = await inTurns(alone, chain, randomReads, scale);
+  const peerReads = await inTurns(alone, chain, reads, scale);
+  for (const running of [alone, chain]) await running.stop();
+  return { peerRandomReads, peerReads };
+}
+
+export function pastFigures(result: PastResult, { quick }: Scale): Figure[] {
+  const past = `${result.snapshots} snapshots of ${formatSize(result.sizeBytes)}, each with random writes over 10 % behind it`;
+  const note = (peer: Turns): { note: string } => ({
+    note: `qcow2 with a chain of ${result.snapshots}: ${ratioOf(peer).toFixed(2)}${quick ? '; asked for 100' : ''}`,
+  });
+  return [
+    {
+      name: `4k randread, depth 16, with ${past}, to none`,
+      value: ratioOf(result.randomReads),
+      unit: 'x',
+      floor: 0.95,
+      aim: 1,
+      ...note(result.peerRandomReads),
+    },
+    {
+      name: `1M read, depth 8, with ${past}, to none`,
+      value: ratioOf(result.reads),
+      unit: 'x',
+      floor: 0.6,
+      aim: 0.9,
+      ...note(result.peerReads),
+    },
+    {
+      name: '4k randwrite behind a snapshot, depth 16, to without',
+      value: ratioOf(result.firstWrites),
+      unit: 'x',
+      floor: 0.5,
+      aim: 0.8,
+    },
+  ];
+}
+
+export type MappedResult = {
+  readonly sizeBytes: number;
+  readonly takes: readonly number[];
+  readonly flushes: readonly number[];
+  readonly diffs: readonly number[];
+};
+
+async function timed(body: () => Promise<unknown>): Promise<number> {
+  const fromMs = performance.now();
+  await body();
+  return (performance.now() - fromMs) / 1000;
+}
+
+async function diff(directory: string, since: string, until: string): Promise<void> {
+  for (let offset: number | undefined = 0; offset !== undefined;) {
+    const path = `/v1/volumes/disk/changes?since=${since}&until=${until}&offset=${offset}&limit=100000`;
+    ({ next: offset } = JSON.parse(await ask(directory, 'GET', path)) as { next?: number });
+  }
+}
+
+/** How long a snapshot of a volume takes that has something in each of its chunks, and what changed between two. */
+export async function measureMapped(
+  directory: string,
+  { startBytes, pairs }: Scale,
+  cleanup: Cleanup,
+  say: (text: string) => void,
+): Promise<MappedResult> {
+  const sizeBytes = await fitting(directory, startBytes);
+  const running = await ashlar.start({ directory, sizeBytes });
+  cleanup.add(() => running.stop());
+  await fio(running.uri, everyChunk, { sizeBytes });
+  await untilIdle(running.pid);
+  say(`snapshots: ${sizeBytes / chunkBytes} chunks are mapped`);
+  const device = await openNbd(running.uri, { reconnectMs: 0 });
+  const times = { takes: [] as number[], flushes: [] as number[], diffs: [] as number[] };
+  const changedBytes = Math.ceil((sizeBytes / chunkBytes) * 0.01) * blockBytes;
+  for (let round = 0; round < pairs; round += 1) {
+    times.takes.push(await timed(() => snapshot(directory, `a${round}`)));
+    await fio(running.uri, { ...randomWrites, ioBytes: changedBytes }, { sizeBytes });
+    times.flushes.push(await timed(async () => device.flush()));
+    await snapshot(directory, `b${round}`);
+    await untilIdle(running.pid);
+    times.diffs.push(await timed(() => diff(directory, `a${round}`, `b${round}`)));
+  }
+  await device.close();
+  await running.stop();
+  return { sizeBytes, ...times };
+}
+
+export function mappedFigures({ sizeBytes, takes, flushes, diffs }: MappedResult): Figure[] {
+  const volume = `${formatSize(sizeBytes)} with ${sizeBytes / chunkBytes} chunks mapped`;
+  return [
+    {
+      name: `snapshot of ${volume}, by the admin API with its flush and its record`,
+      value: median(takes),
+      unit: 's',
+      floor: 0.01,
+      aim: 0.001,
+      note: `a flush after 1 % was written: ${median(flushes).toFixed(4)} s`,
+    },
+    { name: `diff of two snapshots of ${volume}, 1 % changed`, value: median(diffs), unit: 's', floor: 1, aim: 0.1 },
+  ];
+}

@@ -1,0 +1,151 @@
+import type { StoreId } from '@ashlar/core';
+import { freeSome } from './dead-tree.ts';
+import type { Freed } from './freed.ts';
+import { firstKept, rootIn } from './kept.ts';
+import { emptyTree, type TreeRoot } from './page-tree.ts';
+import {
+  deadKey,
+  keptKey,
+  keptRange,
+  keyNumber,
+  packedChange,
+  snapshotKey,
+  unpackSealed,
+  type DeadRecord,
+  type ObjectRecord,
+} from './records/keys.ts';
+import { notShared, Shared } from './shared.ts';
+import type { DeadTree, ObjectState, PoolParts, SnapshotState, StoreState } from './state.ts';
+import type { Turns } from './turns.ts';
+
+type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
+
+/** What a checkpoint does to dead maps, all of it in its commit. */
+export type Dying = {
+  readonly changes: Change[];
+  /** Numbers of those that came with this checkpoint, and of those that are done with it. */
+  readonly born: number[];
+  readonly done: number[];
+  /** The snapshot of each store that is handed to the background by this checkpoint. */
+  readonly gone: Map<StoreState, SnapshotState>;
+};
+
+export const nothingDying = (): Dying => ({ changes: [], born: [], done: [], gone: new Map() });
+
+/** A map that nobody has any more; what is on record of it is part of the commit. */
+export function bury(pool: PoolParts, tree: Omit<DeadTree, 'cursor' | 'committedCursor'>, dying: Dying): void {
+  if (tree.root.ref === undefined) return;
+  const id = pool.nextObject;
+  pool.nextObject += 1;
+  const dead = { ...tree, cursor: 0, committedCursor: 0 };
+  pool.dead.set(id, dead);
+  dying.born.push(id);
+  dying.changes.push(packedChange(deadKey(id), recordOf(dead)));
+}
+
+/** Every state of an object of a store that is deleted, the oldest first: each is freed but for what the next one has as well. */
+export function buryAll(pool: PoolParts, store: StoreState, object: ObjectState, dying: Dying): void {
+  const place = { store: store.id, object: object.id, floor: store.floor };
+  const { from, to } = keptRange(store.id, object.id);
+  pool.records.scan(from, to, (key, bytes) => {
+    const root = rootIn(unpackSealed<ObjectRecord>(key, bytes));
+    bury(pool, { ...place, root, snapshot: keyNumber(key, 2), birth: -1 }, dying);
+    dying.changes.push({ key: Uint8Array.from(key), value: null });
+    return true;
+  });
+  bury(pool, { ...place, root: object.tree.root, snapshot: -1, birth: -1 }, dying);
+}
+
+function recordOf({ store, object, root, floor, snapshot, birth, cursor }: DeadTree): DeadRecord {
+  return { store, object, root: root.ref!, levels: root.levels, floor, snapshot, birth, cursor };
+}
+
+/**
+ * Hands the oldest snapshot of a store that was deleted to the background, unless one of it is there already: each object's state that was
+ * kept for it is the snapshot's before it, or dead.
+ */
+export function buryDropped(
+  pool: PoolParts,
+  store: StoreState,
+  snapshots: readonly SnapshotState[],
+  dying: Dying,
+): void {
+  if ([...pool.dead.values()].some((tree) => tree.store === store.id && tree.snapshot >= 0)) return;
+  const index = snapshots.findIndex(({ isDropped }) => isDropped);
+  const gone = snapshots[index];
+  if (gone?.birth === undefined) return;
+  dying.gone.set(store, gone);
+  dying.changes.push({ key: snapshotKey(store.id, gone.id), value: null });
+  const before = snapshots[index - 1];
+  for (const object of store.objects.values()) {
+    const kept = firstKept(pool, store.id, object.id, gone.id);
+    if (kept?.snapshot !== gone.id) continue;
+    const { record } = kept;
+    dying.changes.push({ key: keptKey(store.id, object.id, gone.id), value: null });
+    if (before !== undefined && isOf(record, before)) {
+      dying.changes.push(packedChange(keptKey(store.id, object.id, before.id), record));
+      continue;
+    }
+    const place = { store: store.id, object: object.id, root: rootIn(record) };
+    bury(pool, { ...place, floor: before?.birth ?? store.floor, snapshot: gone.id, birth: gone.birth }, dying);
+  }
+}
+
+/** Whether a state is what that snapshot has as well. */
+function isOf({ generation, created }: ObjectRecord, { id }: SnapshotState): boolean {
+  return generation <= id && created <= id;
+}
+
+/** Frees some of what is dead. Before the running checkpoint changes any map. */
+export async function freeDead(pool: PoolParts, freed: Freed, turns: Turns, dying: Dying): Promise<void> {
+  const busy = new Set<string>();
+  let left = pool.deadLeavesAtOnce;
+  for (const [id, tree] of pool.dead) {
+    const object = `${tree.store}/${tree.object}`;
+    // One of an object is done before the next begins: each looks at the state behind it.
+    if (busy.has(object) || left === 0 || dying.born.includes(id)) continue;
+    const { isDone, visited } = await freeSome(pool, tree, stateBehind(pool, id, tree), left, freed, turns);
+    left -= visited;
+    if (!isDone) busy.add(object);
+    else dying.done.push(id);
+    const moved = pool.broken === 'cursor-not-committed' ? { ...tree, cursor: tree.committedCursor } : tree;
+    dying.changes.push(isDone ? { key: deadKey(id), value: null } : packedChange(deadKey(id), recordOf(moved)));
+  }
+}
+
+/** The committed map of the state behind a snapshot's that is dead: whatever of the dead one is there as well stays. */
+function stateBehind(pool: PoolParts, id: number, { store, object, snapshot }: DeadTree): TreeRoot {
+  if (snapshot < 0) return emptyTree;
+  const kept = firstKept(pool, store, object, snapshot + 1);
+  if (kept !== undefined) return rootIn(kept.record);
+  const live = pool.stores.get(store)?.objects.get(object);
+  if (live !== undefined) return live.tree.root;
+  return deadBehind(pool.dead, id, { store, object, snapshot })?.root ?? emptyTree;
+}
+
+/** Where the object is deleted as well: the dead map of its next snapshot, or else of the object itself. */
+export function deadBehind<T extends Pick<DeadTree, 'store' | 'object' | 'snapshot'>>(
+  dead: Iterable<readonly [number, T]>,
+  id: number,
+  { store, object, snapshot }: Pick<DeadTree, 'store' | 'object' | 'snapshot'>,
+): T | undefined {
+  let next: T | undefined;
+  for (const [other, tree] of dead) {
+    if (tree.store !== store || tree.object !== object) continue;
+    // One that was rolled back before is of nobody behind the snapshot.
+    if (tree.snapshot < 0 ? other < id : tree.snapshot <= snapshot) continue;
+    if (next === undefined || next.snapshot < 0 || (tree.snapshot >= 0 && tree.snapshot < next.snapshot)) next = tree;
+  }
+  return next;
+}
+
+/** What of an object belongs to others as well, where snapshots are being freed that it had: `shared` is what the rest have. */
+export function sharedWithDead(pool: PoolParts, store: StoreId, object: ObjectState, shared: Shared): Shared {
+  if (pool.broken === 'shared-forgotten') return notShared;
+  for (const tree of pool.dead.values()) {
+    if (tree.store !== store || tree.object !== object.id || tree.snapshot < 0) continue;
+    const before = shared.inLeaf(0);
+    return tree.birth > before ? new Shared(tree.birth, before, tree.cursor) : shared;
+  }
+  return shared;
+}

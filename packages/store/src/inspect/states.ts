@@ -1,0 +1,129 @@
+import { AshlarError, type ObjectId, type SnapshotId, type StoreId } from '@ashlar/core';
+import {
+  keptKey,
+  keptRange,
+  objectKey,
+  storeKey,
+  unpackSealed,
+  type DeadRecord,
+  type ObjectRecord,
+  type StoreRecord,
+} from '../records/keys.ts';
+import { deadBehind } from '../dead-trees.ts';
+import { emptyTree } from '../page-tree.ts';
+import { rootOf } from './map-rows.ts';
+import type { Beside } from './page-reader.ts';
+import type { PoolFiles } from './pool-files.ts';
+import { recordRows } from './record-rows.ts';
+
+/** An object's state. */
+export type Owner = {
+  readonly store: StoreId;
+  readonly object: ObjectId;
+  /** The newest snapshot that has it; nothing for the object as it is now. */
+  readonly snapshot: SnapshotId | undefined;
+};
+
+/** One state that is on record of an object. */
+export type State = Owner & {
+  readonly record: ObjectRecord;
+  /** The state in front of it, which it shares pages and slots with; nothing where it is the first, `unknown` where that is damaged. */
+  readonly before: ObjectRecord | 'unknown' | undefined;
+};
+
+/** A map that is nobody's any more, and the map of the state behind it: what that has as well is not freed with it. */
+export type Dead = { readonly record: DeadRecord; readonly behind: Beside };
+
+type Records = Pick<PoolFiles, 'records'>;
+
+/** Every state of every object that is on record and whole. */
+export function* statesOf(pool: Records): Generator<State> {
+  for (const { kind, numbers, value } of recordRows(pool.records)) {
+    if ((kind !== 'object' && kind !== 'kept') || value === undefined) continue;
+    const [store = 0, object = 0] = numbers;
+    const snapshot = kind === 'kept' ? numbers[2] : undefined;
+    const before = stateBefore(pool, store, object, snapshot);
+    yield { store, object, snapshot, record: value as ObjectRecord, before };
+  }
+}
+
+/** Every dead map that is on record and whole. */
+export function* deadOf(pool: Records): Generator<Dead> {
+  const rows = [...recordRows(pool.records)].filter(({ kind, value }) => kind === 'dead' && value !== undefined);
+  const dead = rows.map(({ numbers: [id = 0], value }) => [id, value as DeadRecord] as const);
+  for (const [id, record] of dead) {
+    const { store, object, snapshot } = record;
+    const next = deadBehind(dead, id, record);
+    const state = snapshot < 0 ? undefined : stateFrom(pool, store, object, snapshot + 1);
+    if (snapshot < 0) yield { record, behind: emptyTree };
+    else if (state !== undefined) yield { record, behind: besideOf(state) };
+    else yield { record, behind: next === undefined ? emptyTree : rootOf(next) };
+  }
+}
+
+/** The map of a state, to walk beside another. */
+export function besideOf(state: ObjectRecord | 'unknown' | undefined): Beside {
+  if (state === 'unknown') return state;
+  return state === undefined ? emptyTree : rootOf(state);
+}
+
+function stateBefore(
+  pool: Records,
+  store: StoreId,
+  object: ObjectId,
+  snapshot: SnapshotId | undefined,
+): State['before'] {
+  let found: State['before'];
+  const { from, to } = keptRange(store, object);
+  const end = snapshot === undefined ? to : keptKey(store, object, snapshot);
+  pool.records.scan(from, end, (key, bytes) => {
+    found = whole(() => unpackSealed<ObjectRecord>(key, bytes));
+    return true;
+  });
+  if (found !== undefined) return found;
+  const origin = originOf(pool, store);
+  if (origin === undefined || origin === 'unknown') return origin;
+  // What was made behind the snapshot has another number in the clone.
+  return stateFrom(pool, origin.store, object, origin.snapshot);
+}
+
+/** The first state that is kept for that snapshot or one behind it, or else the object as it is now. */
+function stateFrom(pool: Records, store: StoreId, object: ObjectId, snapshot: SnapshotId): State['before'] {
+  let found: State['before'];
+  pool.records.scan(keptKey(store, object, snapshot), keptRange(store, object).to, (key, bytes) => {
+    found = whole(() => unpackSealed<ObjectRecord>(key, bytes));
+    return false;
+  });
+  if (found !== undefined) return found;
+  const key = objectKey(store, object);
+  const bytes = pool.records.get(key);
+  return bytes === undefined ? undefined : whole(() => unpackSealed<ObjectRecord>(key, bytes));
+}
+
+function originOf(pool: Records, store: StoreId): StoreRecord['origin'] | 'unknown' {
+  const key = storeKey(store);
+  const bytes = pool.records.get(key);
+  if (bytes === undefined) return undefined;
+  const record = whole(() => unpackSealed<StoreRecord>(key, bytes));
+  return record === 'unknown' ? record : record.origin;
+}
+
+function whole<T>(read: () => T): T | 'unknown' {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof AshlarError && error.kind === 'corrupt') return 'unknown';
+    throw error;
+  }
+}
+
+/** As it is named in a sentence. */
+export function nameOfOwner({ store, object, snapshot }: Owner): string {
+  const live = `object ${object} of store ${store}`;
+  return snapshot === undefined ? live : `${live} in snapshot ${snapshot}`;
+}
+
+/** As it is named in a report's fields. */
+export function whereOf({ store, object, snapshot }: Owner): Record<string, number> {
+  return snapshot === undefined ? { store, object } : { store, object, snapshot };
+}

@@ -1,0 +1,39 @@
+import type { ObjectId, SnapshotId, StoreId } from '@ashlar/core';
+import { emptyTree, type TreeRoot } from './page-tree.ts';
+import { keptKey, keptRange, keyNumber, unpackSealed, type ObjectRecord } from './records/keys.ts';
+import type { ObjectState, PoolParts, StoreState } from './state.ts';
+
+/** An object's state that a snapshot keeps, and the snapshot that it is kept for: those before it, down to the next one, have it as well. */
+export type Kept = { readonly snapshot: SnapshotId; readonly record: ObjectRecord };
+
+/** The first state that is kept for that snapshot or one behind it; nothing where the object has not changed since. */
+export function firstKept(
+  pool: Pick<PoolParts, 'records'>,
+  store: StoreId,
+  object: ObjectId,
+  snapshot: SnapshotId,
+): Kept | undefined {
+  let found: Kept | undefined;
+  pool.records.scan(keptKey(store, object, snapshot), keptRange(store, object).to, (key, bytes) => {
+    found = { snapshot: keyNumber(key, 2), record: unpackSealed<ObjectRecord>(key, bytes) };
+    return false;
+  });
+  return found;
+}
+
+/** The committed state of an object as a snapshot has it. */
+export function keptAt(
+  pool: Pick<PoolParts, 'records'>,
+  store: StoreState,
+  object: ObjectState,
+  snapshot: SnapshotId,
+): { readonly root: TreeRoot; readonly sizeBytes: number } {
+  const kept = firstKept(pool, store.id, object.id, snapshot);
+  if (kept === undefined) return { root: object.tree.root, sizeBytes: object.committedSize };
+  return { root: rootIn(kept.record), sizeBytes: kept.record.sizeBytes };
+}
+
+/** The root that a record names. */
+export function rootIn({ root, levels }: Pick<ObjectRecord, 'root' | 'levels'>): TreeRoot {
+  return root === undefined || root === null ? emptyTree : { ref: root, levels };
+}

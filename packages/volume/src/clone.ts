@@ -1,0 +1,20 @@
+import type { FoundSnapshot } from './snapshots.ts';
+import type { Volume } from './types.ts';
+
+/** The volume that a clone of a snapshot is: of the size of then, with its object under the same number, and without limits or schedules. */
+export function cloneOf(
+  { volume: origin, snapshot }: FoundSnapshot,
+  made: Pick<Volume, 'name' | 'uuid' | 'created' | 'storeId' | 'acceptedLoss'>,
+): Volume {
+  const { objectId, preallocation, afterLoss } = origin;
+  return {
+    ...made,
+    type: 'block',
+    sizeBytes: snapshot.sizeBytes,
+    preallocation,
+    limits: {},
+    ...(afterLoss === undefined ? {} : { afterLoss }),
+    origin: { volume: origin.uuid, snapshotId: snapshot.snapshotId },
+    objectId,
+  };
+}
