@@ -1,18 +1,45 @@
 import type { Change } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
-import { entriesEach, isReserved, slotOf } from './format/map-leaf.ts';
+import { entriesEach, hasSameEntry, isReserved, slotOf } from './format/map-leaf.ts';
 import type { Page } from './page-file.ts';
+import { indexFrom } from './sorted.ts';
 import type { PoolParts, Readable } from './state.ts';
 import { differences, type LeafPair } from './tree-diff.ts';
 
-/** Two states of one object, and whether a block was written in between and is not home yet. */
+/** Two states of one object, and what was written in between and is not home yet. */
 export type States = {
   readonly before: Readable;
   readonly after: Readable;
   readonly isJournaled: (chunk: number, block: number) => boolean;
-  /** The first chunk at or behind one of which something was, or infinity. */
-  readonly nextJournaled: (chunk: number) => number;
+  /** The chunks that something of was, in order. */
+  readonly journaled: () => Float64Array;
 };
+
+/** Runs that follow each other, neighbours of one kind as one, up to a number of them. */
+class Runs {
+  readonly found: { offset: number; length: number; isChanged: boolean }[] = [];
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** False where there are enough already. */
+  add(offset: number, end: number, isChanged: boolean): boolean {
+    if (offset >= end) return true;
+    const last = this.found.at(-1);
+    if (last?.isChanged === isChanged) last.length += end - offset;
+    else if (this.found.length === this.#limit) return false;
+    else this.found.push({ offset, length: end - offset, isChanged });
+    return true;
+  }
+
+  /** Where the last one ends. */
+  end(start: number): number {
+    const last = this.found.at(-1);
+    return last === undefined ? start : last.offset + last.length;
+  }
+}
 
 /**
  * What of [offset, offset + length) is other than it was, merged, at most `limit` runs. No data is read: what was written over with the
@@ -25,44 +52,83 @@ export async function changesOf(
   length: number,
   limit: number,
 ): Promise<readonly Change[]> {
-  const found: { offset: number; length: number; isChanged: boolean }[] = [];
+  const runs = new Runs(limit);
   const end = offset + length;
-  for (let at = offset; at < end;) {
-    const roots = [states.before.tree.root, states.after.tree.root];
-    const { pair, next } = await nextDifference(pool, states, at, end);
-    // A checkpoint committed meanwhile: what was journaled is in a map now.
-    if (roots[0] !== states.before.tree.root || roots[1] !== states.after.tree.root) continue;
-    for (const stop = Math.min(end, next); at < stop;) {
-      const chunk = Math.floor(at / pool.chunkSizeBytes);
-      const quiet = pair === undefined ? Math.min(stop, states.nextJournaled(chunk) * pool.chunkSizeBytes) : 0;
-      const to = quiet > at ? quiet : Math.min(stop, at - (at % blockSize) + blockSize);
-      const block = Math.floor((at % pool.chunkSizeBytes) / blockSize);
-      const isChanged = quiet <= at && (states.isJournaled(chunk, block) || differs(pair, chunk, block));
-      const last = found.at(-1);
-      if (last?.isChanged === isChanged) last.length += to - at;
-      else if (found.length === limit) return found;
-      else found.push({ offset: at, length: to - at, isChanged });
-      at = to;
-    }
+  while (runs.end(offset) < end) {
+    const at = runs.end(offset);
+    if (!(await compare(pool, states, at, end, runs))) break;
   }
-  return found;
+  return runs.found;
 }
 
-/** The leaves of both maps at a place, if they differ, and where what is said of it ends. */
-async function nextDifference(
-  pool: PoolParts,
-  { before, after }: States,
-  at: number,
-  end: number,
-): Promise<{ readonly pair: LeafPair | undefined; readonly next: number }> {
-  const leafBytes = pool.chunkSizeBytes * entriesEach;
-  const first = Math.floor(at / leafBytes);
+/** Goes on until the end, or a checkpoint commits: what was journaled is in a map then. False where there are enough runs. */
+async function compare(pool: PoolParts, states: States, from: number, end: number, runs: Runs): Promise<boolean> {
+  const { before, after } = states;
   const compared = { read: pool.pages.read.bind(pool.pages), before: before.tree.root, after: after.tree.root };
-  for await (const pair of differences(compared, first, Math.ceil(end / leafBytes))) {
-    if (pair.index === first) return { pair, next: (first + 1) * leafBytes };
-    return { pair: undefined, next: pair.index * leafBytes };
+  const isSame = (): boolean => compared.before === before.tree.root && compared.after === after.tree.root;
+  const leafBytes = pool.chunkSizeBytes * entriesEach;
+  const journaled = states.journaled();
+  let at = from;
+  for await (const pair of differences(compared, Math.floor(from / leafBytes), Math.ceil(end / leafBytes))) {
+    if (!isSame()) return true;
+    const start = Math.max(from, pair.index * leafBytes);
+    if (!addQuiet(pool, states, journaled, at, Math.min(start, end), runs)) return false;
+    at = Math.min(end, (pair.index + 1) * leafBytes);
+    if (!addLeaf(pool, states, pair, start, at, runs)) return false;
   }
-  return { pair: undefined, next: Infinity };
+  return !isSame() || addQuiet(pool, states, journaled, at, end, runs);
+}
+
+/** A range in which both maps are the same: only what is journaled has changed. */
+function addQuiet(
+  pool: PoolParts,
+  states: States,
+  journaled: Float64Array,
+  from: number,
+  end: number,
+  runs: Runs,
+): boolean {
+  let at = from;
+  for (let index = indexFrom(journaled, Math.floor(from / pool.chunkSizeBytes)); at < end; index += 1) {
+    const chunk = journaled[index];
+    const start = chunk === undefined ? end : Math.min(end, Math.max(at, chunk * pool.chunkSizeBytes));
+    if (!runs.add(at, start, false)) return false;
+    if (chunk === undefined || start >= end) return true;
+    at = Math.min(end, (chunk + 1) * pool.chunkSizeBytes);
+    if (!addChunk(pool, states, undefined, chunk, start, at, runs)) return false;
+  }
+  return true;
+}
+
+function addLeaf(pool: PoolParts, states: States, pair: LeafPair, from: number, end: number, runs: Runs): boolean {
+  for (let at = from; at < end;) {
+    const chunk = Math.floor(at / pool.chunkSizeBytes);
+    const stop = Math.min(end, (chunk + 1) * pool.chunkSizeBytes);
+    const index = chunk % entriesEach;
+    const isQuiet = hasSameEntry(pair.before?.bytes, pair.after?.bytes, index) && !states.after.overlay.has(chunk);
+    const added = isQuiet ? runs.add(at, stop, false) : addChunk(pool, states, pair, chunk, at, stop, runs);
+    if (!added) return false;
+    at = stop;
+  }
+  return true;
+}
+
+function addChunk(
+  pool: PoolParts,
+  states: States,
+  pair: LeafPair | undefined,
+  chunk: number,
+  from: number,
+  end: number,
+  runs: Runs,
+): boolean {
+  for (let at = from; at < end;) {
+    const stop = Math.min(end, at - (at % blockSize) + blockSize);
+    const block = Math.floor((at % pool.chunkSizeBytes) / blockSize);
+    if (!runs.add(at, stop, states.isJournaled(chunk, block) || differs(pair, chunk, block))) return false;
+    at = stop;
+  }
+  return true;
 }
 
 function differs(pair: LeafPair | undefined, chunk: number, block: number): boolean {

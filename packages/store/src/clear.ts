@@ -3,6 +3,7 @@ import { blockSize } from './checksum.ts';
 import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { hole, nothing, reserved } from './overlay.ts';
 import { nextSequence } from './snapshots.ts';
+import { indexFrom } from './sorted.ts';
 import { beginChange, floorBlock, promiseRoom, writeMerged, type Target } from './write.ts';
 
 /** Chunks that one record clears: bounds the work of one turn. */
@@ -86,18 +87,6 @@ export function journaledChunks({ pool, object: { overlay } }: Cleared, from: nu
     } else for (const chunk of layer.keys()) if (chunk >= first && chunk <= last) found.add(chunk);
   }
   return Float64Array.from(found).sort();
-}
-
-/** The index of the first of the sorted numbers that is not below `least`. */
-function indexFrom(numbers: Float64Array, least: number): number {
-  let from = 0;
-  let to = numbers.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if (numbers[middle]! < least) from = middle + 1;
-    else to = middle;
-  }
-  return from;
 }
 
 /** Where the next chunk may be that has anything, at or behind `at`: a trim of a tebibyte does not look at each chunk. */

@@ -91,14 +91,12 @@ export function statesOf(
     }
     return false;
   };
-  const nextJournaled = (chunk: number): number => {
-    let least = Infinity;
-    for (const layer of overlay.layersBetween(since, last)) {
-      for (const there of layer.keys()) if (there >= chunk && there < least) least = there;
-    }
-    return least;
+  const journaled = (): Float64Array => {
+    const chunks = new Set<number>();
+    for (const layer of overlay.layersBetween(since, last)) for (const chunk of layer.keys()) chunks.add(chunk);
+    return Float64Array.from(chunks).sort();
   };
-  return { before, after, isJournaled, nextJournaled };
+  return { before, after, isJournaled, journaled };
 }
 
 /** What an open snapshot of a local store is read through. */

@@ -43,3 +43,15 @@ async function merge(
     if (at % 1024 === 0 && turns.isOver) await turns.next();
   }
 }
+
+/** The index of the first of the sorted numbers that is not below `least`. */
+export function indexFrom(numbers: Float64Array, least: number): number {
+  let from = 0;
+  let to = numbers.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (numbers[middle]! < least) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}

@@ -34,15 +34,30 @@ async function* between(
   const span = refsEach ** level;
   if (start >= end || start + span <= first || isSame(before, after)) return;
   if (level === 0) {
-    yield { index: start, before: await pageOf(compared, before), after: await pageOf(compared, after) };
+    yield await leafPair(compared, { level, start, before, after });
     return;
   }
   const below = span / refsEach;
-  const [one, other] = [await childrenOf(compared, before, level), await childrenOf(compared, after, level)];
+  const [one, other] = await Promise.all([childrenOf(compared, before, level), childrenOf(compared, after, level)]);
+  const pairs: Pair[] = [];
   for (let index = 0; index < refsEach; index += 1) {
     const pair = { level: level - 1, start: start + index * below, before: one(index), after: other(index) };
-    if (pair.before.ref !== undefined || pair.after.ref !== undefined) yield* between(compared, pair, first, end);
+    const isInside = pair.start < end && pair.start + below > first;
+    if (isInside && !isSame(pair.before, pair.after)) pairs.push(pair);
   }
+  if (level > 1) {
+    for (const pair of pairs) yield* between(compared, pair, first, end);
+    return;
+  }
+  // The leaves below one page are asked for together: one behind the other each would wait for the disk.
+  const leaves = pairs.map((pair) => leafPair(compared, pair));
+  for (const leaf of leaves) leaf.catch(() => undefined);
+  for (const leaf of leaves) yield await leaf;
+}
+
+async function leafPair(compared: Compared, { start, before, after }: Pair): Promise<LeafPair> {
+  const [one, other] = await Promise.all([pageOf(compared, before), pageOf(compared, after)]);
+  return { index: start, before: one, after: other };
 }
 
 function isSame(before: TreeRoot, after: TreeRoot): boolean {

@@ -120,6 +120,15 @@ export function ownSlotOf(leaf: DataView, index: number, block: number, shared: 
   return -1;
 }
 
+const noEntry = new Uint8Array(entrySize);
+
+/** Whether two leaves have the same of a chunk; one that is not there has nothing. */
+export function hasSameEntry(one: Uint8Array | undefined, other: Uint8Array | undefined, index: number): boolean {
+  const part = (leaf: Uint8Array | undefined): Uint8Array =>
+    leaf === undefined ? noEntry : leaf.subarray(index * entrySize, (index + 1) * entrySize);
+  return Buffer.compare(part(one), part(other)) === 0;
+}
+
 /** Whether a block without data keeps room. */
 export function isReserved(leaf: DataView, index: number, block: number): boolean {
   const word = leaf.getUint32(index * entrySize + zeroAt + (block < 32 ? 0 : 4), true);
