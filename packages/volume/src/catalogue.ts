@@ -1,8 +1,8 @@
 import type { ThrottleLimits } from '@ashlar/block';
-import { AshlarError, formatSize, type ObjectStore, type RecordChange, type Space } from '@ashlar/core';
+import { AshlarError, type ObjectStore, type RecordChange, type Space } from '@ashlar/core';
 import { cloneOf } from './clone.ts';
 import { Exports } from './exports.ts';
-import { carryResize, carryRollBack } from './intents.ts';
+import { carryThrough, isIntent } from './intents.ts';
 import { accepted, heldError, heldReason, withRemoteWriter, type PoolLoss } from './loss.ts';
 import { checkName } from './names.ts';
 import { readCatalogue } from './read.ts';
@@ -21,7 +21,7 @@ import { nextSchedules } from './schedules.ts';
 import { Snapshots } from './snapshots.ts';
 import type { VolumeStores } from './stores.ts';
 import type { AfterLoss, Export, NewClone, NewVolume, RollBack, SnapshotSchedule, Volume } from './types.ts';
-import { checkSize } from './sizes.ts';
+import { checkSize, refuseShrinking } from './sizes.ts';
 
 type CatalogueOptions = {
   /** The pool's system store. */
@@ -90,6 +90,11 @@ export class Catalogue {
 
   volumes(): readonly Volume[] {
     return [...this.#volumes.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Nothing where it was removed. */
+  byUuid(uuid: string): Volume | undefined {
+    return this.#volumes.get(uuid);
   }
 
   /** Throws `not-found`. */
@@ -190,7 +195,7 @@ export class Catalogue {
         await this.#options.stores.release(volume.storeId, force);
         const intent = { ...volume, rollingBackTo: { snapshotId, sizeBytes } };
         if (newer.length > 0) await this.snapshots.drop(volume, newer, [putVolume(intent)]);
-        return this.#keep(await carryRollBack(this.#carrying, intent));
+        return await this.#carry(intent);
       } finally {
         this.#away.delete(volume.uuid);
       }
@@ -233,17 +238,8 @@ export class Catalogue {
     return this.#serial.run(async () => {
       const volume = this.volume(name);
       checkSize(sizeBytes);
-      if (sizeBytes < volume.sizeBytes && !shrink) {
-        const sizes = `${formatSize(volume.sizeBytes)} to ${formatSize(sizeBytes)}`;
-        throw new AshlarError(
-          'invalid',
-          `making the volume '${name}' smaller (${sizes}) cuts off what lies behind: say --shrink if that is meant`,
-          {
-            volume: name,
-          },
-        );
-      }
-      return this.#keep(await carryResize(this.#carrying, { ...volume, resizingTo: sizeBytes }));
+      if (!shrink) refuseShrinking(volume, sizeBytes);
+      return this.#carry({ ...volume, resizingTo: sizeBytes });
     });
   }
 
@@ -409,12 +405,9 @@ export class Catalogue {
     this.#volumes.set(volume.uuid, volume);
   }
 
-  get #carrying() {
+  async #carry(intent: VolumeRecord): Promise<Volume> {
     const record = (volume: VolumeRecord): Promise<void> => this.#commit([putVolume(volume)]);
-    return { stores: this.#options.stores, record };
-  }
-
-  #keep(volume: Volume): Volume {
+    const volume = await carryThrough({ stores: this.#options.stores, record }, intent);
     this.#volumes.set(volume.uuid, volume);
     return volume;
   }
@@ -441,10 +434,6 @@ export class Catalogue {
     for (const storeId of strays) await this.#options.stores.remove(storeId);
     await this.snapshots.removeStrays();
     const records = [...this.#volumes.values()];
-    for (const record of records) {
-      const { resizingTo, rollingBackTo } = record;
-      if (resizingTo !== undefined) this.#keep(await carryResize(this.#carrying, { ...record, resizingTo }));
-      if (rollingBackTo !== undefined) this.#keep(await carryRollBack(this.#carrying, { ...record, rollingBackTo }));
-    }
+    for (const record of records) if (isIntent(record)) await this.#carry(record);
   }
 }

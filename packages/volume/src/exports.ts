@@ -43,7 +43,7 @@ export class Exports {
   }
 
   list(): readonly Export[] {
-    return [...this.#known.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return byName([...this.#known.values()]);
   }
 
   find(name: string): Export | undefined {
@@ -58,7 +58,8 @@ export class Exports {
   }
 
   of({ uuid }: Pick<Volume, 'uuid'>): readonly Export[] {
-    return this.list().filter(({ source }) => source.kind === 'volume' && source.uuid === uuid);
+    const known = [...this.#known.values()];
+    return byName(known.filter(({ source }) => source.kind === 'volume' && source.uuid === uuid));
   }
 
   add(request: NewExport): Promise<Export> {
@@ -113,4 +114,8 @@ export class Exports {
   drop(name: string): void {
     this.#known.delete(name);
   }
+}
+
+function byName(items: readonly Export[]): readonly Export[] {
+  return items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -1,4 +1,4 @@
-import type { RollBackRecord, VolumeRecord } from './records.ts';
+import type { VolumeRecord } from './records.ts';
 import type { VolumeStores } from './stores.ts';
 import type { Volume } from './types.ts';
 
@@ -12,37 +12,22 @@ type Parts = {
   readonly record: (volume: VolumeRecord) => Promise<void>;
 };
 
-export async function carryResize(
-  { stores, record }: Parts,
-  intent: VolumeRecord & { readonly resizingTo: number },
-): Promise<Volume> {
-  const { resizingTo, ...before } = intent;
-  await record(intent);
-  try {
-    await stores.resize(intent, resizingTo);
-  } catch (error) {
-    await record(before);
-    throw error;
-  }
-  const volume: Volume = { ...before, sizeBytes: resizingTo };
-  await record(volume);
-  return volume;
+export function isIntent({ resizingTo, rollingBackTo }: VolumeRecord): boolean {
+  return resizingTo !== undefined || rollingBackTo !== undefined;
 }
 
-/** Back to what its newest snapshot has. Nobody has it open. */
-export async function carryRollBack(
-  { stores, record }: Parts,
-  intent: VolumeRecord & { readonly rollingBackTo: RollBackRecord },
-): Promise<Volume> {
-  const { rollingBackTo, ...before } = intent;
+/** To another size, or back to what its newest snapshot has: then nobody has it open. It is on its way to one of them. */
+export async function carryThrough({ stores, record }: Parts, intent: VolumeRecord): Promise<Volume> {
+  const { resizingTo, rollingBackTo, ...before } = intent;
   await record(intent);
   try {
-    await stores.rollBack(intent.storeId, rollingBackTo.snapshotId);
+    if (resizingTo !== undefined) await stores.resize(before, resizingTo);
+    if (rollingBackTo !== undefined) await stores.rollBack(before.storeId, rollingBackTo.snapshotId);
   } catch (error) {
     await record(before);
     throw error;
   }
-  const volume: Volume = { ...before, sizeBytes: rollingBackTo.sizeBytes };
+  const volume = { ...before, sizeBytes: rollingBackTo?.sizeBytes ?? resizingTo ?? before.sizeBytes };
   await record(volume);
   return volume;
 }

@@ -16,7 +16,7 @@ const prefixes = { catalogue: 'catalogue', volume: 'volume/', export: 'export/',
 export type Counts = { readonly volumes: number; readonly exports: number; readonly snapshots: number };
 
 /** Which snapshot a volume is on its way back to, and its size. */
-export type RollBackRecord = { readonly snapshotId: SnapshotId; readonly sizeBytes: number };
+type RollBackRecord = { readonly snapshotId: SnapshotId; readonly sizeBytes: number };
 
 /** A volume as recorded: with what a change that has not ended is on its way to. */
 export type VolumeRecord = Volume & { readonly resizingTo?: number; readonly rollingBackTo?: RollBackRecord };

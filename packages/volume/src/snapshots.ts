@@ -156,10 +156,11 @@ export class Snapshots {
   /** At the start: removes from the stores what no record names. */
   async removeStrays(): Promise<void> {
     const { stores, volumes } = this.#parts;
-    const byStore = new Map(volumes().map((volume) => [volume.storeId, volume]));
+    const named = new Map(
+      volumes().map((volume) => [volume.storeId, new Set(this.of(volume).map(({ snapshotId }) => snapshotId))]),
+    );
     for (const { storeId, snapshotId } of await stores.listSnapshots()) {
-      const volume = byStore.get(storeId);
-      if (volume === undefined || this.of(volume).some((each) => each.snapshotId === snapshotId)) continue;
+      if (named.get(storeId)?.has(snapshotId) !== false) continue;
       await stores.removeSnapshot(storeId, snapshotId);
     }
   }
