@@ -62,9 +62,11 @@ export class Control {
     return Promise.all(this.#parts.catalogue.volumes().map((volume) => this.#view(volume, connections)));
   }
 
-  async volume(name: string): Promise<VolumeView> {
+  /** `space`: what is its own is counted as well, which reads maps and may wait for a checkpoint. */
+  async volume(name: string, { space = false }: { readonly space?: boolean } = {}): Promise<VolumeView> {
     const { catalogue } = this.#parts;
     const view = await this.#view(catalogue.volume(name), await this.connectionsByExport());
+    if (!space) return view;
     const { exclusiveBytes, sharedBytes } = await catalogue.space(name);
     return { ...view, exclusiveBytes, sharedBytes };
   }
@@ -181,9 +183,7 @@ export class Control {
   async #view(volume: Volume, connections: ReadonlyMap<string, number>): Promise<VolumeView> {
     const { name, uuid, type, sizeBytes, preallocation, created, limits, receiving, schedules = [] } = volume;
     const allocatedBytes = await this.#parts.catalogue.allocatedBytes(name);
-    const exports = this.#parts.catalogue.exports
-      .list()
-      .flatMap((item) => (item.source.kind === 'volume' && item.source.uuid === uuid ? [item.name] : []));
+    const exports = this.#parts.catalogue.exports.of(volume).map((item) => item.name);
     const reason = this.#parts.catalogue.heldReason(volume);
     const attached = exports.reduce((sum, item) => sum + (connections.get(item) ?? 0), 0);
     return {
@@ -208,8 +208,7 @@ export class Control {
 
   #exportView(item: Export, connections: ReadonlyMap<string, number>): ExportView {
     const { name, source, readOnly, allow, over, created } = item;
-    const volume =
-      source.kind === 'volume' ? this.#parts.catalogue.volumes().find(({ uuid }) => uuid === source.uuid) : undefined;
+    const volume = source.kind === 'volume' ? this.#parts.catalogue.byUuid(source.uuid) : undefined;
     return {
       name,
       ...(volume === undefined ? {} : { volume: volume.name, sizeBytes: volume.sizeBytes }),

@@ -68,6 +68,12 @@ function bucketsOf(name: string, { volume, operation, stats }: Sample) {
   return values;
 }
 
+/** One question for all gauges of one scrape: they are filled in the same turn. */
+function askedOnce<T>(ask: () => Promise<T>): () => Promise<T> {
+  let latest: Promise<T> | undefined;
+  return () => (latest ??= ask().finally(() => (latest = undefined)));
+}
+
 /** Everything that /metrics shows. Numbers are read when they are asked for; nothing is kept twice. */
 export class Metrics {
   readonly #options: MetricsOptions;
@@ -179,12 +185,7 @@ export class Metrics {
   }
 
   #addPool(): void {
-    let latest: Promise<PoolStatus> | undefined;
-    const status = (): Promise<PoolStatus> => {
-      // One question for all gauges of one scrape: they are filled in the same turn.
-      latest ??= this.#options.poolStatus().finally(() => (latest = undefined));
-      return latest;
-    };
+    const status = askedOnce(this.#options.poolStatus);
     this.#gauge('ashlar_pool_state', '1 for the state that the pool is in', ['state'], async (gauge) => {
       const { state } = await status();
       for (const each of poolStates) gauge.set({ state: each }, each === state ? 1 : 0);
@@ -225,7 +226,7 @@ export class Metrics {
   }
 
   #addScrub(): void {
-    const { scrub } = this.#options;
+    const scrub = askedOnce(this.#options.scrub);
     this.#gauge('ashlar_scrub_running', '1 while a scrub runs', [], async (gauge) =>
       gauge.set((await scrub()).state === 'running' ? 1 : 0),
     );

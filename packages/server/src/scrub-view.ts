@@ -11,8 +11,9 @@ const timeOf = (ms: number | undefined): string | undefined =>
 /** A scrub's report with the names that users know. */
 export function scrubView(report: ScrubReport, catalogue: Pick<Catalogue, 'volumes' | 'snapshots'>): ScrubView {
   const { state, startedMs, endedMs, doneBytes, totalBytes, damagedBytes, damagedPages } = report;
+  const volumes = new Map(catalogue.volumes().map((volume) => [volume.storeId, volume]));
   const findings = report.findings.map(({ store, object, snapshot: id, offset, length }) => {
-    const volume = catalogue.volumes().find(({ storeId }) => storeId === store);
+    const volume = volumes.get(store);
     // The number is that of the newest that has it, which may be deleted: then one before it has it as well.
     const snapshots = volume === undefined || id === undefined ? [] : catalogue.snapshots.of(volume);
     const snapshot = snapshots.findLast(({ snapshotId }) => snapshotId <= (id ?? 0))?.name;

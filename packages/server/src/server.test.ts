@@ -25,6 +25,9 @@ test('a volume lives through the API: made, shown, resized, renamed, limited, re
   t.like(json<VolumeView>(grown), { name: 'data', sizeBytes: 20 * GiB, exports: ['data'] });
   t.deepEqual(json<VolumeView>(grown).limits, { read: { bytesPerSecond: 1e6 } });
   t.is(json<VolumeView[]>(await bySocket(up, 'GET', '/v1/volumes')).length, 1);
+  t.false('exclusiveBytes' in json<VolumeView>(await bySocket(up, 'GET', '/v1/volumes/data')));
+  const space = await bySocket(up, 'GET', '/v1/volumes/data?space=true');
+  t.like(json<VolumeView>(space), { allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 });
   t.is((await bySocket(up, 'DELETE', '/v1/volumes/data')).status, 204);
   t.is((await bySocket(up, 'GET', '/v1/volumes/data')).status, 404);
 });

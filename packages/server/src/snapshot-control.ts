@@ -77,7 +77,7 @@ export class SnapshotControl {
   originOf({ origin }: Volume): { readonly origin?: string } {
     if (origin === undefined) return {};
     const { catalogue } = this.#parts;
-    const volume = catalogue.volumes().find(({ uuid }) => uuid === origin.volume);
+    const volume = catalogue.byUuid(origin.volume);
     if (volume === undefined) return {};
     const snapshot = catalogue.snapshots.of(volume).find(({ snapshotId }) => snapshotId === origin.snapshotId);
     return snapshot === undefined ? {} : { origin: `${volume.name}@${snapshot.name}` };

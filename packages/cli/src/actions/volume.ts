@@ -94,7 +94,7 @@ export async function list(options: ServerOptions): Promise<void> {
 }
 
 export async function showOne(name: string, options: ServerOptions): Promise<void> {
-  show(options.json, await AdminClient.find(options).get<VolumeView>(one(name)), describe);
+  show(options.json, await AdminClient.find(options).get<VolumeView>(`${one(name)}?space=true`), describe);
 }
 
 export async function resize(name: string, options: ServerOptions & { size: number; shrink?: boolean }): Promise<void> {

@@ -22,6 +22,7 @@ import {
   statisticsSchema,
   statusSchema,
   volumeChangeSchema,
+  volumeQuery,
   volumeSchema,
 } from './schemas.ts';
 
@@ -139,9 +140,9 @@ export const routes: readonly Route[] = [
     method: 'GET',
     path: oneVolume,
     summary: 'One volume',
-    parts: { params: nameParameters },
+    parts: { params: nameParameters, query: volumeQuery },
     response: volumeSchema,
-    handle: ({ control }, { params }) => control.volume(params.name),
+    handle: ({ control }, { params, query }) => control.volume(params.name, query),
   }),
   route({
     method: 'PATCH',

@@ -45,8 +45,8 @@ export const volumeSchema = z.object({
   afterLoss: z.enum(afterLossChoices),
   sizeBytes: z.int(),
   allocatedBytes: z.int().describe('what it takes in the pool'),
-  exclusiveBytes: z.int().optional().describe('of that, what no snapshot or clone has; of one volume only'),
-  sharedBytes: z.int().optional().describe('of that, what snapshots or clones have as well; of one volume only'),
+  exclusiveBytes: z.int().optional().describe('of that, what no snapshot or clone has; where `space` asks for it'),
+  sharedBytes: z.int().optional().describe('of that, what snapshots or clones have as well; where `space` asks for it'),
   preallocation: z.enum(['off', 'falloc', 'full']),
   created: z.string().describe('ISO 8601'),
   limits: limitsSchema,
@@ -275,6 +275,9 @@ const flag = z
   .transform((text) => text !== undefined && text !== 'false');
 const force = flag.describe('also while clients are attached: their connections end');
 export const forceQuery = z.strictObject({ force });
+export const volumeQuery = z.strictObject({
+  space: flag.describe('counts what is its own as well, which reads its maps'),
+});
 export const removeVolumeQuery = z.strictObject({
   force,
   snapshots: flag.describe('also where it has snapshots: they go with it'),
