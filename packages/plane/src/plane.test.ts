@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { deviceStatsBytes } from '@ashlar/block';
 import { AshlarError, KiB, MiB } from '@ashlar/core';
 import { Plane, type Grant } from './index.ts';
+import { endWorker, startWorker } from './start-worker.ts';
 
 const store = {
   chunkSize: 256 * KiB,
@@ -94,4 +95,12 @@ test('the death of the worker is told once, and what waits fails', async (t) => 
   await dead;
   t.is(deaths.length, 1);
   await t.throwsAsync(() => plane.status(), { message: /data worker is gone/ });
+});
+
+test('a worker that turns out not to be needed ends by itself, behind the loading of its code', async (t) => {
+  const worker = startWorker();
+  const status = new Promise((resolve) => worker.on('exit', resolve));
+  await endWorker(worker);
+  t.is(await status, 0, 'one that is cut off ends with 1');
+  await endWorker(worker);
 });

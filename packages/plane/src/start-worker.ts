@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
+import { Calls } from './rpc.ts';
 
 /**
  * How the worker collects garbage: the young generation often, each time for less than a millisecond (three semi-spaces of 4 MiB, where
@@ -32,4 +34,16 @@ export function startWorker(): Worker {
   });
   worker.unref();
   return worker;
+}
+
+/**
+ * Ends a worker that was started ahead and not needed after all, if it has not ended: behind the loading of its code. A native
+ * library whose start is cut off, as at the end of the process, aborts the process.
+ */
+export async function endWorker(worker: Worker): Promise<void> {
+  if (worker.threadId === -1) return;
+  const end = once(worker, 'exit');
+  worker.ref();
+  void new Calls<{ leave(): void }>(worker, {}).remote.leave();
+  await end;
 }

@@ -14,6 +14,7 @@ import { Calls } from './rpc.ts';
 import { Stores } from './stores.ts';
 
 assert(parentPort !== null, 'the data plane runs in a worker');
+const port = parentPort;
 
 /** Opens the pool, and with it everything that the control plane may ask for. */
 async function open({ poolPath, store, bootId }: WorkerSettings): Promise<DataPlaneFunctions> {
@@ -56,6 +57,7 @@ const functions: { [name: string]: (...parameters: never[]) => unknown } = {
   open: async (settings: WorkerSettings) => {
     Object.assign(functions, await open(settings));
   },
+  leave: () => port.close(),
 };
 
-const calls = new Calls<ControlFunctions>(parentPort, functions);
+const calls = new Calls<ControlFunctions>(port, functions);

@@ -39,9 +39,13 @@ export function addServeCommand(program: Command, setStatus: (status: number) =>
     .addHelpText('after', examples)
     .action(async (options: ServeOptions) => {
       // The worker loads its code while this thread loads the server.
-      const { startWorker } = await import('@ashlar/plane/start-worker');
+      const { endWorker, startWorker } = await import('@ashlar/plane/start-worker');
       const worker = startWorker();
-      const { serve } = await import('../actions/serve.ts');
-      setStatus(await serve(options, worker));
+      try {
+        const { serve } = await import('../actions/serve.ts');
+        setStatus(await serve(options, worker));
+      } finally {
+        await endWorker(worker);
+      }
     });
 }
