@@ -1,7 +1,7 @@
-import { allDone, assert, errorKindOf, GiB, isPromise } from '@ashlar/core';
+import { allDone, assert, errorKindOf, GiB, isPromise, type RecordChange } from '@ashlar/core';
 import { Births } from './births.ts';
 import { blockSize } from './checksum.ts';
-import { bury, buryDropped, freeDead, nothingDying, sharedWithDead, type Dying } from './dead-trees.ts';
+import { bury, buryDropped, freeDead, nothingDying, sharedWithDead, unbury, type Dying } from './dead-trees.ts';
 import { nothingFreed, type Freed } from './freed.ts';
 import { bringHome, type Homing } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
@@ -22,7 +22,6 @@ import {
 } from './records/keys.ts';
 import { giveUpWarm } from './reclaim.ts';
 import type { Layer } from './layer.ts';
-import type { Overlay } from './overlay.ts';
 import { PageLookahead } from './page-lookahead.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { Shared } from './shared.ts';
@@ -37,8 +36,6 @@ import { Turns } from './turns.ts';
  */
 const mostWarmBytes = 4 * GiB;
 const warmShare = 1 / 8;
-
-type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
 
 /** What the running checkpoint took: the state of everything at one point of the sequence. */
 export type Taken = {
@@ -145,7 +142,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
     object.committedSize = sizeBytes;
     object.generation = object.work.generation;
   }
-  const home = overlaysOf(taken).flatMap((overlay) => overlay.thaw().map((layer) => ({ overlay, layer })));
+  const home = objectsOf(taken).flatMap(({ overlay }) => overlay.thaw().map((layer) => ({ overlay, layer })));
   for (const { store } of taken.stores) store.records.thaw();
   pool.pages.releaseFreed();
   for (const id of dying.done) pool.dead.delete(id);
@@ -174,10 +171,10 @@ function isSpread(pool: PoolParts): boolean {
   return holesBytes > mostBytes;
 }
 
-/** Of all objects that were frozen, those that are deleted as well. */
-function overlaysOf(taken: Taken): Overlay[] {
+/** All objects that were frozen, those that are deleted as well. */
+function objectsOf(taken: Taken): ObjectState[] {
   const deleted = taken.stores.flatMap((store) => store.deleted);
-  return [...taken.objects.map(({ object }) => object), ...deleted].map(({ overlay }) => overlay);
+  return [...taken.objects.map(({ object }) => object), ...deleted];
 }
 
 /** The births of this checkpoint, by store; the pool's goes on behind the last of them. */
@@ -203,9 +200,9 @@ type Home = {
 };
 
 /** Gives what must be kept of objects as snapshots have them. */
-async function bringAllHome(run: Home): Promise<Change[]> {
+async function bringAllHome(run: Home): Promise<RecordChange[]> {
   const { pool, taken, freed } = run;
-  const kept: Change[] = [];
+  const kept: RecordChange[] = [];
   const progress = { done: 0, all: 0 };
   for (const { object } of taken.objects) for (const { layer } of object.overlay.frozen()) progress.all += layer.size;
   for (const { object } of taken.objects) await bringObjectHome(run, object, Infinity, kept, progress);
@@ -217,7 +214,7 @@ async function bringAllHome(run: Home): Promise<Change[]> {
 }
 
 /** What the newest snapshot before its end has of a deleted object is kept for that; the rest is dead. */
-async function buryObject(run: Home, object: ObjectState, kept: Change[], progress: Progress): Promise<void> {
+async function buryObject(run: Home, object: ObjectState, kept: RecordChange[], progress: Progress): Promise<void> {
   const { pool, freed, dying } = run;
   const { own, store } = birthsFor(run, object);
   const { deletedIn = store.generation, generation } = object;
@@ -254,7 +251,7 @@ async function bringObjectHome(
   run: Home,
   object: ObjectState,
   last: number,
-  kept: Change[],
+  kept: RecordChange[],
   progress: Progress,
 ): Promise<void> {
   const { pool, freed, transfers, turns } = run;
@@ -274,7 +271,7 @@ async function bringObjectHome(
 }
 
 /** The object's state, as the checkpoint has it now, is what the snapshot has. */
-async function keepFor(run: Home, object: ObjectState, snapshot: SnapshotState, kept: Change[]): Promise<void> {
+async function keepFor(run: Home, object: ObjectState, snapshot: SnapshotState, kept: RecordChange[]): Promise<void> {
   const { pool, turns } = run;
   const { own, store } = birthsFor(run, object);
   const { generation, sizeBytes } = object.work;
@@ -314,8 +311,8 @@ async function commitChanges(
   clean: boolean,
   trees: { tree: PageTree; root: TreeRoot }[],
   turns: Turns,
-): Promise<Change[]> {
-  const changes: Change[] = [];
+): Promise<RecordChange[]> {
+  const changes: RecordChange[] = [];
   const write = async (tree: PageTree, birth = pool.birth, shared?: Shared): Promise<TreeRoot> => {
     const root = await tree.write(birth, turns, shared);
     trees.push({ tree, root });
@@ -361,7 +358,7 @@ function droppedChanges(
   store: StoreState,
   snapshots: readonly SnapshotState[],
   gone: SnapshotState | undefined,
-): Change[] {
+): RecordChange[] {
   const dropped = snapshots.filter((snapshot) => snapshot.isDropped && snapshot !== gone);
   return dropped.flatMap(({ id, sequence, birth }) =>
     birth === undefined ? [] : [packedChange(snapshotKey(store.id, id), { sequence, birth, isDropped: true })],
@@ -401,22 +398,17 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
   await giveUpWarm(pool, Math.floor(warmBytes / pool.chunkSizeBytes));
 }
 
-function rollBack(pool: PoolParts, taken: Taken, freed: Freed, { born }: Dying): void {
-  for (const id of born) pool.dead.delete(id);
+function rollBack(pool: PoolParts, taken: Taken, freed: Freed, dying: Dying): void {
+  unbury(pool, dying);
   for (const tree of pool.dead.values()) tree.cursor = tree.committedCursor;
-  for (const overlay of overlaysOf(taken)) overlay.unfreeze();
-  for (const { object } of taken.objects) {
+  for (const object of objectsOf(taken)) {
+    object.overlay.unfreeze();
     object.tree.abandon();
     object.mappedBlocks = object.committedBlocks;
     object.work = { generation: object.generation, sizeBytes: object.committedSize };
   }
   for (const { store, deleted } of taken.stores) {
-    for (const object of deleted) {
-      object.tree.abandon();
-      object.mappedBlocks = object.committedBlocks;
-      object.work = { generation: object.generation, sizeBytes: object.committedSize };
-      store.deleted.add(object);
-    }
+    for (const object of deleted) store.deleted.add(object);
     store.records.unfreeze();
     store.changed = true;
   }
@@ -426,7 +418,7 @@ function rollBack(pool: PoolParts, taken: Taken, freed: Freed, { born }: Dying):
   for (const slot of freed.taken) pool.slots.release(slot);
 }
 
-function bitmapChange(kind: 'slots' | 'pages', index: number, bytes: Uint8Array): Change {
+function bitmapChange(kind: 'slots' | 'pages', index: number, bytes: Uint8Array): RecordChange {
   const key = bitmapKey(kind, index);
   return { key, value: sealed(key, bytes) };
 }

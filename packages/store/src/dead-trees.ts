@@ -1,28 +1,16 @@
-import type { StoreId } from '@ashlar/core';
+import type { RecordChange, StoreId } from '@ashlar/core';
 import { freeSome } from './dead-tree.ts';
 import type { Freed } from './freed.ts';
-import { firstKept, rootIn } from './kept.ts';
+import { firstKept, keptOf, rootOf } from './kept.ts';
 import { emptyTree, type TreeRoot } from './page-tree.ts';
-import {
-  deadKey,
-  keptKey,
-  keptRange,
-  keyNumber,
-  packedChange,
-  snapshotKey,
-  unpackSealed,
-  type DeadRecord,
-  type ObjectRecord,
-} from './records/keys.ts';
+import { deadKey, keptKey, packedChange, snapshotKey, type DeadRecord, type ObjectRecord } from './records/keys.ts';
 import { notShared, Shared } from './shared.ts';
 import type { DeadTree, ObjectState, PoolParts, SnapshotState, StoreState } from './state.ts';
 import type { Turns } from './turns.ts';
 
-type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
-
 /** What a checkpoint does to dead maps, all of it in its commit. */
 export type Dying = {
-  readonly changes: Change[];
+  readonly changes: RecordChange[];
   /** Numbers of those that came with this checkpoint, and of those that are done with it. */
   readonly born: number[];
   readonly done: number[];
@@ -43,16 +31,28 @@ export function bury(pool: PoolParts, tree: Omit<DeadTree, 'cursor' | 'committed
   dying.changes.push(packedChange(deadKey(id), recordOf(dead)));
 }
 
+/** Where what it was part of is not committed: nothing is dead. */
+export function unbury(pool: PoolParts, { born }: Dying): void {
+  for (const id of born) pool.dead.delete(id);
+}
+
+/** Commits changes with what dies by them. */
+export async function commitDying(pool: PoolParts, changes: readonly RecordChange[], dying: Dying): Promise<void> {
+  try {
+    await pool.records.commit([...changes, ...dying.changes]);
+  } catch (error) {
+    unbury(pool, dying);
+    throw error;
+  }
+}
+
 /** Every state of an object of a store that is deleted, the oldest first: each is freed but for what the next one has as well. */
 export function buryAll(pool: PoolParts, store: StoreState, object: ObjectState, dying: Dying): void {
   const place = { store: store.id, object: object.id, floor: store.floor };
-  const { from, to } = keptRange(store.id, object.id);
-  pool.records.scan(from, to, (key, bytes) => {
-    const root = rootIn(unpackSealed<ObjectRecord>(key, bytes));
-    bury(pool, { ...place, root, snapshot: keyNumber(key, 2), birth: -1 }, dying);
-    dying.changes.push({ key: Uint8Array.from(key), value: null });
-    return true;
-  });
+  for (const { snapshot, record } of keptOf(pool, store.id, object.id)) {
+    bury(pool, { ...place, root: rootOf(record), snapshot, birth: -1 }, dying);
+    dying.changes.push({ key: keptKey(store.id, object.id, snapshot), value: null });
+  }
   bury(pool, { ...place, root: object.tree.root, snapshot: -1, birth: -1 }, dying);
 }
 
@@ -70,7 +70,7 @@ export function buryDropped(
   snapshots: readonly SnapshotState[],
   dying: Dying,
 ): void {
-  if ([...pool.dead.values()].some((tree) => tree.store === store.id && tree.snapshot >= 0)) return;
+  if (hasDeadSnapshots(pool, store.id)) return;
   const index = snapshots.findIndex(({ isDropped }) => isDropped);
   const gone = snapshots[index];
   if (gone?.birth === undefined) return;
@@ -86,9 +86,15 @@ export function buryDropped(
       dying.changes.push(packedChange(keptKey(store.id, object.id, before.id), record));
       continue;
     }
-    const place = { store: store.id, object: object.id, root: rootIn(record) };
+    const place = { store: store.id, object: object.id, root: rootOf(record) };
     bury(pool, { ...place, floor: before?.birth ?? store.floor, snapshot: gone.id, birth: gone.birth }, dying);
   }
+}
+
+/** Whether a snapshot of the store is in the background's hands. */
+export function hasDeadSnapshots(pool: PoolParts, store: StoreId): boolean {
+  for (const tree of pool.dead.values()) if (tree.store === store && tree.snapshot >= 0) return true;
+  return false;
 }
 
 /** Whether a state is what that snapshot has as well. */
@@ -117,7 +123,7 @@ export async function freeDead(pool: PoolParts, freed: Freed, turns: Turns, dyin
 function stateBehind(pool: PoolParts, id: number, { store, object, snapshot }: DeadTree): TreeRoot {
   if (snapshot < 0) return emptyTree;
   const kept = firstKept(pool, store, object, snapshot + 1);
-  if (kept !== undefined) return rootIn(kept.record);
+  if (kept !== undefined) return rootOf(kept.record);
   const live = pool.stores.get(store)?.objects.get(object);
   if (live !== undefined) return live.tree.root;
   return deadBehind(pool.dead, id, { store, object, snapshot })?.root ?? emptyTree;

@@ -1,7 +1,7 @@
-import { AshlarError, isPromise, type Settled } from '@ashlar/core';
+import { AshlarError, isPromise } from '@ashlar/core';
 import { entriesEach, hasBit, hasOwnRoom, hasZero, readEntry, type ChunkEntry } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
-import { hole, nothing } from './overlay.ts';
+import { addedByOverlay } from './space.ts';
 import type { PoolParts, Readable } from './state.ts';
 
 /** A state of an object, and those beside it that it may share blocks with. */
@@ -26,7 +26,8 @@ export async function exclusiveBlocks(pool: PoolParts, between: Between): Promis
     const { root } = object.tree;
     const mapped = await ownInMap(pool, between);
     if (mapped === undefined) continue;
-    const journaled = between.next === undefined ? ownInOverlay(pool, object, floor) : 0;
+    const hadOwn = (leaf: DataView, entry: number, block: number): boolean => hasOwnRoom(leaf, entry, block, floor);
+    const journaled = between.next === undefined ? addedByOverlay(pool, object, hadOwn) : 0;
     if (isPromise(journaled)) await journaled;
     else if (root === object.tree.root) return mapped + journaled;
   }
@@ -87,26 +88,4 @@ function ownInEntry(
 
 function isSame(one: ChunkEntry, other: ChunkEntry): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** What the overlay adds to what the newest state has of its own in its map, or takes from it; or fetches the leaves that it needs. */
-function ownInOverlay(pool: PoolParts, object: Readable, floor: number): Settled<number> {
-  const chunks = new Set<number>();
-  for (const layer of object.overlay.layers()) for (const chunk of layer.keys()) chunks.add(chunk);
-  const fetching: Promise<unknown>[] = [];
-  let blocks = 0;
-  for (const chunk of chunks) {
-    const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
-    if (isPromise(leaf)) {
-      fetching.push(leaf);
-      continue;
-    }
-    for (let block = 0; block < pool.blocksEach; block += 1) {
-      const code = object.overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
-      if (code === nothing) continue;
-      const before = leaf !== undefined && hasOwnRoom(leaf.view, chunk % entriesEach, block, floor);
-      blocks += Number(code !== hole) - Number(before);
-    }
-  }
-  return fetching.length === 0 ? blocks : Promise.all(fetching).then(() => 0);
 }

@@ -21,6 +21,17 @@ export function firstKept(
   return found;
 }
 
+/** All states that are kept of an object, the oldest first. */
+export function keptOf(pool: Pick<PoolParts, 'records'>, store: StoreId, object: ObjectId): readonly Kept[] {
+  const found: Kept[] = [];
+  const { from, to } = keptRange(store, object);
+  pool.records.scan(from, to, (key, bytes) => {
+    found.push({ snapshot: keyNumber(key, 2), record: unpackSealed<ObjectRecord>(key, bytes) });
+    return true;
+  });
+  return found;
+}
+
 /** The committed state of an object as a snapshot has it. */
 export function keptAt(
   pool: Pick<PoolParts, 'records'>,
@@ -30,10 +41,11 @@ export function keptAt(
 ): { readonly root: TreeRoot; readonly sizeBytes: number } {
   const kept = firstKept(pool, store.id, object.id, snapshot);
   if (kept === undefined) return { root: object.tree.root, sizeBytes: object.committedSize };
-  return { root: rootIn(kept.record), sizeBytes: kept.record.sizeBytes };
+  return { root: rootOf(kept.record), sizeBytes: kept.record.sizeBytes };
 }
 
-/** The root that a record names. */
-export function rootIn({ root, levels }: Pick<ObjectRecord, 'root' | 'levels'>): TreeRoot {
+/** The root of the map that a record names. */
+export function rootOf({ root, levels }: Pick<ObjectRecord, 'root' | 'levels'>): TreeRoot {
+  // What was packed as undefined may come back as null.
   return root === undefined || root === null ? emptyTree : { ref: root, levels };
 }

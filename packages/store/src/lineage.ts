@@ -1,15 +1,13 @@
-import { AshlarError, type SnapshotId, type StoreId } from '@ashlar/core';
+import { AshlarError, type RecordChange, type SnapshotId, type StoreId } from '@ashlar/core';
 import type { Checkpointer } from './checkpointer.ts';
-import { bury, nothingDying } from './dead-trees.ts';
-import { firstKept, rootIn } from './kept.ts';
+import { bury, commitDying, hasDeadSnapshots, nothingDying } from './dead-trees.ts';
+import { firstKept, rootOf } from './kept.ts';
 import { newObject } from './object-store.ts';
 import { keptKey, objectKey, packedChange, storeKey, type ObjectRecord, type StoreRecord } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
 import { newStore } from './recovery.ts';
 import { snapshotOf } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
-
-type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
 
 /** An object's record as a snapshot, whose generation is home, has it; nothing where the object is newer. */
 function recordAt(
@@ -34,7 +32,7 @@ export async function cloneStore(
   checkpointer: Checkpointer,
   origin: StoreState,
   snapshot: SnapshotId,
-  poolChange: () => Change,
+  poolChange: () => RecordChange,
 ): Promise<StoreId> {
   const found = snapshotOf(origin, snapshot);
   if (found.birth === undefined) await checkpointer.run(false);
@@ -45,13 +43,13 @@ export async function cloneStore(
     pool.nextStore += 1;
     const record: StoreRecord = { sequence: 0, generation: 1, origin: { store: origin.id, snapshot }, floor: birth };
     const clone = newStore(id, record, new RecordOverlay());
-    const changes: Change[] = [packedChange(storeKey(id), record), poolChange()];
+    const changes: RecordChange[] = [packedChange(storeKey(id), record), poolChange()];
     for (const object of origin.objects.values()) {
       const was = recordAt(pool, origin, object, snapshot);
       if (was === undefined) continue;
       const own = { ...was, generation: 1, created: 1 };
       changes.push(packedChange(objectKey(id, object.id), own));
-      clone.objects.set(object.id, newObject(pool, clone, object.id, own, rootIn(own)));
+      clone.objects.set(object.id, newObject(pool, clone, object.id, own, rootOf(own)));
     }
     await pool.records.commit(changes);
     pool.stores.set(id, clone);
@@ -68,7 +66,7 @@ export async function rollBack(
   checkpointer: Checkpointer,
   store: StoreState,
   snapshot: SnapshotId,
-  poolChange: () => Change,
+  poolChange: () => RecordChange,
 ): Promise<void> {
   if (store.open) throw new AshlarError('busy', `store ${store.id} is open: close it first`);
   snapshotOf(store, snapshot);
@@ -84,7 +82,7 @@ export async function rollBack(
     const { birth } = snapshotOf(store, snapshot);
     if (birth === undefined) throw new AshlarError('busy', `the snapshot ${snapshot} is not home yet: try again`);
     const dying = nothingDying();
-    const changes: Change[] = [];
+    const changes: RecordChange[] = [];
     const after = new Map<ObjectState, ObjectRecord | undefined>();
     for (const object of store.objects.values()) {
       const kept = firstKept(pool, store.id, object.id, snapshot);
@@ -97,20 +95,11 @@ export async function rollBack(
       changes.push(kept === undefined ? { key, value: null } : packedChange(key, kept.record));
       if (kept !== undefined) changes.push({ key: keptKey(store.id, object.id, kept.snapshot), value: null });
     }
-    try {
-      await pool.records.commit([...changes, ...dying.changes, poolChange()]);
-    } catch (error) {
-      for (const id of dying.born) pool.dead.delete(id);
-      throw error;
-    }
+    await commitDying(pool, [...changes, poolChange()], dying);
     for (const [{ id }, record] of after) {
       store.objects.delete(id);
-      if (record !== undefined) store.objects.set(id, newObject(pool, store, id, record, rootIn(record)));
+      if (record !== undefined) store.objects.set(id, newObject(pool, store, id, record, rootOf(record)));
     }
   });
   checkpointer.begin();
-}
-
-function hasDeadSnapshots(pool: PoolParts, store: StoreId): boolean {
-  return [...pool.dead.values()].some((tree) => tree.store === store && tree.snapshot >= 0);
 }

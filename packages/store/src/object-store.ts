@@ -1,5 +1,6 @@
 import {
   AshlarError,
+  assert,
   isPromise,
   type Change,
   type Depth,
@@ -36,12 +37,11 @@ import {
   floorsOf,
   listSnapshots,
   nextSequence,
-  recordSnapshot,
   refuseClones,
-  roomForSnapshot,
   sharedWithKept,
   snapshotOf,
   snapshotsHome,
+  takeSnapshots,
 } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { admitted, checkRange, debtOf, writeObject } from './write.ts';
@@ -207,11 +207,8 @@ export class LocalObjectStore implements ObjectStore {
   async snapshot(): Promise<SnapshotId> {
     this.#check();
     await this.#checkpointer.admit(0);
-    await roomForSnapshot(this.#store, () => this.#checkpointer.run(false));
-    const { group } = this.#pool;
-    const id = recordSnapshot(this.#pool, this.#store);
-    await group.added();
-    if (this.#pool.broken !== 'snapshot-not-synced') await group.sync();
+    const [id] = await takeSnapshots(this.#pool, [this.#store], () => this.#checkpointer.run(false));
+    assert(id !== undefined, 'each store has its snapshot');
     return id;
   }
 

@@ -14,7 +14,7 @@ import { newObject } from './object-store.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
 import { emptyTree, PageTree } from './page-tree.ts';
-import { rootIn } from './kept.ts';
+import { rootOf } from './kept.ts';
 import { openLmdb } from './records/lmdb.ts';
 import {
   getPacked,
@@ -207,7 +207,7 @@ function loadState(parts: PoolParts): void {
     const record = unpackSealed<ObjectRecord>(key, bytes);
     const store = parts.stores.get(keyNumber(key, 0));
     const id = keyNumber(key, 1);
-    store?.objects.set(id, newObject(parts, store, id, record, rootIn(record)));
+    store?.objects.set(id, newObject(parts, store, id, record, rootOf(record)));
     return true;
   });
   const dead = keyRange('d');

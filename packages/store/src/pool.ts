@@ -6,6 +6,7 @@ import {
   type ObjectStore,
   type Pool,
   type PoolStatus,
+  type RecordChange,
   type RecordStore,
   type ScrubCommand,
   type ScrubReport,
@@ -31,11 +32,11 @@ import {
 } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
 import { giveUpWarm } from './reclaim.ts';
-import { buryAll, nothingDying } from './dead-trees.ts';
+import { buryAll, commitDying, nothingDying } from './dead-trees.ts';
 import { cloneStore, rollBack } from './lineage.ts';
 import { newStore } from './recovery.ts';
 import { Scrub } from './scrub.ts';
-import { listSnapshots, recordSnapshot, refuseClones, roomForSnapshot } from './snapshots.ts';
+import { listSnapshots, refuseClones, takeSnapshots } from './snapshots.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
 
@@ -117,7 +118,7 @@ class LocalPool implements Pool {
     await this.#checkpointer.run(false);
     await this.#checkpointer.alone(async () => {
       const dying = nothingDying();
-      const changes: { key: Uint8Array; value: Uint8Array | null }[] = [{ key: storeKey(store), value: null }];
+      const changes: RecordChange[] = [{ key: storeKey(store), value: null }];
       for (const object of state.objects.values()) {
         changes.push({ key: objectKey(store, object.id), value: null });
         buryAll(parts, state, object, dying);
@@ -128,12 +129,7 @@ class LocalPool implements Pool {
         changes.push({ key: Uint8Array.from(key), value: null });
         return true;
       });
-      try {
-        await parts.records.commit([...changes, ...dying.changes, this.#poolChange()]);
-      } catch (error) {
-        for (const id of dying.born) parts.dead.delete(id);
-        throw error;
-      }
+      await commitDying(parts, [...changes, this.#poolChange()], dying);
       parts.stores.delete(store);
     });
     this.#checkpointer.begin();
@@ -146,15 +142,8 @@ class LocalPool implements Pool {
 
   async snapshot(stores: readonly StoreId[]): Promise<readonly SnapshotId[]> {
     this.#check();
-    const { group } = this.#parts;
     const states = stores.map((store) => this.#find(store));
-    for (const state of states) await roomForSnapshot(state, () => this.#checkpointer.run(false));
-    // A frame is there whole or not at all: all of them go into one of their own.
-    group.endRound();
-    const ids = states.map((state) => recordSnapshot(this.#parts, state));
-    await group.added();
-    if (this.#parts.broken !== 'snapshot-not-synced') await group.sync();
-    return ids;
+    return await takeSnapshots(this.#parts, states, () => this.#checkpointer.run(false));
   }
 
   cloneStore(store: StoreId, snapshot: SnapshotId): Promise<StoreId> {
@@ -247,7 +236,7 @@ class LocalPool implements Pool {
     }
   }
 
-  #poolChange(): { key: Uint8Array; value: Uint8Array | null } {
+  #poolChange(): RecordChange {
     const record = getPacked<PoolRecord>(this.#parts.records, poolKey);
     return packedChange(poolKey, { ...record, nextStore: this.#parts.nextStore, nextObject: this.#parts.nextObject });
   }

@@ -14,7 +14,7 @@ import { corrupt, firstArena } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { emptyTree } from './page-tree.ts';
 import type { StoreRecord } from './records/keys.ts';
-import { takeSnapshot } from './snapshots.ts';
+import { endGeneration } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
 /** What a journal held behind the last checkpoint. */
@@ -267,7 +267,7 @@ async function applyRecord(
     return;
   }
   if (record.kind === 'snapshot') {
-    takeSnapshot(store, record.snapshot, record.sequence);
+    endGeneration(store, record.snapshot, record.sequence);
     return;
   }
   if (record.kind === 'dropSnapshot') {

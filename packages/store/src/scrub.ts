@@ -10,13 +10,13 @@ import {
 } from '@ashlar/core';
 import { BlockCache } from './block-cache.ts';
 import { blockSize } from './checksum.ts';
-import { entriesEach, hasBit, readEntry, type Piece } from './format/map-leaf.ts';
+import { entriesEach, readEntry, runsOf } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
-import { rootIn } from './kept.ts';
+import { keptOf, rootOf } from './kept.ts';
 import { PageTree } from './page-tree.ts';
 import { readObject } from './read.ts';
-import { keptKey, keptRange, keyNumber, unpackSealed, type ObjectRecord } from './records/keys.ts';
-import type { PoolParts, Readable, StoreState } from './state.ts';
+import { keptKey } from './records/keys.ts';
+import type { PoolParts, Readable } from './state.ts';
 import { Turns } from './turns.ts';
 
 /** One state of an object that is walked, and what it shares with those in front of it is not. */
@@ -145,8 +145,8 @@ export class Scrub {
     for (const store of this.#pool.stores.values()) {
       for (const object of store.objects.values()) {
         let { floor } = store;
-        for (const { snapshot, record } of this.#kept(store, object.id)) {
-          const tree = new PageTree(this.#pool.pages, rootIn(record));
+        for (const { snapshot, record } of keptOf(this.#pool, store.id, object.id)) {
+          const tree = new PageTree(this.#pool.pages, rootOf(record));
           const readable = { store: store.id, sizeBytes: record.sizeBytes, tree, overlay: noOverlay };
           const isThere = (): boolean => this.#pool.records.get(keptKey(store.id, object.id, snapshot)) !== undefined;
           yield { store: store.id, object: object.id, snapshot, readable, floor, isThere };
@@ -156,16 +156,6 @@ export class Scrub {
         yield { store: store.id, object: object.id, snapshot: undefined, readable: object, floor, isThere };
       }
     }
-  }
-
-  #kept(store: StoreState, object: ObjectId): { readonly snapshot: SnapshotId; readonly record: ObjectRecord }[] {
-    const found: { snapshot: SnapshotId; record: ObjectRecord }[] = [];
-    const { from, to } = keptRange(store.id, object);
-    this.#pool.records.scan(from, to, (key, bytes) => {
-      found.push({ snapshot: keyNumber(key, 2), record: unpackSealed<ObjectRecord>(key, bytes) });
-      return true;
-    });
-    return found;
   }
 
   /** From that leaf on. Gives where to go on where a checkpoint committed meanwhile, nothing when it is done. */
@@ -278,12 +268,3 @@ const noOverlay: Readable['overlay'] = {
   *layers() {},
   layerOf: () => undefined,
 };
-
-/** Blocks of a piece that follow each other. */
-function* runsOf(piece: Piece, blocksEach: number): Generator<{ readonly block: number; readonly blocks: number }> {
-  for (let block = 0; block < blocksEach; block += 1) {
-    const start = block;
-    while (block < blocksEach && hasBit(piece, block)) block += 1;
-    if (block > start) yield { block: start, blocks: block - start };
-  }
-}

@@ -2,7 +2,7 @@ import { AshlarError, assert, type Snapshot, type SnapshotId, type StoreId } fro
 import type { PoolParts, SnapshotState, StoreState } from './state.ts';
 
 /** Ends the store's generation: whatever changes from now on leaves the snapshot as it is. `sequence`: the volume's. */
-export function takeSnapshot(store: StoreState, id: SnapshotId, sequence: number): void {
+export function endGeneration(store: StoreState, id: SnapshotId, sequence: number): void {
   assert(id === store.generation, 'a snapshot ends the generation that runs');
   store.generation += 1;
   store.snapshots.push({ id, sequence, birth: undefined, openers: 0, isDropped: false });
@@ -19,7 +19,7 @@ export function snapshotOf({ snapshots }: StoreState, id: SnapshotId): SnapshotS
 const mostPending = 16;
 
 /** Waits for checkpoints where there are too many that wait for one. */
-export async function roomForSnapshot(store: StoreState, checkpoint: () => Promise<void>): Promise<void> {
+async function roomForSnapshot(store: StoreState, checkpoint: () => Promise<void>): Promise<void> {
   for (;;) {
     // A checkpoint makes another list.
     if (store.snapshots.filter(({ birth }) => birth === undefined).length < mostPending) return;
@@ -42,9 +42,18 @@ export function listSnapshots({ snapshots }: StoreState): readonly Snapshot[] {
 
 /** Up to which birth what is home belongs to snapshots as well, to whoever changes the store now. */
 export function sharedNow({ snapshots, floor }: StoreState): number {
-  const newest = snapshots.at(-1);
-  if (newest === undefined) return floor;
-  return newest.birth ?? Infinity;
+  return birthUpTo(snapshots.at(-1), floor);
+}
+
+/** The same to whoever counts what belongs to whom: snapshots that are deleted have nothing any more. */
+export function sharedWithKept({ snapshots, floor }: StoreState): number {
+  const newest = snapshots.findLast(({ isDropped }) => !isDropped);
+  return birthUpTo(newest, floor);
+}
+
+/** All births where the newest is not home: whatever is in the map is its as well. */
+function birthUpTo(newest: SnapshotState | undefined, floor: number): number {
+  return newest === undefined ? floor : (newest.birth ?? Infinity);
 }
 
 /** Of a store and of those that it was cloned from: up to which birth what it has is the next one's. */
@@ -56,18 +65,28 @@ export function floorsOf({ stores }: Pick<PoolParts, 'stores'>, store: StoreStat
   return floors;
 }
 
-/** The same to whoever counts what belongs to whom: snapshots that are deleted have nothing any more. */
-export function sharedWithKept({ snapshots, floor }: StoreState): number {
-  const newest = snapshots.findLast(({ isDropped }) => !isDropped);
-  return newest === undefined ? floor : (newest.birth ?? Infinity);
+/** Takes a snapshot of each store, all of one instant, and makes them durable. `checkpoint` is run where too many wait for one. */
+export async function takeSnapshots(
+  pool: Pick<PoolParts, 'broken' | 'group'>,
+  stores: readonly StoreState[],
+  checkpoint: () => Promise<void>,
+): Promise<readonly SnapshotId[]> {
+  const { broken, group } = pool;
+  for (const store of stores) await roomForSnapshot(store, checkpoint);
+  // A frame is there whole or not at all: all of them go into one of their own.
+  if (stores.length > 1) group.endRound();
+  const ids = stores.map((store) => recordSnapshot(pool, store));
+  await group.added();
+  if (broken !== 'snapshot-not-synced') await group.sync();
+  return ids;
 }
 
-/** Takes a snapshot of a store and adds its record to the open frame: `added` must follow. */
-export function recordSnapshot({ group }: Pick<PoolParts, 'group'>, store: StoreState): SnapshotId {
+/** Adds it to the open frame: `added` must follow. */
+function recordSnapshot({ group }: Pick<PoolParts, 'group'>, store: StoreState): SnapshotId {
   const id = store.generation;
   const builder = group.record(8, 0);
   const sequence = nextSequence(store);
-  takeSnapshot(store, id, sequence);
+  endGeneration(store, id, sequence);
   builder.snapshot({ store: store.id, sequence }, id);
   return id;
 }

@@ -135,10 +135,27 @@ export function isReserved(leaf: DataView, index: number, block: number): boolea
   return (word & (1 << (block & 31))) !== 0;
 }
 
+/** Whether a block has data or keeps room. */
+export function hasRoom(leaf: DataView, index: number, block: number): boolean {
+  return slotOf(leaf, index, block) >= 0 || isReserved(leaf, index, block);
+}
+
 /** Whether a block has data or keeps room in a piece that is born behind `shared`. */
 export function hasOwnRoom(leaf: DataView, index: number, block: number, shared: number): boolean {
   if (ownSlotOf(leaf, index, block, shared) >= 0) return true;
   return isReserved(leaf, index, block) && readEntry(leaf, index).pieces.some(({ birth }) => birth > shared);
+}
+
+/** Blocks that follow each other in one slot. */
+export type BlockRun = { readonly slot: number; readonly block: number; readonly blocks: number };
+
+/** The blocks of a piece. */
+export function* runsOf(piece: Piece, blocksEach: number): Generator<BlockRun> {
+  for (let block = 0; block < blocksEach; block += 1) {
+    const start = block;
+    while (block < blocksEach && hasBit(piece, block)) block += 1;
+    if (block > start) yield { slot: piece.slot, block: start, blocks: block - start };
+  }
 }
 
 function popcount(word: number): number {

@@ -1,7 +1,8 @@
 import type { ObjectId, StoreId } from '@ashlar/core';
 import { blockSize } from '../checksum.ts';
 import { Damage, type ObjectDamage } from '../damage.ts';
-import { blocksOf, entriesEach, readEntry, type ChunkEntry, type Piece } from '../format/map-leaf.ts';
+import { blocksOf, entriesEach, readEntry, runsOf, type BlockRun, type ChunkEntry } from '../format/map-leaf.ts';
+import { rootOf } from '../kept.ts';
 import type { Page } from '../page-file.ts';
 import { poolKey } from '../records/keys.ts';
 import { checksumsEach } from '../slot-checksums.ts';
@@ -10,13 +11,12 @@ import { checkEntry, checkShared } from './check-entry.ts';
 import { DamagedSlots, type SnapshotDamage } from './damaged-slots.ts';
 import { Findings, type Problem } from './findings.ts';
 import type { JournalView } from './journal-view.ts';
-import { rootOf } from './map-rows.ts';
 import { walkTree, type Beside, type TreeVisitor } from './page-reader.ts';
 import { checksumRootOf, type PoolFiles } from './pool-files.ts';
 import { recordRows, type RecordRow } from './record-rows.ts';
 import { besideOf, deadOf, nameOfOwner, statesOf, whereOf, type Dead, type Owner, type State } from './states.ts';
 import { referrersOf } from './slot-view.ts';
-import { damagedBlocks, type BlockRun } from './verify-blocks.ts';
+import { damagedBlocks } from './verify-blocks.ts';
 
 export type PoolReport = {
   readonly problems: readonly Problem[];
@@ -264,9 +264,11 @@ class Check {
       const wrong = checkShared(entry, before);
       if (wrong !== undefined) this.#tellEntry(owner, chunk, wrong);
       const own = entry.pieces.filter(({ slot }) => before.pieces.every((piece) => piece.slot !== slot));
-      for (const { slot } of own) this.#meetSlot(nameOfOwner(owner), chunk, slot, whereOf(owner));
-      // Without the pool's record it is not known where the checksums are.
-      if (this.#pool.record !== undefined) runs.push(...runsOf(own, this.#pool));
+      for (const piece of own) {
+        this.#meetSlot(nameOfOwner(owner), chunk, piece.slot, whereOf(owner));
+        // Without the pool's record it is not known where the checksums are.
+        if (this.#pool.record !== undefined) runs.push(...runsOf(piece, this.#pool.blocksEach));
+      }
     }
     for (let at = 0; at < runs.length; at += readsAtOnce) {
       await Promise.all(runs.slice(at, at + readsAtOnce).map((run, place) => this.#verify(owner, run, place)));
@@ -361,17 +363,6 @@ function blocksIn({ view }: Page): number {
   let blocks = 0;
   for (let at = 0; at < entriesEach; at += 1) blocks += blocksOf(readEntry(view, at));
   return blocks;
-}
-
-/** The blocks of pieces, as runs. Those that no data file can hold are told elsewhere. */
-function* runsOf(pieces: readonly Piece[], { blocksEach }: PoolFiles): Generator<BlockRun> {
-  for (const { slot, low, high } of pieces) {
-    for (let block = 0; block < blocksEach; block += 1) {
-      const start = block;
-      while (block < blocksEach && (((block < 32 ? low : high) >>> (block & 31)) & 1) === 1) block += 1;
-      if (block > start) yield { slot, block: start, blocks: block - start };
-    }
-  }
 }
 
 const spanOf = ({ first, end }: Run): string => (end === first + 1 ? String(first) : `${first} to ${end - 1}`);

@@ -1,7 +1,8 @@
 import type { SnapshotId } from '@ashlar/core';
 import { Damage, type ObjectDamage } from '../damage.ts';
 import { hasBit } from '../format/map-leaf.ts';
-import { rootOf, walkMap } from './map-rows.ts';
+import { rootOf } from '../kept.ts';
+import { walkMap } from './map-rows.ts';
 import type { PoolFiles } from './pool-files.ts';
 import { statesOf } from './states.ts';
 

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { RecordChange } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { getPacked, packedChange } from '../records/keys.ts';
 import { openLmdb } from '../records/lmdb.ts';
@@ -35,10 +36,11 @@ export const flip = (path: string, offset: number): void =>
     part[0] = (part[0] ?? 0) ^ 0x10;
   });
 
-type Change = { readonly key: Uint8Array; readonly value: Uint8Array | null };
-
 /** Changes records of the database, sealed or as they are given. */
-export async function rewrite(path: string, change: (get: (key: Uint8Array) => Uint8Array) => Change[]): Promise<void> {
+export async function rewrite(
+  path: string,
+  change: (get: (key: Uint8Array) => Uint8Array) => RecordChange[],
+): Promise<void> {
   const records = openLmdb(join(path, 'records'));
   await records.commit(change((key) => Uint8Array.from(records.get(key) ?? new Uint8Array())));
   await records.close();

@@ -1,7 +1,7 @@
 import { isPromise, type ObjectId, type Settled, type StoreId } from '@ashlar/core';
 import { entriesEach, readEntry, type ChunkEntry } from '../format/map-leaf.ts';
-import { emptyTree, type TreeRoot } from '../page-tree.ts';
-import { objectKey, unpackSealed, type ObjectRecord } from '../records/keys.ts';
+import type { TreeRoot } from '../page-tree.ts';
+import { getPacked, objectKey, type ObjectRecord } from '../records/keys.ts';
 import { walkTree } from './page-reader.ts';
 import type { PoolFiles } from './pool-files.ts';
 
@@ -11,16 +11,12 @@ export type MapRow =
   | { readonly kind: 'damaged'; readonly page: number; readonly chunk: number; readonly endChunk: number };
 
 /** What the database says of an object: nothing where only the journal knows it. Fails with `corrupt`. */
-export function objectRecordOf({ records }: PoolFiles, store: StoreId, object: ObjectId): ObjectRecord | undefined {
-  const key = objectKey(store, object);
-  const bytes = records.get(key);
-  return bytes === undefined ? undefined : unpackSealed<ObjectRecord>(key, bytes);
-}
-
-/** The root of the map that a record names. */
-export function rootOf({ root, levels }: Pick<ObjectRecord, 'root' | 'levels'>): TreeRoot {
-  // What was packed as undefined may come back as null.
-  return root === undefined || root === null ? emptyTree : { ref: root, levels };
+export function objectRecordOf(
+  { records }: Pick<PoolFiles, 'records'>,
+  store: StoreId,
+  object: ObjectId,
+): ObjectRecord | undefined {
+  return getPacked<ObjectRecord>(records, objectKey(store, object));
 }
 
 /** The chunks of a map that are in it, in order; `visit` is told one after the other. */

@@ -1,11 +1,12 @@
 import { systemStore, type ObjectId, type StoreId, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { historyOf, type JournalSpan } from '../journal-history.ts';
+import { rootOf } from '../kept.ts';
 import type { ObjectRecord } from '../records/keys.ts';
 import { scanMerged } from '../records/scan.ts';
 import { checkFiles, type CheckProgress, type PoolReport } from './check.ts';
 import { JournalView } from './journal-view.ts';
-import { objectRecordOf, rootOf, walkMap, type MapRow } from './map-rows.ts';
+import { objectRecordOf, walkMap, type MapRow } from './map-rows.ts';
 import { openPoolFiles, type InspectOptions, type PoolFiles } from './pool-files.ts';
 import { recordRows, type RecordRow } from './record-rows.ts';
 import { viewSlot, type SlotView } from './slot-view.ts';

@@ -1,9 +1,10 @@
 import { AshlarError, type ObjectId, type StoreId } from '@ashlar/core';
 import { blockSize, checksumOf } from '../checksum.ts';
+import { rootOf } from '../kept.ts';
 import { bitmapKey, opened, type ObjectRecord } from '../records/keys.ts';
 import { checksumLeafOf, checksumsEach } from '../slot-checksums.ts';
 import { slotsInBitmap } from '../slot-bitmap.ts';
-import { rootOf, walkMap } from './map-rows.ts';
+import { walkMap } from './map-rows.ts';
 import type { JournalView } from './journal-view.ts';
 import { checksumRootOf, type PoolFiles } from './pool-files.ts';
 import { deadOf, statesOf, type Owner } from './states.ts';

@@ -1,17 +1,18 @@
 import { AshlarError, type ObjectId, type SnapshotId, type StoreId } from '@ashlar/core';
+import { deadBehind } from '../dead-trees.ts';
+import { firstKept, rootOf } from '../kept.ts';
+import { emptyTree } from '../page-tree.ts';
 import {
+  getPacked,
   keptKey,
   keptRange,
-  objectKey,
   storeKey,
   unpackSealed,
   type DeadRecord,
   type ObjectRecord,
   type StoreRecord,
 } from '../records/keys.ts';
-import { deadBehind } from '../dead-trees.ts';
-import { emptyTree } from '../page-tree.ts';
-import { rootOf } from './map-rows.ts';
+import { objectRecordOf } from './map-rows.ts';
 import type { Beside } from './page-reader.ts';
 import type { PoolFiles } from './pool-files.ts';
 import { recordRows } from './record-rows.ts';
@@ -49,8 +50,10 @@ export function* statesOf(pool: Records): Generator<State> {
 
 /** Every dead map that is on record and whole. */
 export function* deadOf(pool: Records): Generator<Dead> {
-  const rows = [...recordRows(pool.records)].filter(({ kind, value }) => kind === 'dead' && value !== undefined);
-  const dead = rows.map(({ numbers: [id = 0], value }) => [id, value as DeadRecord] as const);
+  const dead: [number, DeadRecord][] = [];
+  for (const { kind, numbers, value } of recordRows(pool.records)) {
+    if (kind === 'dead' && value !== undefined) dead.push([numbers[0] ?? 0, value as DeadRecord]);
+  }
   for (const [id, record] of dead) {
     const { store, object, snapshot } = record;
     const next = deadBehind(dead, id, record);
@@ -89,23 +92,11 @@ function stateBefore(
 
 /** The first state that is kept for that snapshot or one behind it, or else the object as it is now. */
 function stateFrom(pool: Records, store: StoreId, object: ObjectId, snapshot: SnapshotId): State['before'] {
-  let found: State['before'];
-  pool.records.scan(keptKey(store, object, snapshot), keptRange(store, object).to, (key, bytes) => {
-    found = whole(() => unpackSealed<ObjectRecord>(key, bytes));
-    return false;
-  });
-  if (found !== undefined) return found;
-  const key = objectKey(store, object);
-  const bytes = pool.records.get(key);
-  return bytes === undefined ? undefined : whole(() => unpackSealed<ObjectRecord>(key, bytes));
+  return whole(() => firstKept(pool, store, object, snapshot)?.record ?? objectRecordOf(pool, store, object));
 }
 
 function originOf(pool: Records, store: StoreId): StoreRecord['origin'] | 'unknown' {
-  const key = storeKey(store);
-  const bytes = pool.records.get(key);
-  if (bytes === undefined) return undefined;
-  const record = whole(() => unpackSealed<StoreRecord>(key, bytes));
-  return record === 'unknown' ? record : record.origin;
+  return whole(() => getPacked<StoreRecord>(pool.records, storeKey(store))?.origin);
 }
 
 function whole<T>(read: () => T): T | 'unknown' {

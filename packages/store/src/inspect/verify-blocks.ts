@@ -1,10 +1,8 @@
 import { AshlarError } from '@ashlar/core';
 import { blockSize, checksumOf } from '../checksum.ts';
+import type { BlockRun } from '../format/map-leaf.ts';
 import { checksumLeafOf, checksumsEach } from '../slot-checksums.ts';
 import { checksumRootOf, type PoolFiles } from './pool-files.ts';
-
-/** Blocks of a chunk that follow each other in one slot. */
-export type BlockRun = { readonly slot: number; readonly block: number; readonly blocks: number };
 
 /** Reads blocks of a slot and gives the ones that are not what was written there: those that the disk refuses as well. */
 export async function damagedBlocks(pool: PoolFiles, run: BlockRun, memory: Uint8Array): Promise<number[]> {

@@ -1,4 +1,11 @@
-import { AshlarError, type ObjectId, type RecordStore, type SnapshotId, type StoreId } from '@ashlar/core';
+import {
+  AshlarError,
+  type ObjectId,
+  type RecordChange,
+  type RecordStore,
+  type SnapshotId,
+  type StoreId,
+} from '@ashlar/core';
 import { pack, unpack } from 'msgpackr';
 import { checksumOf } from '../checksum.ts';
 import type { PageRef } from '../format/page-ref.ts';
@@ -125,6 +132,6 @@ export function unpackSealed<T>(name: Uint8Array, bytes: Uint8Array): T {
 }
 
 /** A change that sets a record to a packed value. */
-export function packedChange(key: Uint8Array, value: unknown): { key: Uint8Array; value: Uint8Array | null } {
+export function packedChange(key: Uint8Array, value: unknown): RecordChange {
   return { key, value: sealedPack(key, value) };
 }
