@@ -1,15 +1,6 @@
-import type {
-  BlockCapabilities,
-  BlockDevice,
-  BlockHistory,
-  BlockSizes,
-  Extent,
-  ObjectId,
-  Settled,
-  SnapshotView,
-} from '@ashlar/core';
-import { checkLimit, checkRange, closedError, readOnlyError } from './check.ts';
-import { InFlight } from './in-flight.ts';
+import type { BlockCapabilities, BlockDevice, ObjectId, SnapshotView } from '@ashlar/core';
+import { closedError, readOnlyError } from './check.ts';
+import { ObjectReads } from './object-reads.ts';
 
 const capabilities: BlockCapabilities = {
   flush: 'native',
@@ -25,42 +16,14 @@ const capabilities: BlockCapabilities = {
   multiConnection: 'native',
 };
 
-const blockSizes: BlockSizes = { minimum: 1, preferred: 4096, maximum: 32 * 1024 * 1024, atomic: 4096 };
-
-class SnapshotDevice implements BlockDevice {
-  readonly blockSizes = blockSizes;
+class SnapshotDevice extends ObjectReads<SnapshotView> implements BlockDevice {
   readonly capabilities = capabilities;
   readonly readOnly = true;
   readonly sizeBytes: number;
-  readonly #view: SnapshotView;
-  readonly #object: ObjectId;
-  readonly #inFlight = new InFlight();
-  #closed = false;
 
   constructor(view: SnapshotView, object: ObjectId) {
-    this.#view = view;
-    this.#object = object;
+    super(view, object);
     this.sizeBytes = view.sizeOf(object);
-  }
-
-  get history(): BlockHistory {
-    return {
-      changesSince: (snapshot, offset, length, limit) => {
-        this.#check('changesSince', offset, length);
-        checkLimit(limit);
-        return this.#inFlight.track(this.#view.changesSince(this.#object, snapshot, offset, length, limit));
-      },
-      depths: (offset, length, limit) => {
-        this.#check('depths', offset, length);
-        checkLimit(limit);
-        return this.#inFlight.track(this.#view.depths(this.#object, offset, length, limit));
-      },
-    };
-  }
-
-  read(offset: number, into: Uint8Array): Settled<void> {
-    this.#check('read', offset, into.length);
-    return this.#inFlight.track(this.#view.read(this.#object, offset, into));
   }
 
   write(): void {
@@ -77,18 +40,7 @@ class SnapshotDevice implements BlockDevice {
 
   /** All of it was durable when the snapshot was. */
   flush(): void {
-    if (this.#closed) throw closedError('flush');
-  }
-
-  extents(offset: number, length: number, limit: number): Settled<readonly Extent[]> {
-    this.#check('extents', offset, length);
-    checkLimit(limit);
-    return this.#inFlight.track(this.#view.extents(this.#object, offset, length, limit));
-  }
-
-  prefetch(offset: number, length: number): Settled<void> {
-    this.#check('prefetch', offset, length);
-    return this.#inFlight.track(this.#view.prefetch(this.#object, offset, length));
+    if (this.closed) throw closedError('flush');
   }
 
   compareAndWrite(): void {
@@ -104,15 +56,10 @@ class SnapshotDevice implements BlockDevice {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#inFlight.idle();
-    this.#view.close();
-  }
-
-  #check(operation: string, offset: number, length: number): void {
-    if (this.#closed) throw closedError(operation);
-    checkRange(this, operation, offset, length);
+    if (this.closed) return;
+    this.closed = true;
+    await this.inFlight.idle();
+    this.objects.close();
   }
 }
 

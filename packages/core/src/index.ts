@@ -11,6 +11,7 @@ export type {
   Change,
   Depth,
   ObjectId,
+  ObjectReader,
   ObjectStore,
   Position,
   Preallocation,

@@ -20,13 +20,14 @@ export type Change = { readonly offset: number; readonly length: number; readonl
 /** A run of an object by where it comes from: 0 a hole, 1 its own store, 2 what that was cloned from, and so on. */
 export type Depth = { readonly offset: number; readonly length: number; readonly depth: number };
 
-/** A volume as a snapshot has it: to read, whatever happens to the volume. Errors as ObjectStore's. */
-export interface SnapshotView {
-  readonly id: SnapshotId;
+/** What is asked of a volume's objects without changing them. Errors as ObjectStore's. */
+export interface ObjectReader {
   sizeOf(object: ObjectId): number;
   read(object: ObjectId, offset: number, into: Uint8Array): Settled<void>;
+  /** As BlockDevice.extents. */
   extents(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]>;
   prefetch(object: ObjectId, offset: number, length: number): Settled<void>;
+  /** What of a range is other than a snapshot has it; the runs cover the range from its start on, at most `limit` of them. */
   changesSince(
     object: ObjectId,
     since: SnapshotId,
@@ -34,9 +35,15 @@ export interface SnapshotView {
     length: number,
     limit: number,
   ): Settled<readonly Change[]>;
+  /** Where what a range has comes from; the runs cover the range from its start on, at most `limit` of them. */
   depths(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Depth[]>;
-  /** As ObjectStore.spaceOf; what the next snapshot has as well, or else the volume, is shared. */
+  /** What a snapshot beside it has as well, or the volume behind the newest, is shared. Looks at what changed since the one before. */
   spaceOf(object: ObjectId): Settled<Space>;
+}
+
+/** A volume as a snapshot has it: to read, whatever happens to the volume. */
+export interface SnapshotView extends ObjectReader {
+  readonly id: SnapshotId;
   close(): void;
 }
 
@@ -74,23 +81,18 @@ export type Preallocation = 'off' | 'falloc' | 'full';
  * - No room: `no-space` for what needs new room; overwrites, reads, trims and deletes go on.
  * - Failing verification: `corrupt`, with the offset of the first bad block in the error's context.
  */
-export interface ObjectStore {
+export interface ObjectStore extends ObjectReader {
   /** Makes an empty object of that size (all hole). */
   create(sizeBytes: number, preallocation: Preallocation): Settled<ObjectId>;
   /** Deletes it; its space comes back in the background. */
   delete(object: ObjectId): Settled<void>;
-  sizeOf(object: ObjectId): number;
-  read(object: ObjectId, offset: number, into: Uint8Array): Settled<void>;
   write(object: ObjectId, offset: number, from: Uint8Array, durable: boolean): Settled<void>;
   /** Afterwards it reads as zeros and takes no space. */
   trim(object: ObjectId, offset: number, length: number, durable: boolean): Settled<void>;
   /** Afterwards it reads as zeros; `keepAllocated`: room for it stays reserved. */
   zero(object: ObjectId, offset: number, length: number, keepAllocated: boolean, durable: boolean): Settled<void>;
-  /** As BlockDevice.extents. */
-  extents(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]>;
   /** Grows (with hole) or shrinks; what was cut off is gone when it grows again. */
   truncate(object: ObjectId, sizeBytes: number): Settled<void>;
-  prefetch(object: ObjectId, offset: number, length: number): Settled<void>;
 
   /** Applies all changes or none, in the same sequence as the writes. */
   commit(changes: readonly RecordChange[], durable: boolean): Settled<void>;
@@ -111,16 +113,6 @@ export interface ObjectStore {
   snapshots(): readonly Snapshot[];
   /** Until it is closed the snapshot cannot be deleted (`busy`). */
   openSnapshot(snapshot: SnapshotId): SnapshotView;
-  /** What of a range is other than a snapshot has it; the runs cover the range from its start on, at most `limit` of them. */
-  changesSince(
-    object: ObjectId,
-    since: SnapshotId,
-    offset: number,
-    length: number,
-    limit: number,
-  ): Settled<readonly Change[]>;
-  /** Where what a range has comes from; the runs cover the range from its start on, at most `limit` of them. */
-  depths(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Depth[]>;
   /** What only it had comes back in the background. `not-found`, `busy` while it is open or something was cloned from it. */
   deleteSnapshot(snapshot: SnapshotId): Settled<void>;
 
@@ -131,8 +123,7 @@ export interface ObjectStore {
   readonly lossGeneration: number;
   /** Of `Space.allocatedBytes`: at once, whatever there is. */
   allocatedBytesOf(object: ObjectId): Settled<number>;
-  /** Looks at what changed since the newest snapshot. */
-  spaceOf(object: ObjectId): Settled<Space>;
+  /** Of all objects. */
   space(): Settled<Space>;
   /** Settles when everything in flight has and the clean position is on record. */
   close(): Promise<void>;

@@ -3,8 +3,6 @@ import {
   assert,
   isPromise,
   type Change,
-  type Depth,
-  type Extent,
   type ObjectId,
   type ObjectStore,
   type Position,
@@ -21,12 +19,11 @@ import { changesOf } from './changed.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { clearObject, resizeObject } from './clear.ts';
 import { exclusiveBlocks } from './exclusive.ts';
-import { depthsOf, extentsOf } from './extents.ts';
 import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
+import { LocalReader } from './local-reader.ts';
 import { Overlay } from './overlay.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
-import { prefetchObject } from './prefetch.ts';
 import { readObject } from './read.ts';
 import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
 import { scanMerged } from './records/scan.ts';
@@ -34,7 +31,6 @@ import { blocksInUse, spaceFrom } from './space.ts';
 import { blockSize } from './checksum.ts';
 import { LocalSnapshotView, statesOf } from './snapshot-view.ts';
 import {
-  floorsOf,
   listSnapshots,
   nextSequence,
   refuseClones,
@@ -52,24 +48,21 @@ const longestKey = 1500;
 const longestValue = 60 * 1024;
 
 /** One volume's objects and records in a local pool. */
-export class LocalObjectStore implements ObjectStore {
-  readonly #pool: PoolParts;
-  readonly #store: StoreState;
+export class LocalObjectStore extends LocalReader<ObjectState> implements ObjectStore {
   readonly #checkpointer: Checkpointer;
   #closed = false;
 
   constructor(pool: PoolParts, store: StoreState, checkpointer: Checkpointer) {
-    this.#pool = pool;
-    this.#store = store;
+    super(pool, store);
     this.#checkpointer = checkpointer;
   }
 
   get position(): Position {
-    return { epoch: 1, sequence: this.#store.sequence };
+    return { epoch: 1, sequence: this.store.sequence };
   }
 
   get lossGeneration(): number {
-    return this.#pool.lossGeneration;
+    return this.pool.lossGeneration;
   }
 
   async create(sizeBytes: number, preallocation: Preallocation): Promise<ObjectId> {
@@ -78,21 +71,21 @@ export class LocalObjectStore implements ObjectStore {
       throw new AshlarError('invalid', `${sizeBytes} is not a size that an object can have`);
     }
     await this.#checkpointer.admit(0);
-    const pool = this.#pool;
+    const pool = this.pool;
     const id = pool.nextObject;
     pool.nextObject += 1;
-    const { generation } = this.#store;
+    const { generation } = this.store;
     const object = newObject(
       pool,
-      this.#store,
+      this.store,
       id,
       { sizeBytes, blocks: 0, generation, created: generation },
       emptyTree,
     );
-    this.#store.objects.set(id, object);
+    this.store.objects.set(id, object);
     pool.group
       .record(24, 0)
-      .create({ store: this.#store.id, sequence: nextSequence(this.#store) }, id, sizeBytes, preallocation);
+      .create({ store: this.store.id, sequence: nextSequence(this.store) }, id, sizeBytes, preallocation);
     await pool.group.added();
     try {
       if (preallocation === 'falloc') await this.zero(id, 0, sizeBytes, true, false);
@@ -106,36 +99,32 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async delete(object: ObjectId): Promise<void> {
-    const state = this.#find(object);
-    const { group } = this.#pool;
-    group.record(8, 0).delete({ store: this.#store.id, sequence: nextSequence(this.#store) }, object);
-    state.deletedIn = this.#store.generation;
-    this.#store.objects.delete(object);
-    this.#store.deleted.add(state);
+    const state = this.find(object);
+    const { group } = this.pool;
+    group.record(8, 0).delete({ store: this.store.id, sequence: nextSequence(this.store) }, object);
+    state.deletedIn = this.store.generation;
+    this.store.objects.delete(object);
+    this.store.deleted.add(state);
     await group.added();
     await group.sync();
     this.#checkpointer.begin();
   }
 
-  sizeOf(object: ObjectId): number {
-    return this.#find(object).sizeBytes;
-  }
-
   read(object: ObjectId, offset: number, into: Uint8Array): Settled<void> {
-    const state = this.#find(object);
+    const state = this.find(object);
     checkRange(state, 'read', offset, into.length);
     if (into.length === 0) return undefined;
     const before = state.locks.waitFor(offset, offset + into.length);
     return before === undefined
-      ? readObject(this.#pool, state, offset, into)
-      : before.then(() => readObject(this.#pool, state, offset, into));
+      ? readObject(this.pool, state, offset, into)
+      : before.then(() => readObject(this.pool, state, offset, into));
   }
 
   write(object: ObjectId, offset: number, from: Uint8Array, durable: boolean): Settled<void> {
-    const state = this.#find(object);
+    const state = this.find(object);
     checkRange(state, 'write', offset, from.length);
     const wait = this.#checkpointer.admit(debtOf(from.length));
-    const target = { pool: this.#pool, store: this.#store, object: state };
+    const target = { pool: this.pool, store: this.store, object: state };
     return admitted(wait, () => writeObject(target, offset, from, durable));
   }
 
@@ -147,26 +136,13 @@ export class LocalObjectStore implements ObjectStore {
     return this.#clear(object, 'zero', offset, length, keepAllocated, durable);
   }
 
-  extents(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]> {
-    const state = this.#find(object);
-    checkRange(state, 'extents', offset, length);
-    return length === 0 ? [] : extentsOf(this.#pool, state, offset, length, limit);
-  }
-
   async truncate(object: ObjectId, sizeBytes: number): Promise<void> {
-    const state = this.#find(object);
+    const state = this.find(object);
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
       throw new AshlarError('invalid', `${sizeBytes} is not a size that an object can have`);
     }
     await this.#checkpointer.admit(0);
-    await resizeObject({ pool: this.#pool, store: this.#store, object: state }, sizeBytes);
-  }
-
-  prefetch(object: ObjectId, offset: number, length: number): Settled<void> {
-    const state = this.#find(object);
-    checkRange(state, 'prefetch', offset, length);
-    if (length === 0) return undefined;
-    return prefetchObject(this.#pool, state, offset, length, (at, into) => this.read(object, at, into));
+    await resizeObject({ pool: this.pool, store: this.store, object: state }, sizeBytes);
   }
 
   commit(changes: readonly RecordChange[], durable: boolean): Settled<void> {
@@ -181,9 +157,9 @@ export class LocalObjectStore implements ObjectStore {
       throw new AshlarError('invalid', 'a batch of records is longer than what one commit can take');
     }
     return admitted(this.#checkpointer.admit(encoded.length), () => {
-      const { group } = this.#pool;
-      group.record(encoded.length, 0).batch({ store: this.#store.id, sequence: nextSequence(this.#store) }, encoded);
-      this.#store.records.apply(changes);
+      const { group } = this.pool;
+      group.record(encoded.length, 0).batch({ store: this.store.id, sequence: nextSequence(this.store) }, encoded);
+      this.store.records.apply(changes);
       const appended = group.added();
       return durable ? thenSync(appended, group) : appended;
     });
@@ -191,46 +167,46 @@ export class LocalObjectStore implements ObjectStore {
 
   getRecord(key: Uint8Array): Uint8Array | undefined {
     this.#check();
-    const changed = this.#store.records.get(key);
+    const changed = this.store.records.get(key);
     if (changed !== undefined) return changed === null ? undefined : Uint8Array.from(changed);
-    const name = recordKey(this.#store.id, key);
-    const bytes = this.#pool.records.get(name);
+    const name = recordKey(this.store.id, key);
+    const bytes = this.pool.records.get(name);
     return bytes === undefined ? undefined : Uint8Array.from(opened(name, bytes));
   }
 
   scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {
     this.#check();
-    const { records } = this.#pool;
-    return scanMerged({ records, overlay: this.#store.records }, this.#store.id, from, to, limit);
+    const { records } = this.pool;
+    return scanMerged({ records, overlay: this.store.records }, this.store.id, from, to, limit);
   }
 
   async snapshot(): Promise<SnapshotId> {
     this.#check();
     await this.#checkpointer.admit(0);
-    const [id] = await takeSnapshots(this.#pool, [this.#store], () => this.#checkpointer.run(false));
+    const [id] = await takeSnapshots(this.pool, [this.store], () => this.#checkpointer.run(false));
     assert(id !== undefined, 'each store has its snapshot');
     return id;
   }
 
   snapshots(): readonly Snapshot[] {
     this.#check();
-    return listSnapshots(this.#store);
+    return listSnapshots(this.store);
   }
 
   openSnapshot(snapshot: SnapshotId): SnapshotView {
     this.#check();
-    return new LocalSnapshotView(this.#pool, this.#store, snapshotOf(this.#store, snapshot));
+    return new LocalSnapshotView(this.pool, this.store, snapshotOf(this.store, snapshot));
   }
 
   async deleteSnapshot(snapshot: SnapshotId): Promise<void> {
     this.#check();
-    const found = snapshotOf(this.#store, snapshot);
+    const found = snapshotOf(this.store, snapshot);
     if (found.openers > 0) throw new AshlarError('busy', `the snapshot ${snapshot} is open: close it first`);
-    refuseClones(this.#pool, this.#store.id, snapshot);
-    const { group } = this.#pool;
+    refuseClones(this.pool, this.store.id, snapshot);
+    const { group } = this.pool;
     const builder = group.record(8, 0);
     found.isDropped = true;
-    builder.dropSnapshot({ store: this.#store.id, sequence: nextSequence(this.#store) }, snapshot);
+    builder.dropSnapshot({ store: this.store.id, sequence: nextSequence(this.store) }, snapshot);
     await group.added();
     await group.sync();
     this.#checkpointer.begin();
@@ -243,43 +219,37 @@ export class LocalObjectStore implements ObjectStore {
     length: number,
     limit: number,
   ): Settled<readonly Change[]> {
-    const state = this.#find(object);
+    const state = this.find(object);
     checkRange(state, 'changesSince', offset, length);
     if (length === 0) return [];
-    const states = statesOf(this.#pool, this.#store, object, since, state, Infinity);
-    return changesOf(this.#pool, states, offset, length, limit);
-  }
-
-  depths(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Depth[]> {
-    const state = this.#find(object);
-    checkRange(state, 'depths', offset, length);
-    return length === 0 ? [] : depthsOf(this.#pool, state, floorsOf(this.#pool, this.#store), offset, length, limit);
+    const states = statesOf(this.pool, this.store, object, since, state, Infinity);
+    return changesOf(this.pool, states, offset, length, limit);
   }
 
   sync(): Settled<void> {
     this.#check();
-    const { state, reason } = this.#pool;
+    const { state, reason } = this.pool;
     if (state === 'failed') throw new AshlarError('io', reason ?? 'the pool has failed');
-    return this.#pool.group.sync();
+    return this.pool.group.sync();
   }
 
   async allocatedBytesOf(object: ObjectId): Promise<number> {
-    return (await blocksInUse(this.#pool, this.#find(object))) * blockSize;
+    return (await blocksInUse(this.pool, this.find(object))) * blockSize;
   }
 
   async spaceOf(object: ObjectId): Promise<Space> {
-    const state = this.#find(object);
-    await snapshotsHome(this.#pool, this.#store);
-    const blocks = await blocksInUse(this.#pool, state);
-    const floor = sharedWithKept(this.#store);
-    const own = floor < 0 ? blocks : await exclusiveBlocks(this.#pool, { object: state, floor, next: undefined });
+    const state = this.find(object);
+    await snapshotsHome(this.pool, this.store);
+    const blocks = await blocksInUse(this.pool, state);
+    const floor = sharedWithKept(this.store);
+    const own = floor < 0 ? blocks : await exclusiveBlocks(this.pool, { object: state, floor, next: undefined });
     return spaceFrom(state.sizeBytes, blocks, own);
   }
 
   async space(): Promise<Space> {
     this.#check();
     const sum = { virtualBytes: 0, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
-    for (const object of this.#store.objects.keys()) {
+    for (const object of this.store.objects.keys()) {
       const { virtualBytes, allocatedBytes, exclusiveBytes, sharedBytes } = await this.spaceOf(object);
       sum.virtualBytes += virtualBytes;
       sum.allocatedBytes += allocatedBytes;
@@ -292,8 +262,8 @@ export class LocalObjectStore implements ObjectStore {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#store.open = false;
-    if (this.#pool.state !== 'failed') await this.#pool.group.sync();
+    this.store.open = false;
+    if (this.pool.state !== 'failed') await this.pool.group.sync();
   }
 
   #clear(
@@ -304,10 +274,10 @@ export class LocalObjectStore implements ObjectStore {
     keep: boolean,
     durable: boolean,
   ): Settled<void> {
-    const state = this.#find(object);
+    const state = this.find(object);
     checkRange(state, operation, offset, length);
     const wait = this.#checkpointer.admit(0);
-    const target = { pool: this.#pool, store: this.#store, object: state };
+    const target = { pool: this.pool, store: this.store, object: state };
     return admitted(wait, () => clearObject(target, offset, length, keep, durable));
   }
 
@@ -319,9 +289,9 @@ export class LocalObjectStore implements ObjectStore {
     }
   }
 
-  #find(object: ObjectId): ObjectState {
+  protected find(object: ObjectId): ObjectState {
     this.#check();
-    const state = this.#store.objects.get(object);
+    const state = this.store.objects.get(object);
     if (state === undefined) throw new AshlarError('not-found', `there is no object ${object} in this volume`);
     return state;
   }

@@ -1,24 +1,21 @@
 import {
   AshlarError,
   type Change,
-  type Depth,
-  type Extent,
   type ObjectId,
   type Settled,
   type SnapshotId,
   type SnapshotView,
   type Space,
 } from '@ashlar/core';
-import { depthsOf, extentsOf } from './extents.ts';
 import { exclusiveBlocks } from './exclusive.ts';
 import { firstKept, keptAt } from './kept.ts';
 import { changesOf, type States } from './changed.ts';
+import { LocalReader } from './local-reader.ts';
 import { nothing, OverlayAt } from './overlay.ts';
 import { PageTree } from './page-tree.ts';
-import { prefetchObject } from './prefetch.ts';
 import { readObject } from './read.ts';
 import type { ObjectState, PoolParts, Readable, SnapshotState, StoreState } from './state.ts';
-import { floorsOf, snapshotOf, snapshotsHome } from './snapshots.ts';
+import { snapshotOf, snapshotsHome } from './snapshots.ts';
 import { spaceFrom } from './space.ts';
 import { checkRange } from './write.ts';
 
@@ -100,16 +97,13 @@ export function statesOf(
 }
 
 /** What an open snapshot of a local store is read through. */
-export class LocalSnapshotView implements SnapshotView {
-  readonly #pool: PoolParts;
-  readonly #store: StoreState;
+export class LocalSnapshotView extends LocalReader<ObjectAt> implements SnapshotView {
   readonly #snapshot: SnapshotState;
   readonly #objects = new Map<ObjectId, ObjectAt>();
   #closed = false;
 
   constructor(pool: PoolParts, store: StoreState, snapshot: SnapshotState) {
-    this.#pool = pool;
-    this.#store = store;
+    super(pool, store);
     this.#snapshot = snapshot;
     snapshot.openers += 1;
   }
@@ -118,46 +112,23 @@ export class LocalSnapshotView implements SnapshotView {
     return this.#snapshot.id;
   }
 
-  sizeOf(object: ObjectId): number {
-    return this.#find(object).sizeBytes;
-  }
-
   read(object: ObjectId, offset: number, into: Uint8Array): Settled<void> {
-    const found = this.#find(object);
+    const found = this.find(object);
     checkRange(found, 'read', offset, into.length);
-    return into.length === 0 ? undefined : readObject(this.#pool, found, offset, into);
-  }
-
-  extents(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]> {
-    const found = this.#find(object);
-    checkRange(found, 'extents', offset, length);
-    return length === 0 ? [] : extentsOf(this.#pool, found, offset, length, limit);
-  }
-
-  depths(object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Depth[]> {
-    const found = this.#find(object);
-    checkRange(found, 'depths', offset, length);
-    return length === 0 ? [] : depthsOf(this.#pool, found, floorsOf(this.#pool, this.#store), offset, length, limit);
-  }
-
-  prefetch(object: ObjectId, offset: number, length: number): Settled<void> {
-    const found = this.#find(object);
-    checkRange(found, 'prefetch', offset, length);
-    if (length === 0) return undefined;
-    return prefetchObject(this.#pool, found, offset, length, (at, into) => this.read(object, at, into));
+    return into.length === 0 ? undefined : readObject(this.pool, found, offset, into);
   }
 
   async spaceOf(object: ObjectId): Promise<Space> {
-    const found = this.#find(object);
-    await snapshotsHome(this.#pool, this.#store);
-    const { snapshots, floor, objects } = this.#store;
+    const found = this.find(object);
+    await snapshotsHome(this.pool, this.store);
+    const { snapshots, floor, objects } = this.store;
     const there = snapshots.filter(({ isDropped }) => !isDropped);
     const index = there.indexOf(this.#snapshot);
     const after = there[index + 1];
     const live = objects.get(object);
-    const next = after === undefined || live === undefined ? live : new ObjectAt(this.#pool, this.#store, after, live);
+    const next = after === undefined || live === undefined ? live : new ObjectAt(this.pool, this.store, after, live);
     const own = { object: found, floor: there[index - 1]?.birth ?? floor, next };
-    return spaceFrom(found.sizeBytes, found.committedBlocks, await exclusiveBlocks(this.#pool, own));
+    return spaceFrom(found.sizeBytes, found.committedBlocks, await exclusiveBlocks(this.pool, own));
   }
 
   close(): void {
@@ -173,19 +144,19 @@ export class LocalSnapshotView implements SnapshotView {
     length: number,
     limit: number,
   ): Settled<readonly Change[]> {
-    const after = this.#find(object);
+    const after = this.find(object);
     checkRange(after, 'changesSince', offset, length);
     if (since > this.id) throw new AshlarError('invalid', `the snapshot ${since} is newer than ${this.id}`);
     if (length === 0) return [];
-    const states = statesOf(this.#pool, this.#store, object, since, after, this.id);
-    return changesOf(this.#pool, states, offset, length, limit);
+    const states = statesOf(this.pool, this.store, object, since, after, this.id);
+    return changesOf(this.pool, states, offset, length, limit);
   }
 
-  #find(object: ObjectId): ObjectAt {
+  protected find(object: ObjectId): ObjectAt {
     if (this.#closed) throw new AshlarError('closed', 'the snapshot is closed');
     const known = this.#objects.get(object);
     if (known !== undefined) return known;
-    const found = objectAt(this.#pool, this.#store, this.#snapshot, object);
+    const found = objectAt(this.pool, this.store, this.#snapshot, object);
     this.#objects.set(object, found);
     return found;
   }
