@@ -3,15 +3,9 @@ import { GiB, MiB, TiB } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
-import { directory, serve, shell } from './served.ts';
+import { directory, qemuIo, serve, shell } from './served.ts';
 
 const testQemu = testWithTools(test, 'qemu-io', 'qemu-img');
-
-/** Runs commands of qemu-io, each of which must succeed: a pattern that is not found is a failure. */
-function qemuIo(uri: string, ...commands: readonly string[]): Promise<string> {
-  const given = commands.map((command) => `-c '${command}'`).join(' ');
-  return shell(`qemu-io -f raw -d unmap ${given} ${uri}`);
-}
 
 type Run = { readonly start: number; readonly length: number; readonly data: boolean; readonly zero: boolean };
 

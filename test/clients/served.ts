@@ -137,3 +137,9 @@ export async function serve(t: Test, data: string, size: string): Promise<Served
   const reload = (): void => void child.kill('SIGHUP');
   return { uri: `${server}/demo`, server: server!, port: port!, kill, stop: () => end('SIGTERM'), reload };
 }
+
+/** Runs commands of qemu-io, each of which must succeed: a pattern that is not found is a failure. */
+export function qemuIo(uri: string, ...commands: readonly string[]): Promise<string> {
+  const mode = commands.every((command) => command.startsWith('read')) ? '-r ' : '';
+  return shell(`qemu-io ${mode}-f raw -d unmap ${commands.map((command) => `-c '${command}'`).join(' ')} ${uri}`);
+}

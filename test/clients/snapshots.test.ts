@@ -2,15 +2,9 @@ import { join } from 'node:path';
 import { GiB, KiB, MiB } from '@ashlar/core';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
-import { ashlar, directory, serve, shell } from './served.ts';
+import { ashlar, directory, qemuIo, serve, shell } from './served.ts';
 
 const testQemu = testWithTools(test, 'qemu-io', 'qemu-img', 'nbdinfo', 'nbdcopy');
-
-/** Runs commands of qemu-io, each of which must succeed: a pattern that is not found is a failure. */
-function qemuIo(uri: string, ...commands: readonly string[]): Promise<string> {
-  const mode = commands.some((command) => command.startsWith('write')) ? '' : '-r ';
-  return shell(`qemu-io ${mode}-f raw ${commands.map((command) => `-c '${command}'`).join(' ')} ${uri}`);
-}
 
 testQemu(
   'a snapshot is read under VOLUME@SNAPSHOT as it was, whatever is written since, also after kill -9',

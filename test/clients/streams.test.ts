@@ -3,13 +3,9 @@ import { join } from 'node:path';
 import { MiB } from '@ashlar/core';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
-import { ashlar, directory, serve, shell } from './served.ts';
+import { ashlar, directory, qemuIo, serve, shell } from './served.ts';
 
 const testQemu = testWithTools(test, 'qemu-io', 'qemu-img');
-
-async function write(uri: string, ...commands: readonly string[]): Promise<void> {
-  await shell(`qemu-io -f raw ${commands.map((command) => `-c '${command}'`).join(' ')} ${uri}`);
-}
 
 const same = (one: string, other: string): Promise<string> => shell(`qemu-img compare -f raw -F raw ${one} ${other}`);
 
@@ -18,11 +14,11 @@ testQemu('snapshots go to another server as streams: the first whole, the others
   const [from, to] = [join(cwd, 'from'), join(cwd, 'to')];
   const source = await serve(t, from, '1G');
   const target = await serve(t, to, '1M');
-  await write(source.uri, 'write -P 1 0 64M', 'write -P 2 900M 5000');
+  await qemuIo(source.uri, 'write -P 1 0 64M', 'write -P 2 900M 5000');
   await ashlar(from, 'volume snapshot demo@one');
-  await write(source.uri, 'write -P 3 1M 300k', 'discard 32M 8M', 'write -P 4 1000M 1M');
+  await qemuIo(source.uri, 'write -P 3 1M 300k', 'discard 32M 8M', 'write -P 4 1000M 1M');
   await ashlar(from, 'volume resize demo --size 2G');
-  await write(source.uri, 'write -P 5 1500M 4096');
+  await qemuIo(source.uri, 'write -P 5 1500M 4096');
   await ashlar(from, 'volume snapshot demo@two');
   await ashlar(from, 'volume send demo@one', `> ${cwd}/one.stream`);
   await ashlar(from, 'volume send demo@one..two', `> ${cwd}/two.stream`);
@@ -40,7 +36,7 @@ testQemu('a stream that does not fit is refused with what is there, and changes 
   const source = await serve(t, from, '64M');
   const target = await serve(t, to, '1M');
   for (const name of ['one', 'two', 'three']) {
-    await write(source.uri, 'write -P 7 0 1M', `write -P ${name.length} 2M 4096`);
+    await qemuIo(source.uri, 'write -P 7 0 1M', `write -P ${name.length} 2M 4096`);
     await ashlar(from, `volume snapshot demo@${name}`);
   }
   const file = join(cwd, 'stream');
@@ -56,7 +52,7 @@ testQemu('a stream that does not fit is refused with what is there, and changes 
   await t.throwsAsync(receive('copy'), {
     message: /goes on from the snapshot 'two', and the newest of 'copy' is 'one'/,
   });
-  await write(`${target.server}/copy`, 'write -P 9 5M 4096');
+  await qemuIo(`${target.server}/copy`, 'write -P 9 5M 4096');
   await send('demo@one..two');
   await t.throwsAsync(receive('copy'), { message: /written to since 'one': say --force/ });
   await receive('copy', '--force');
@@ -71,7 +67,7 @@ testQemu('a stream that broke off is gone on with where it was durable', async (
   const [from, to] = [join(cwd, 'from'), join(cwd, 'to')];
   const source = await serve(t, from, '256M');
   const target = await serve(t, to, '1M');
-  await write(source.uri, 'write -P 1 0 64M', 'write -P 2 128M 64M');
+  await qemuIo(source.uri, 'write -P 1 0 64M', 'write -P 2 128M 64M');
   await ashlar(from, 'volume snapshot demo@one');
   const file = join(cwd, 'stream');
   await ashlar(from, 'volume send demo@one', `> ${file}`);

@@ -1,4 +1,5 @@
 import type { ChangesView } from '@ashlar/server';
+import { volumePath } from './api-paths.ts';
 import type { AdminClient } from './client.ts';
 
 /** Bytes of a volume. */
@@ -11,7 +12,7 @@ export async function changesBetween(
   since: string,
   until?: string,
 ): Promise<Run[]> {
-  const path = `/v1/volumes/${encodeURIComponent(volume)}/changes`;
+  const path = `${volumePath(volume)}/changes`;
   const found: Run[] = [];
   for (let offset: number | undefined = 0; offset !== undefined;) {
     const query = new URLSearchParams({ since, offset: String(offset), ...(until === undefined ? {} : { until }) });

@@ -1,3 +1,4 @@
+import { formatSize } from '@ashlar/core';
 import Table from 'cli-table3';
 
 export type Column<T> = {
@@ -54,4 +55,9 @@ export function print(text: string): void {
 /** `--json`: the value as the API gives it; else what `text` makes of it. */
 export function show<T>(json: boolean | undefined, value: T, text: (value: T) => string): void {
   print(json === true ? JSON.stringify(value, null, 2) : text(value));
+}
+
+/** For people and to the byte; nothing where it is not known. */
+export function sizeText(bytes: number | undefined): string | undefined {
+  return bytes === undefined ? undefined : `${formatSize(bytes)} (${bytes} bytes)`;
 }

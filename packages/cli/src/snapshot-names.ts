@@ -11,11 +11,3 @@ export function snapshotParts(fullName: string): { readonly volume: string; read
     `'${fullName}' is not the name of a snapshot: write VOLUME@SNAPSHOT, such as demo@before`,
   );
 }
-
-/** Of the admin API. */
-export const snapshotsPath = (volume: string): string => `/v1/volumes/${encodeURIComponent(volume)}/snapshots`;
-
-export function snapshotPath(fullName: string): string {
-  const { volume, name } = snapshotParts(fullName);
-  return `${snapshotsPath(volume)}/${encodeURIComponent(name)}`;
-}

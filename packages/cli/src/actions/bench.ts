@@ -4,6 +4,7 @@ import type { ExportView } from '@ashlar/server';
 import { Presets, SingleBar } from 'cli-progress';
 import { Load, type LoadResult, type LoadSummary } from '../bench/load.ts';
 import type { LoadOperation } from '../bench/operations.ts';
+import { exportPath } from '../api-paths.ts';
 import { AdminClient } from '../client.ts';
 import { UsageError } from '../failure.ts';
 import type { ServerOptions } from '../options.ts';
@@ -24,7 +25,7 @@ type Options = ServerOptions & {
 /** An NBD URI as it is, or an export of the server by its name. */
 async function uriOf(target: string, options: Options): Promise<string> {
   if (/^nbds?(\+unix)?:/.test(target)) return target;
-  const { uris } = await AdminClient.find(options).get<ExportView>(`/v1/exports/${encodeURIComponent(target)}`);
+  const { uris } = await AdminClient.find(options).get<ExportView>(exportPath(target));
   const [uri] = uris;
   if (uri !== undefined) return uri;
   throw new UsageError(`the export '${target}' has no address: name an NBD URI`);

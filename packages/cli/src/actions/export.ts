@@ -1,10 +1,10 @@
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { formatSize } from '@ashlar/core';
 import type { ExportView } from '@ashlar/server';
+import { exportPath } from '../api-paths.ts';
 import { AdminClient } from '../client.ts';
 import type { ServerOptions } from '../options.ts';
-import { facts, print, show, table, type Column } from '../output.ts';
+import { facts, print, show, sizeText, table, type Column } from '../output.ts';
 import { snippet } from '../snippets.ts';
 import type { SnippetFormat } from '../snippet-formats.ts';
 
@@ -24,7 +24,7 @@ function describe(item: ExportView): string {
     ['name', name],
     ['volume', volume],
     ['source', uri],
-    ['size', sizeBytes === undefined ? undefined : `${formatSize(sizeBytes)} (${sizeBytes} bytes)`],
+    ['size', sizeText(sizeBytes)],
     ['mode', readOnly ? 'read-only' : 'read and write'],
     ['allow', allow.length === 0 ? 'all that may connect' : allow.join(', ')],
     ['over', over.join(', ')],
@@ -33,8 +33,6 @@ function describe(item: ExportView): string {
     ...uris.map((each): [string, string] => ['uri', each]),
   ]);
 }
-
-const one = (name: string): string => `/v1/exports/${encodeURIComponent(name)}`;
 
 /** A path is taken as the file it names here; the server may run in another directory. */
 function sourceOf(text: string): string {
@@ -64,7 +62,7 @@ export async function showOne(
   name: string,
   options: ServerOptions & { format?: SnippetFormat; unix?: boolean },
 ): Promise<void> {
-  const item = await AdminClient.find(options).get<ExportView>(one(name));
+  const item = await AdminClient.find(options).get<ExportView>(exportPath(name));
   if (options.format === undefined) show(options.json, item, describe);
   else {
     const text = snippet(item, options.format, options.unix === true);
@@ -75,7 +73,7 @@ export async function showOne(
 export async function remove(names: string[], options: ServerOptions & { force?: boolean }): Promise<void> {
   const client = AdminClient.find(options);
   // All are looked up first: a name that is typed wrong costs none of the others.
-  for (const name of names) await client.get<unknown>(one(name));
-  for (const name of names) await client.delete(`${one(name)}?force=${options.force === true}`);
+  for (const name of names) await client.get<unknown>(exportPath(name));
+  for (const name of names) await client.delete(`${exportPath(name)}?force=${options.force === true}`);
   if (options.json === true) print(JSON.stringify({ removed: names }));
 }

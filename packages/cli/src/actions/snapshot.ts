@@ -1,11 +1,12 @@
 import { AshlarError, formatSize } from '@ashlar/core';
 import type { SnapshotView, VolumeView } from '@ashlar/server';
+import { snapshotPath, snapshotsPath, volumePath } from '../api-paths.ts';
 import { changesBetween } from '../changes.ts';
 import { AdminClient } from '../client.ts';
 import { UsageError } from '../failure.ts';
 import type { ServerOptions } from '../options.ts';
-import { facts, print, show, table, type Column } from '../output.ts';
-import { snapshotParts, snapshotPath, snapshotsPath } from '../snapshot-names.ts';
+import { facts, print, show, sizeText, table, type Column } from '../output.ts';
+import { snapshotParts } from '../snapshot-names.ts';
 
 const columns: readonly Column<SnapshotView>[] = [
   { title: 'NAME', text: ({ name }) => name },
@@ -30,14 +31,12 @@ export async function list(volume: string | undefined, options: ServerOptions): 
 
 function describe(snapshot: SnapshotView): string {
   const { name, uuid, sizeBytes, created, clones, exports, connections, allocatedBytes, exclusiveBytes } = snapshot;
-  const bytes = (count: number | undefined): string | undefined =>
-    count === undefined ? undefined : `${formatSize(count)} (${count} bytes)`;
   return facts([
     ['name', name],
     ['uuid', uuid],
-    ['size', bytes(sizeBytes)],
-    ['has', bytes(allocatedBytes)],
-    ['of its own', bytes(exclusiveBytes)],
+    ['size', sizeText(sizeBytes)],
+    ['has', sizeText(allocatedBytes)],
+    ['of its own', sizeText(exclusiveBytes)],
     ['created', created],
     ['clones', clones.join(', ') || 'none'],
     ['exports', exports.join(', ') || 'none'],
@@ -74,7 +73,7 @@ export async function schedule(
 ): Promise<void> {
   const { every, keep, name, off = false } = options;
   const client = AdminClient.find(options);
-  const path = `/v1/volumes/${encodeURIComponent(volume)}`;
+  const path = volumePath(volume);
   const { schedules: before } = await client.get<VolumeView>(path);
   const others = before.filter((each) => each.name !== name);
   let schedules: readonly Schedule[] = before;

@@ -2,18 +2,17 @@ import { pipeline } from 'node:stream/promises';
 import { AshlarError, errorKindOf } from '@ashlar/core';
 import { readFrames, type StreamFrame, type StreamHeader } from '@ashlar/image';
 import type { SnapshotView, VolumeView } from '@ashlar/server';
+import { snapshotPath, snapshotsPath, volumePath } from '../api-paths.ts';
 import { changesBetween, type Run } from '../changes.ts';
 import { AdminClient } from '../client.ts';
 import { UsageError } from '../failure.ts';
 import type { ServerOptions } from '../options.ts';
 import { show } from '../output.ts';
 import { withBar } from '../progress.ts';
-import { snapshotParts, snapshotPath, snapshotsPath } from '../snapshot-names.ts';
+import { snapshotParts } from '../snapshot-names.ts';
 import { attach } from '../stream/attach.ts';
 import { writeFrames } from '../stream/receive-frames.ts';
 import { streamOf } from '../stream/send-frames.ts';
-
-const volumePath = (volume: string): string => `/v1/volumes/${encodeURIComponent(volume)}`;
 
 function named(snapshots: readonly SnapshotView[], volume: string, name: string): SnapshotView {
   const found = snapshots.find(({ snapshot }) => snapshot === name);

@@ -1,8 +1,9 @@
 import { formatSize } from '@ashlar/core';
 import type { VolumeView } from '@ashlar/server';
+import { volumePath } from '../api-paths.ts';
 import { AdminClient } from '../client.ts';
 import type { ServerOptions } from '../options.ts';
-import { facts, print, show, table, type Column } from '../output.ts';
+import { facts, print, show, sizeText, table, type Column } from '../output.ts';
 
 type Limits = {
   readonly iops?: number;
@@ -31,12 +32,9 @@ function describe(volume: VolumeView): string {
     ['type', type],
     ['state', reason === undefined ? state : `${state}: ${reason}`],
     ['after a loss', afterLoss],
-    ['size', `${formatSize(sizeBytes)} (${sizeBytes} bytes)`],
-    ['used', `${formatSize(allocatedBytes)} (${allocatedBytes} bytes)`],
-    [
-      'of its own',
-      exclusiveBytes === undefined ? undefined : `${formatSize(exclusiveBytes)} (${exclusiveBytes} bytes)`,
-    ],
+    ['size', sizeText(sizeBytes)],
+    ['used', sizeText(allocatedBytes)],
+    ['of its own', sizeText(exclusiveBytes)],
     ['preallocation', preallocation],
     ['created', created],
     ['limits', Object.keys(limits).length === 0 ? 'none' : JSON.stringify(limits)],
@@ -47,8 +45,6 @@ function describe(volume: VolumeView): string {
     ['clients', String(connections)],
   ]);
 }
-
-const one = (name: string): string => `/v1/volumes/${encodeURIComponent(name)}`;
 
 function direction(operationsPerSecond: number | undefined, bytesPerSecond: number | undefined): object | undefined {
   if (operationsPerSecond === undefined && bytesPerSecond === undefined) return undefined;
@@ -94,29 +90,31 @@ export async function list(options: ServerOptions): Promise<void> {
 }
 
 export async function showOne(name: string, options: ServerOptions): Promise<void> {
-  show(options.json, await AdminClient.find(options).get<VolumeView>(`${one(name)}?space=true`), describe);
+  show(options.json, await AdminClient.find(options).get<VolumeView>(`${volumePath(name)}?space=true`), describe);
 }
 
 export async function resize(name: string, options: ServerOptions & { size: number; shrink?: boolean }): Promise<void> {
   const { size, shrink = false } = options;
-  const changed = await AdminClient.find(options).patch<VolumeView>(one(name), { size, shrink });
+  const changed = await AdminClient.find(options).patch<VolumeView>(volumePath(name), { size, shrink });
   show(options.json, changed, () => `the volume ${name} has ${formatSize(changed.sizeBytes)} now`);
 }
 
 export async function rename(name: string, to: string, options: ServerOptions): Promise<void> {
-  const changed = await AdminClient.find(options).patch<VolumeView>(one(name), { name: to });
+  const changed = await AdminClient.find(options).patch<VolumeView>(volumePath(name), { name: to });
   show(options.json, changed, () => `the volume ${name} is called ${to} now`);
 }
 
 export async function limit(name: string, options: ServerOptions & Limits): Promise<void> {
-  const changed = await AdminClient.find(options).patch<VolumeView>(one(name), { limits: limitsOf(options) ?? {} });
+  const changed = await AdminClient.find(options).patch<VolumeView>(volumePath(name), {
+    limits: limitsOf(options) ?? {},
+  });
   show(options.json, changed, describe);
 }
 
 export async function accept(name: string, options: ServerOptions & { afterLoss?: string }): Promise<void> {
   const { afterLoss } = options;
   const body = afterLoss === undefined ? {} : { afterLoss };
-  const taken = await AdminClient.find(options).post<VolumeView>(`${one(name)}/accept`, body);
+  const taken = await AdminClient.find(options).post<VolumeView>(`${volumePath(name)}/accept`, body);
   show(options.json, taken, () => `the volume ${name} is served; after a later loss: ${taken.afterLoss}`);
 }
 
@@ -126,8 +124,8 @@ export async function remove(
 ): Promise<void> {
   const client = AdminClient.find(options);
   // All are looked up first: a name that is typed wrong costs none of the others.
-  for (const name of names) await client.get<VolumeView>(one(name));
+  for (const name of names) await client.get<VolumeView>(volumePath(name));
   const query = `force=${options.force === true}&snapshots=${options.snapshots === true}`;
-  for (const name of names) await client.delete(`${one(name)}?${query}`);
+  for (const name of names) await client.delete(`${volumePath(name)}?${query}`);
   if (options.json === true) print(JSON.stringify({ removed: names }));
 }

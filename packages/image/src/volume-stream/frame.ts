@@ -94,11 +94,11 @@ export class FrameDecoder {
     const head = Buffer.from(bytes);
     if (head.readUInt32LE(0) !== magic) {
       if (this.#frames === 0) throw new AshlarError('invalid', "this is no stream that 'ashlar volume send' wrote");
-      throw this.damaged();
+      throw this.#damaged();
     }
     const checksum = head.readUInt32LE(28);
     head.writeUInt32LE(this.#previous, 28);
-    if (xxh64Low(head) !== checksum) throw this.damaged();
+    if (xxh64Low(head) !== checksum) throw this.#damaged();
     const type = this.#typeOf(head.readUInt32LE(4));
     const offset = Number(head.readBigUInt64LE(8));
     const length = Number(head.readBigUInt64LE(16));
@@ -109,10 +109,10 @@ export class FrameDecoder {
   }
 
   payload({ payloadChecksum }: FrameHead, payload: Uint8Array): void {
-    if (xxh64Low(payload) !== payloadChecksum) throw this.damaged();
+    if (xxh64Low(payload) !== payloadChecksum) throw this.#damaged();
   }
 
-  damaged(): AshlarError {
+  #damaged(): AshlarError {
     return new AshlarError('corrupt', `the stream is damaged in or behind its frame ${this.#frames}: send it again`);
   }
 
@@ -123,14 +123,14 @@ export class FrameDecoder {
   }
 
   #check(type: FrameType, offset: number, length: number): void {
-    if ((type === 'header') !== (this.#frames === 0)) throw this.damaged();
+    if ((type === 'header') !== (this.#frames === 0)) throw this.#damaged();
     if (type === 'end') {
-      if (offset !== this.#frames) throw this.damaged();
+      if (offset !== this.#frames) throw this.#damaged();
       return;
     }
     const most = type === 'header' ? mostHeaderBytes : type === 'data' ? mostDataBytes : Number.MAX_SAFE_INTEGER;
-    if (length > most || (type !== 'header' && (length === 0 || offset < this.#end))) throw this.damaged();
-    if (!Number.isSafeInteger(offset + length)) throw this.damaged();
+    if (length > most || (type !== 'header' && (length === 0 || offset < this.#end))) throw this.#damaged();
+    if (!Number.isSafeInteger(offset + length)) throw this.#damaged();
     if (type !== 'header') this.#end = offset + length;
   }
 }
