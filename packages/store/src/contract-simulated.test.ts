@@ -1,5 +1,11 @@
 import { KiB, MiB, type Pool } from '@ashlar/core';
-import { objectStoreContract, SimulatedMachine, type PoolFixture } from '@ashlar/testing';
+import {
+  objectStoreContract,
+  objectStoreContractWithPast,
+  SimulatedMachine,
+  type PoolFixture,
+  type PoolSubject,
+} from '@ashlar/testing';
 import test from 'ava';
 import { openPool, type PoolOptions } from './index.ts';
 
@@ -40,7 +46,10 @@ async function create(roomBytes?: number): Promise<PoolFixture> {
   };
 }
 
-objectStoreContract(test, 'chunk store on the simulated host', {
+const subject: PoolSubject = {
   create: () => create(),
   createLimited: (roomBytes) => create(roomBytes),
-});
+};
+
+objectStoreContract(test, 'chunk store on the simulated host', subject);
+objectStoreContractWithPast(test, 'chunk store on the simulated host', subject);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { createRealHost } from '@ashlar/host';
-import { objectStoreContract, type PoolFixture } from '@ashlar/testing';
+import { objectStoreContract, objectStoreContractWithPast, type PoolFixture, type PoolSubject } from '@ashlar/testing';
 import test from 'ava';
 import { openPool, type PoolOptions } from './index.ts';
 
@@ -25,13 +25,16 @@ async function fixture(path: string, remove: () => Promise<void>): Promise<PoolF
   };
 }
 
-objectStoreContract(test, 'chunk store on the host', {
+const subject: PoolSubject = {
   create: async () => {
     const path = await mkdtemp(`${tmpdir()}/ashlar-store-`);
     return await fixture(path, () => rm(path, { recursive: true }));
   },
   ...(process.getuid?.() === 0 ? { createLimited } : {}),
-});
+};
+
+objectStoreContract(test, 'chunk store on the host', subject);
+objectStoreContractWithPast(test, 'chunk store on the host', subject);
 
 /** A file system of that size in memory. */
 async function createLimited(roomBytes: number): Promise<PoolFixture> {

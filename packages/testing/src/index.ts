@@ -7,7 +7,7 @@ export { ManualTime } from './manual-time.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { laterTurn, PoorDevice } from './poor-device.ts';
 export { systemTime } from './system-time.ts';
-export { objectStoreContract } from './object-store-contract.ts';
+export { objectStoreContract, objectStoreContractWithPast } from './object-store-contract.ts';
 export type { PoolFixture, PoolSubject } from './object-store/subject.ts';
 export { hostContract, type HostFixture } from './host-contract.ts';
 export { SimulatedMachine } from './simulated-host/machine.ts';

@@ -5,6 +5,7 @@ import { recordTests } from './object-store/record-tests.ts';
 import { snapshotSpaceTests } from './object-store/snapshot-space-tests.ts';
 import { snapshotTests } from './object-store/snapshot-tests.ts';
 import { spaceTests } from './object-store/space-tests.ts';
+import { ofClones, ofSnapshots } from './object-store/with-past.ts';
 import { storeTest, type PoolSubject } from './object-store/subject.ts';
 
 /**
@@ -17,6 +18,13 @@ export function objectStoreContract(test: TestFn, name: string, subject: PoolSub
   recordTests(check);
   spaceTests(check);
   lifeTests(check);
+  if (subject.past === 'snapshots') return;
   snapshotTests(check);
   snapshotSpaceTests(check);
+}
+
+/** The same of stores that have a past: between whose changes snapshots are taken, and that are clones of clones. */
+export function objectStoreContractWithPast(test: TestFn, name: string, subject: PoolSubject): void {
+  objectStoreContract(test, `${name}, between snapshots`, ofSnapshots(subject));
+  objectStoreContract(test, `${name}, in a clone of a clone`, ofClones(subject));
 }

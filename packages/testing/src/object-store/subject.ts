@@ -20,6 +20,8 @@ export type PoolSubject = {
   readonly create: () => Promise<PoolFixture>;
   /** A pool in a place that holds at most that many bytes, all of the pool's own files included. */
   readonly createLimited?: (roomBytes: number) => Promise<PoolFixture>;
+  /** Its stores share blocks with snapshots that the tests do not know of, or with what they were cloned from. */
+  readonly past?: 'snapshots' | 'clone';
 };
 
 export type StoreTest = (title: string, body: (t: ExecutionContext, run: StoreRun) => Promise<void>) => void;
