@@ -1,27 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { testAsRoot } from '@ashlar/testing';
 import test from 'ava';
+import { loopTools, onLoopDevice, why } from './loop-device.ts';
 import { ashlar, directory, long, root, serve, shell } from './served.ts';
-
-/**
- * Commands with the volume as the loop device `$loop`, by nbdfuse. They have name spaces of their own: mounts and programs go
- * with them, and so does the loop device, which is detached as soon as nobody has it open.
- */
-function onLoopDevice(uri: string, commands: string): string {
-  return `unshare --mount --pid --fork --kill-child --mount-proc sh -e <<'END'
-    mkdir -p fuse mnt
-    nbdfuse --connections 4 fuse/disk '${uri}' &
-    until test -s fuse/disk; do sleep 0.1; done
-    loop=$(losetup --find --show fuse/disk)
-    exec 9<>$loop
-    losetup --detach $loop
-    ${commands}
-    exec 9>&-
-    until fusermount3 -u fuse 2>>warnings; do sleep 0.1; done
-    wait
-END`;
-}
 
 /** Names, modes, owners, sizes, links and times of all files. */
 const list = `find . -printf '%p %m %u %g %s %n %l %T@\\n' | sort`;
@@ -61,24 +42,8 @@ const kinds = [
   { name: 'xfs', make: 'mkfs.xfs -q', check: 'xfs_repair -n $loop' },
 ];
 
-/** Why there are no loop devices or mounts here, if there are none: a container may forbid them to root, too. */
-function hindrance(): string {
-  try {
-    execFileSync('unshare', ['--mount', 'sh', '-e', '-c', 'test -w /dev/fuse; test -b "$(losetup --find)"'], {
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-      stdio: 'pipe',
-    });
-    return '';
-  } catch {
-    return ' (not here: this machine lets nobody use loop devices, FUSE or mounts)';
-  }
-}
-
-const why = hindrance();
-const tools = why === '' ? ['nbdfuse', 'losetup', 'fusermount3', 'mkfs.ext4', 'mkfs.xfs'] : ['loop devices'];
-
 for (const { name, make, check } of kinds) {
-  testAsRoot(test, ...tools)(
+  testAsRoot(test, ...loopTools)(
     `${name} on the volume is clean and whole after it was filled, and after kill -9${why}`,
     async (t) => {
       t.timeout(long ? 900_000 : 110_000);
@@ -95,7 +60,7 @@ for (const { name, make, check } of kinds) {
     },
   );
 
-  testAsRoot(test, ...tools)(
+  testAsRoot(test, ...loopTools)(
     `${name} comes back when the server is killed under it: what was synced is there${why}`,
     async (t) => {
       t.timeout(110_000);
@@ -123,7 +88,7 @@ const checkSnapshot = (uri: string, safe: string): string => `nbdcopy ${uri} ima
 
 testAsRoot(
   test,
-  ...tools,
+  ...loopTools,
   'nbdcopy',
 )(`ext4 is clean in every snapshot that was taken under load, and has what was synced before it${why}`, async (t) => {
   t.timeout(long ? 900_000 : 110_000);

@@ -1,7 +1,6 @@
 import { AshlarError, type BlockDevice } from '@ashlar/core';
 import type { SeededRandom } from '@ashlar/testing';
-
-const blockBytes = 4096;
+import { blockBytes, contents, versionIn } from './marked-blocks.ts';
 
 /** Blocks that one read of the check covers. */
 const blocksAtOnce = 256;
@@ -11,10 +10,7 @@ type Range = { readonly first: number; readonly count: number };
 /** What a block may hold: the version that was acknowledged last, and one whose answer never came. Version 0 is zeros. */
 type Block = { acknowledged: number; open: number | undefined };
 
-/**
- * Knows each acknowledged write of a device. Every block of a write bears the number of the write and its own, so that
- * whatever is found tells where it is from.
- */
+/** Knows each acknowledged write of a device. */
 export class Ledger {
   readonly #blocks: Block[];
   readonly #random: SeededRandom;
@@ -106,24 +102,4 @@ export class Ledger {
     }
     return `block ${index} holds ${found ?? 'nothing that was ever written there'}; acknowledged ${acknowledged}, open ${open}`;
   }
-}
-
-function contents(version: number, first: number, count: number): Uint8Array {
-  const words = new Uint32Array((count * blockBytes) / 4);
-  for (let index = 0; index < words.length; index += 2) {
-    words[index] = version;
-    words[index + 1] = first + Math.floor((index * 4) / blockBytes);
-  }
-  return new Uint8Array(words.buffer);
-}
-
-/** The version that a whole block bears, or undefined for a mixture. */
-function versionIn(bytes: Uint8Array, index: number): number | undefined {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, blockBytes / 4);
-  const version = words[0]!;
-  const place = version === 0 ? 0 : index;
-  for (let at = 0; at < words.length; at += 2) {
-    if (words[at] !== version || words[at + 1] !== place) return undefined;
-  }
-  return version;
 }
