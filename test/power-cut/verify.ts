@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createRealHost } from '@ashlar/host';
 import { openPool, PoolInspection } from '@ashlar/store';
 import { blockBytes, contents } from '../faults/marked-blocks.ts';
@@ -34,7 +35,7 @@ async function verify(): Promise<void> {
   if (opened === undefined) throw new Error('the ledger does not say when the pool was opened');
   // Until it was there for the first time nothing was promised.
   const isMade = !opened.isNew || cut >= opened.answered;
-  if (isMade) await check('before it is opened');
+  if (isMade || existsSync(join(path, 'ashlar.pool'))) await check('before it is opened');
   const pool = await openPool(host, path, poolOptions);
   const { state, reason, lossGeneration } = await pool.status();
   if (state !== 'ok') problems.push(`the pool is ${state}: ${reason}`);

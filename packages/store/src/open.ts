@@ -15,7 +15,7 @@ import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
 import { emptyTree, PageTree } from './page-tree.ts';
 import { rootOf } from './kept.ts';
-import { openLmdb } from './records/lmdb.ts';
+import { openLmdb, requireRecords } from './records/lmdb.ts';
 import {
   getPacked,
   keyNumber,
@@ -70,39 +70,49 @@ export async function openParts(host: Host, path: string, settings: Settings): P
   }
   const release: (() => void | Promise<void>)[] = [() => lock.close()];
   try {
-    const superblock = await identity(host, path, settings.chunkSizeBytes);
+    const found = identity(host, path);
+    const superblock = found ?? newIdentity(host, settings.chunkSizeBytes);
+    if (found !== undefined && settings.openRecords === undefined) requireRecords(host, `${path}/records`);
     const records = (settings.openRecords ?? openLmdb)(`${path}/records`);
     release.push(() => records.close());
     const reserve = host.open(`${path}/reserve`, { create: true });
     release.push(() => reserve.close());
-    return await assemble(host, path, settings, superblock, records, reserve, lock);
+    const opened = await assemble(host, path, settings, superblock, records, reserve, lock);
+    if (found === undefined) await publish(host, path, superblock);
+    return opened;
   } catch (error) {
     for (const step of release.reverse()) await step();
     throw error;
   }
 }
 
-/** The pool's superblock; a new one where the directory has no pool yet. */
-async function identity(host: Host, path: string, chunkSizeBytes: number): Promise<Superblock> {
+/** The pool's superblock, if the directory has a pool. */
+function identity(host: Host, path: string): Superblock | undefined {
   const name = `${path}/ashlar.pool`;
-  if (host.stat(name) !== undefined) {
-    const file = host.open(name, {});
-    try {
-      const block = new Uint8Array(blockSize);
-      file.readSync(0, block);
-      return decodeSuperblock(block, name);
-    } finally {
-      file.close();
-    }
+  if (host.stat(name) === undefined) return undefined;
+  const file = host.open(name, {});
+  try {
+    const block = new Uint8Array(blockSize);
+    file.readSync(0, block);
+    return decodeSuperblock(block, name);
+  } finally {
+    file.close();
   }
+}
+
+function newIdentity(host: Host, chunkSizeBytes: number): Superblock {
   if (!chunkSizes.includes(chunkSizeBytes)) {
     throw new AshlarError('invalid', 'the chunk size of a pool is 64, 128 or 256 KiB');
   }
   const id = new Uint8Array(16);
   host.random.fill(id);
   const poolId = Buffer.from(id).toString('hex');
-  const superblock = { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: 0, incompatible: 0 };
-  // Renamed into place, so that a pool is there whole or not at all.
+  return { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: 0, incompatible: 0 };
+}
+
+/** Comes last, and is renamed into place, so that a pool is there whole or not at all. */
+async function publish(host: Host, path: string, superblock: Superblock): Promise<void> {
+  const name = `${path}/ashlar.pool`;
   const file = host.open(`${name}.new`, { create: true });
   try {
     await file.write(0, encodeSuperblock(superblock));
@@ -112,7 +122,6 @@ async function identity(host: Host, path: string, chunkSizeBytes: number): Promi
   }
   host.rename(`${name}.new`, name);
   await host.syncDirectory(path);
-  return superblock;
 }
 
 async function assemble(

@@ -5,7 +5,7 @@ import { decodeSuperblock, type Superblock } from '../format/superblock.ts';
 import type { TreeRoot } from '../page-tree.ts';
 import { emptyTree } from '../page-tree.ts';
 import { getPacked, poolKey, type PoolRecord } from '../records/keys.ts';
-import { openLmdb } from '../records/lmdb.ts';
+import { openLmdb, requireRecords } from '../records/lmdb.ts';
 import { Scratch } from '../scratch.ts';
 import { PageReader } from './page-reader.ts';
 import { SlotReader } from './slot-reader.ts';
@@ -86,8 +86,7 @@ function identityOf(host: Host, name: string): Superblock {
 
 function recordsOf(host: Host, path: string, { openRecords }: InspectOptions): RecordStore {
   if (openRecords !== undefined) return openRecords(path);
-  if (host.stat(path) === undefined)
-    throw new AshlarError('corrupt', `${path} is missing: the pool has no maps`, { path });
+  requireRecords(host, path);
   return openLmdb(path, true);
 }
 

@@ -1,4 +1,5 @@
 import { AshlarError, type RecordStore } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
 import { open } from 'lmdb';
 
 /** LMDB without a write map: a full disk is an error, never a signal. One that is only read must be there. */
@@ -38,6 +39,12 @@ export function openLmdb(path: string, readOnly = false): RecordStore {
     },
     close: () => environment.close(),
   };
+}
+
+/** A pool that is there has a database: without it nobody knows where anything is, and a new one would say that there is nothing. */
+export function requireRecords(host: Host, path: string): void {
+  if (host.stat(path) !== undefined) return;
+  throw new AshlarError('corrupt', `${path} is missing: the pool has no maps`, { path });
 }
 
 function commitError(error: unknown): AshlarError {
