@@ -36,7 +36,8 @@ for (const { fileSystem, sessions, cutsEach } of plans) {
       for (let session = 0; session < sessions; session += 1) {
         const seed = Date.now() % 2 ** 31;
         await copyDisk(cwd, 'disk', 'durable');
-        const memoryKiB = await record({ cwd, seed, changes, ...(session === 0 ? { fileSystem } : {}) });
+        const earlier = session * changes;
+        const memoryKiB = await record({ cwd, seed, earlier, changes, ...(session === 0 ? { fileSystem } : {}) });
         t.true(memoryKiB > 0 && memoryKiB < mostMemoryKiB, `the recording disk took ${memoryKiB} KiB`);
         for await (const { position, left, wrong } of cutsOf(cwd, fileSystem, cutsEach, new SeededRandom(seed))) {
           t.is(wrong, '', `the cut at ${position} of session ${session}, ${left}`);
@@ -53,7 +54,7 @@ async function findsOut(cwd: string, broken: BrokenRule): Promise<Cut | undefine
     const seed = Date.now() % 2 ** 31;
     makeDisk(cwd);
     await copyDisk(cwd, 'disk', 'durable');
-    await record({ cwd, seed, changes, fileSystem: ext4, broken });
+    await record({ cwd, seed, earlier: 0, changes, fileSystem: ext4, broken });
     for await (const cut of cutsOf(cwd, ext4, 30, new SeededRandom(seed))) if (cut.wrong !== '') return cut;
   }
   return undefined;

@@ -43,6 +43,8 @@ export type Session = {
   /** Makes the file system first. */
   readonly fileSystem?: FileSystem;
   readonly seed: number;
+  /** How many times each volume was changed in earlier sessions: no version of a block comes again. */
+  readonly earlier: number;
   /** How many times each volume is changed. */
   readonly changes: number;
   /** A rule of the store that is broken. */
@@ -50,14 +52,14 @@ export type Session = {
 };
 
 /** Runs the workload on the disk and records what that is asked. Gives the most memory that the disk's process took, in KiB. */
-export async function record({ cwd, fileSystem, seed, changes, broken = '' }: Session): Promise<number> {
+export async function record({ cwd, fileSystem, seed, earlier, changes, broken = '' }: Session): Promise<number> {
   const session = onLoopDevice(
     'nbd+unix:///disk?socket=disk.sock',
     `${startedAgain(`session-${seed}`)}
     ${fileSystem?.make ?? ''}
     mount $loop mnt
     sync --file-system mnt
-    ${run('./workload.ts', `mnt/pool ledger recording ${seed} ${changes} ${broken}`)}
+    ${run('./workload.ts', `mnt/pool ledger recording ${seed} ${earlier} ${changes} ${broken}`)}
     umount mnt`,
   );
   const out = await shell(

@@ -11,9 +11,10 @@ import { createObject, placeOf, readVolume } from './volume.ts';
 
 /**
  * Changes the volumes of a pool on the recording disk, both at once, and writes down what was asked and answered when:
- * POOL LEDGER RECORDING SEED CHANGES [RULE], a rule of the store to break.
+ * POOL LEDGER RECORDING SEED EARLIER CHANGES [RULE]: changes of each volume in earlier sessions, and a rule of the store to break.
  */
-const [path = '', ledgerPath = '', recordingPath = '', seed = '1', count = '100', broken] = process.argv.slice(2);
+const [path = '', ledgerPath = '', recordingPath = '', seed = '1', earlier = '0', count = '100', broken] =
+  process.argv.slice(2);
 
 const random = new SeededRandom(Number(seed));
 const note = (line: LedgerLine): void => appendFileSync(ledgerPath, `${JSON.stringify(line)}\n`);
@@ -93,11 +94,9 @@ async function set(store: ObjectStore, volume: number, object: number, version: 
 }
 
 async function work(store: ObjectStore, volume: number, state: VolumeState): Promise<void> {
-  const newest = [state.versions, ...state.snapshots.values()].map((versions) => Math.max(...versions));
-  const before = Math.max(...newest);
   for (let number = 1; number <= Number(count); number += 1) {
     const begun = position();
-    const done = await change(store, volume, state, before + number);
+    const done = await change(store, volume, state, Number(earlier) + number);
     note({ kind: 'done', volume, begun, answered: position(), change: done });
     apply(state, done);
     if (random.oneIn(40)) await pool.checkpoint();
