@@ -88,6 +88,7 @@ test('each kind of dump shows what a killed server left, and changes nothing', a
     'pages',
     'pool',
     'record',
+    'scrub',
     'slots',
     'store',
   ]);

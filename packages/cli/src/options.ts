@@ -27,6 +27,14 @@ export function argument<T>(parse: (text: string) => T): (text: string) => T {
 
 export const sizeArgument = argument(parseSize);
 
+/** Bytes a second, Infinity for no bound. */
+export const rateArgument = argument((text) => {
+  if (text.trim() === 'off') return Infinity;
+  const rate = parseSize(text);
+  if (rate > 0) return rate;
+  throw new AshlarError('invalid', "a rate is above 0, such as 100M, or 'off'");
+});
+
 export const numberArgument = (minimum: number, maximum: number): ((text: string) => number) =>
   argument((text) => {
     const value = Number(text);

@@ -23,12 +23,15 @@ export type {
 } from './object-store.ts';
 export type { RecordStore } from './record-store.ts';
 export {
+  foundDamage,
   systemStore,
   type Pool,
   type PoolState,
   type PoolStatus,
+  type RecordsWalk,
   type ScrubCommand,
   type ScrubFinding,
   type ScrubReport,
+  type ScrubState,
   type StoreId,
 } from './pool.ts';

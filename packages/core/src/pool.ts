@@ -30,6 +30,8 @@ export type PoolStatus = {
   /** Syncs of the journal that failed, and whose writes were made durable in another place. */
   readonly failedSyncs: number;
   readonly corruptBlocks: number;
+  /** Records of the database that were not as they were written when they were all looked at last. */
+  readonly damagedRecords: number;
   /** `direct` or `buffered` (rule 10 of the store: where O_DIRECT is refused it says so). */
   readonly dataIo: 'direct' | 'buffered';
 };
@@ -44,11 +46,32 @@ export type ScrubFinding = {
   readonly length: number;
 };
 
+export type ScrubState = 'never' | 'running' | 'paused' | 'stopped' | 'done' | 'failed';
+
+/** What a walk over a copy of the records found. */
+export type RecordsWalk = {
+  readonly records: number;
+  /** Those that are not as they were written; 1 at least where there is no getting to the end of them. */
+  readonly damaged: number;
+  /** One sentence where there was no getting to the end of them, or none could be looked at. */
+  readonly reason: string | undefined;
+};
+
+/** The last scrub; it is on record, and one that a restart interrupts goes on from where it was. */
 export type ScrubReport = {
-  readonly state: 'never' | 'running' | 'paused' | 'stopped' | 'done';
-  /** Milliseconds since 1970. */
+  readonly state: ScrubState;
+  /** One sentence where it failed. */
+  readonly reason: string | undefined;
+  /** Milliseconds since 1970, as all times here: when the pool was made; 0 where that is not known. */
+  readonly sinceMs: number;
   readonly startedMs: number | undefined;
   readonly endedMs: number | undefined;
+  /** When one ended last that had read everything. */
+  readonly completedMs: number | undefined;
+  /** Restarts that it went on behind. */
+  readonly interruptions: number;
+  /** How fast it reads at the most; nothing where only the disk and the volumes that are served hold it back. */
+  readonly bytesPerSecond: number | undefined;
   readonly doneBytes: number;
   /** What the pool had in use when it began: more than is read where chunks are not full. */
   readonly totalBytes: number;
@@ -56,12 +79,25 @@ export type ScrubReport = {
   readonly findings: readonly ScrubFinding[];
   readonly damagedBytes: number;
   readonly damagedPages: number;
+  /** Of the pool's database; nothing while they were not looked at. */
+  readonly records: RecordsWalk | undefined;
 };
 
+/** Whether a scrub met anything that is not as it was written. */
+export function foundDamage({
+  damagedBytes,
+  damagedPages,
+  records,
+}: Pick<ScrubReport, 'damagedBytes' | 'damagedPages'> & {
+  readonly records?: Pick<RecordsWalk, 'damaged'> | undefined;
+}): boolean {
+  return damagedBytes + damagedPages + (records?.damaged ?? 0) > 0;
+}
+
 export type ScrubCommand = {
-  readonly action: 'status' | 'start' | 'pause' | 'resume' | 'stop';
-  /** How fast it reads at the most, where it is started or goes on. */
-  readonly bytesPerSecond?: number;
+  readonly action: 'status' | 'start' | 'pause' | 'resume' | 'stop' | 'rate';
+  /** How fast it reads at the most from now on; null for no bound. Without it as before, or with no bound where one starts. */
+  readonly bytesPerSecond?: number | null;
 };
 
 /** A directory or device that keeps many ObjectStores. */
@@ -81,7 +117,10 @@ export interface Pool {
   rollBack(store: StoreId, snapshot: SnapshotId): Settled<void>;
   listStores(): Settled<readonly StoreId[]>;
   status(): Settled<PoolStatus>;
-  /** Reads everything that is home from the disk and verifies it, while it is served. */
+  /**
+   * Reads everything that is home from the disk and verifies it, while it is served. `busy` for a start while one is under way, or a
+   * pause of one that is paused; `not-found` where there is none to pause, resume, stop or slow down.
+   */
   scrub(command: ScrubCommand): Settled<ScrubReport>;
   /** Closes all stores, makes everything durable, records the clean shutdown, releases the lock. */
   close(): Promise<void>;

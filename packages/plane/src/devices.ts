@@ -11,7 +11,7 @@ import {
 import {
   AshlarError,
   assert,
-  FairQueue,
+  type FairQueue,
   type BlockDevice,
   type Flow,
   type SnapshotId,
@@ -54,11 +54,13 @@ export class Devices {
   readonly #stores: Stores;
   readonly #host: Host;
   readonly #open = new Map<string, Promise<Open>>();
-  readonly #fair = new FairQueue();
+  readonly #fair: FairQueue;
 
-  constructor(stores: Stores, host: Host) {
+  /** `fair`: what shares the thread and its disks between the volumes. */
+  constructor(stores: Stores, host: Host, fair: FairQueue) {
     this.#stores = stores;
     this.#host = host;
+    this.#fair = fair;
   }
 
   /** `revoke` is called when the device is taken away from its holders. */

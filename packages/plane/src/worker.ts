@@ -1,6 +1,6 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 import { parentPort } from 'node:worker_threads';
-import { assert, systemStore } from '@ashlar/core';
+import { assert, FairQueue, systemStore } from '@ashlar/core';
 import { createRealHost, EventLoop, giveMemoryBack } from '@ashlar/host';
 import { sessionMemory } from '@ashlar/nbd';
 import { openPool } from '@ashlar/store';
@@ -20,16 +20,18 @@ const port = parentPort;
 async function open({ poolPath, store, bootId }: WorkerSettings): Promise<DataPlaneFunctions> {
   const machine = createRealHost();
   const host = bootId === undefined ? machine : { ...machine, bootId: () => bootId };
+  const fair = new FairQueue();
   const pool = await openPool(host, poolPath, {
     chunkSizeBytes: store.chunkSize,
     journalBytes: store.journalSize,
     overlayBytes: store.overlaySize,
     cacheBytes: store.cacheSize,
     mapCacheBytes: store.mapCacheSize,
+    flow: fair.flow(),
   });
   const records = await pool.openStore(systemStore);
   const stores = new Stores(pool);
-  const devices = new Devices(stores, host);
+  const devices = new Devices(stores, host, fair);
   const memory = sessionMemory((length) => host.alignedBuffer(length));
   const loop = new EventLoop({ activity: () => memory.inFlight });
   // What arrived together is one append, made before the replies of the round leave.

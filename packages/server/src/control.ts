@@ -28,6 +28,8 @@ type Parts = {
   readonly plane: Plane;
   /** URIs that an export's name is found under, now. */
   readonly urisOf: (exportName: string) => readonly string[];
+  /** Most bytes a second of a scrub that says nothing itself; null for no bound. */
+  readonly scrubRate: () => number | null;
 };
 
 /** What the admin API does, on names as users say them. Errors are AshlarErrors with a sentence for the user. */
@@ -114,7 +116,9 @@ export class Control {
   }
 
   async scrub(command: ScrubCommand): Promise<ScrubView> {
-    return scrubView(await this.#parts.plane.scrub(command), this.#parts.catalogue);
+    const { plane, catalogue, scrubRate } = this.#parts;
+    const configured = command.action === 'start' ? { bytesPerSecond: scrubRate() } : {};
+    return scrubView(await plane.scrub({ ...configured, ...command }), catalogue);
   }
 
   async exports(): Promise<ExportView[]> {

@@ -197,6 +197,11 @@ export class Metrics {
       ['ashlar_pool_overlay_bytes', 'Journaled and not yet home, in memory', 'overlayBytes'],
       ['ashlar_pool_cache_bytes', 'Verified chunks in memory', 'cacheBytes'],
       [
+        'ashlar_pool_damaged_records',
+        'Records of the database that were not as they were written when all were looked at last',
+        'damagedRecords',
+      ],
+      [
         'ashlar_pool_loss_generation',
         'Raised by each recovery that may have lost something acknowledged',
         'lossGeneration',
@@ -227,24 +232,23 @@ export class Metrics {
 
   #addScrub(): void {
     const scrub = askedOnce(this.#options.scrub);
-    this.#gauge('ashlar_scrub_running', '1 while a scrub runs', [], async (gauge) =>
-      gauge.set((await scrub()).state === 'running' ? 1 : 0),
-    );
-    this.#gauge('ashlar_scrub_done_bytes', 'What the last scrub has read so far', [], async (gauge) =>
-      gauge.set((await scrub()).doneBytes),
-    );
-    this.#gauge(
-      'ashlar_scrub_damaged_bytes',
-      'What the last scrub could not read as it was written',
-      [],
-      async (gauge) => gauge.set((await scrub()).damagedBytes),
-    );
-    this.#gauge(
-      'ashlar_scrub_ended_seconds',
-      'When the last scrub ended, in seconds since 1970; 0: never',
-      [],
-      async (gauge) => gauge.set(((await scrub()).endedMs ?? 0) / 1000),
-    );
+    const values = [
+      ['running', '1 while a scrub runs', ({ state }) => (state === 'running' ? 1 : 0)],
+      ['paused', '1 while a scrub is paused', ({ state }) => (state === 'paused' ? 1 : 0)],
+      ['done_bytes', 'What the last scrub has read so far', ({ doneBytes }) => doneBytes],
+      ['total_bytes', 'What the last scrub has to read at the most', ({ totalBytes }) => totalBytes],
+      ['limit_bytes_per_second', 'Most that it reads; 0: no bound', ({ bytesPerSecond }) => bytesPerSecond ?? 0],
+      ['damaged_bytes', 'What the last scrub could not read as it was written', ({ damagedBytes }) => damagedBytes],
+      ['damaged_pages', 'Pages of maps that the last scrub found damaged', ({ damagedPages }) => damagedPages],
+      [
+        'ended_seconds',
+        'When a scrub ended last that had read everything, in seconds since 1970; 0: never',
+        ({ completedMs }) => (completedMs ?? 0) / 1000,
+      ],
+    ] as const satisfies readonly (readonly [string, string, (report: ScrubReport) => number])[];
+    for (const [name, help, value] of values) {
+      this.#gauge(`ashlar_scrub_${name}`, help, [], async (gauge) => gauge.set(value(await scrub())));
+    }
   }
 
   #samples(): Sample[] {

@@ -5,12 +5,37 @@ import type { scrubSchema } from './admin/schemas.ts';
 
 export type ScrubView = z.output<typeof scrubSchema>;
 
-const timeOf = (ms: number | undefined): string | undefined =>
-  ms === undefined ? undefined : new Date(ms).toISOString();
+const timeOf = (
+  name: 'started' | 'ended' | 'completed',
+  ms: number | undefined,
+): { readonly [time: string]: string } => (ms === undefined ? {} : { [name]: new Date(ms).toISOString() });
+
+/** A scrub's report without the places of what it found. */
+export function lastScrub(report: ScrubReport): Omit<ScrubView, 'findings'> {
+  const { state, reason, startedMs, endedMs, completedMs, bytesPerSecond, records } = report;
+  const { interruptions, doneBytes, totalBytes, damagedBytes, damagedPages } = report;
+  return {
+    state,
+    ...(reason === undefined ? {} : { reason }),
+    ...timeOf('started', startedMs),
+    ...timeOf('ended', endedMs),
+    ...timeOf('completed', completedMs),
+    interruptions,
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    doneBytes,
+    totalBytes,
+    damagedBytes,
+    damagedPages,
+    ...(records === undefined ? {} : { records: withoutNothing(records) }),
+  };
+}
+
+function withoutNothing({ reason, ...walk }: NonNullable<ScrubReport['records']>): NonNullable<ScrubView['records']> {
+  return { ...walk, ...(reason === undefined ? {} : { reason }) };
+}
 
 /** A scrub's report with the names that users know. */
 export function scrubView(report: ScrubReport, catalogue: Pick<Catalogue, 'volumes' | 'snapshots'>): ScrubView {
-  const { state, startedMs, endedMs, doneBytes, totalBytes, damagedBytes, damagedPages } = report;
   const volumes = new Map(catalogue.volumes().map((volume) => [volume.storeId, volume]));
   const findings = report.findings.map(({ store, object, snapshot: id, offset, length }) => {
     const volume = volumes.get(store);
@@ -25,15 +50,5 @@ export function scrubView(report: ScrubReport, catalogue: Pick<Catalogue, 'volum
       length,
     };
   });
-  const [started, ended] = [timeOf(startedMs), timeOf(endedMs)];
-  return {
-    state,
-    ...(started === undefined ? {} : { started }),
-    ...(ended === undefined ? {} : { ended }),
-    doneBytes,
-    totalBytes,
-    damagedBytes,
-    damagedPages,
-    findings,
-  };
+  return { ...lastScrub(report), findings };
 }

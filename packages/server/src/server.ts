@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server as SocketServer } from 'node:net';
 import type { Worker } from 'node:worker_threads';
-import { AshlarError, assert } from '@ashlar/core';
+import { AshlarError, assert, errorKindOf } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { Plane } from '@ashlar/plane';
 import { Catalogue } from '@ashlar/volume';
@@ -22,6 +22,8 @@ import type { Metrics } from './metrics.ts';
 import { NbdFront } from './nbd-front.ts';
 import { createSocketServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
 import { readOrMakeToken } from './process/token.ts';
+import { ScrubSchedule } from './scrub-schedule.ts';
+import { lastScrub } from './scrub-view.ts';
 import { SnapshotSchedules } from './snapshot-schedules.ts';
 import { takeStatistics } from './statistics.ts';
 import { version } from './version.ts';
@@ -80,6 +82,7 @@ export class Server {
   readonly #startedAt = new Date();
   readonly token: string;
   readonly #schedules: SnapshotSchedules;
+  readonly #scrubs: ScrubSchedule;
   #admin: AdminServers | undefined;
   #nbd: string[] = [];
   #nbdSocket: string | undefined;
@@ -102,7 +105,13 @@ export class Server {
     this.#grants = grants;
     this.#app = app;
     this.token = readOrMakeToken(directory.path);
-    this.#control = new Control({ catalogue, grants, plane, urisOf: (name) => this.urisOf(name) });
+    this.#control = new Control({
+      catalogue,
+      grants,
+      plane,
+      urisOf: (name) => this.urisOf(name),
+      scrubRate: () => this.#scrubRate,
+    });
     this.#schedules = new SnapshotSchedules({
       volumes: () => catalogue.volumes(),
       snapshots: catalogue.snapshots,
@@ -110,6 +119,14 @@ export class Server {
       now: Date.now,
       logger: options.logger,
       removed: () => grants.forgetUnused(),
+    });
+    this.#scrubs = new ScrubSchedule({
+      scrub: (command) => plane.scrub(command),
+      everyDays: () => live.current.scrub.everyDays,
+      bytesPerSecond: () => this.#scrubRate,
+      scheduler: createRealHost().scheduler,
+      now: Date.now,
+      logger: options.logger,
     });
     this.#metrics = new Metrics({
       version,
@@ -181,6 +198,7 @@ export class Server {
         if (held !== undefined) options.logger.warn({ volume: volume.name, state: 'held' }, held);
       }
       server.#schedules.start();
+      server.#scrubs.start();
       return server;
     } catch (error) {
       if (server !== undefined) await server.#shutDoors();
@@ -236,7 +254,22 @@ export class Server {
     const result = this.#live.reload((config) => this.#front.prepare(config));
     this.#logger.level = this.#live.current.log.level;
     this.#logger.info(result, 'configuration read again');
+    if (result.applied.includes('scrub.rate')) void this.#setScrubRate();
     return result;
+  }
+
+  get #scrubRate(): number | null {
+    const { rate } = this.#live.current.scrub;
+    return rate === 'off' ? null : rate;
+  }
+
+  /** Of one that is under way. */
+  async #setScrubRate(): Promise<void> {
+    try {
+      await this.#plane.scrub({ action: 'rate', bytesPerSecond: this.#scrubRate });
+    } catch (error) {
+      if (errorKindOf(error) !== 'not-found') throw error;
+    }
   }
 
   /** Accepts nobody any more, lets what is in flight end within `drain-seconds`, makes everything durable, closes. */
@@ -314,6 +347,7 @@ export class Server {
       connections: (await this.#plane.connections()).length,
       memory: { residentBytes: rss, heapBytes: heapUsed, externalBytes: external },
       pool: { ...pool, ...(reason === undefined ? {} : { reason }) },
+      scrub: lastScrub(await this.#plane.scrub({ action: 'status' })),
     };
   }
 
@@ -337,6 +371,7 @@ export class Server {
     for (const listener of this.#listeners) stopListening(listener);
     this.#front.close();
     await this.#schedules.stop();
+    await this.#scrubs.stop();
     await this.#catalogue.close();
     try {
       const cut = await this.#plane.drain(this.#live.current.drainSeconds * 1000);

@@ -24,6 +24,7 @@ import {
   opened,
   packedChange,
   poolKey,
+  scrubKey,
   storeKey,
   unpackSealed,
   type DeadRecord,
@@ -37,6 +38,7 @@ import { reclaim } from './reclaim.ts';
 import { newStore, recover, type JournalTail } from './recovery.ts';
 import { Room } from './room.ts';
 import { Scratch } from './scratch.ts';
+import { newScrubRecord } from './scrub/record.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
@@ -56,7 +58,13 @@ type Settings = {
 /** The size of the caches' parts that are let out one by one: some milliseconds each. */
 const mostTrickleBytes = 8 * MiB;
 
-type Opened = { readonly parts: PoolParts; readonly journal: Journal; readonly lock: HostFile };
+type Opened = {
+  readonly parts: PoolParts;
+  readonly journal: Journal;
+  readonly lock: HostFile;
+  /** The process before this one closed it; true of a new one. */
+  readonly wasClosed: boolean;
+};
 
 /** Everything of a pool, recovered and ready for appends. */
 export async function openParts(host: Host, path: string, settings: Settings): Promise<Opened> {
@@ -163,7 +171,7 @@ async function assemble(
     stores: new Map(),
     dead: new Map(),
     room: new Room(host, path, reserve, reserveBytes(settings)),
-    counters: { corruptBlocks: 0, checkpoints: 0 },
+    counters: { corruptBlocks: 0, checkpoints: 0, damagedRecords: 0 },
     overlayChunks: new OverlayChunks(superblock.chunkSizeBytes / blockSize),
     freshSlots: 0,
     broken: settings.broken,
@@ -185,7 +193,7 @@ async function assemble(
   };
   const { scheduler } = host;
   parts.group = new GroupCommit({ journal, data, arena, scheduler, failed, trickleBytes, broken: settings.broken });
-  return { parts, journal, lock };
+  return { parts, journal, lock, wasClosed: record?.clean ?? true };
 }
 
 /** What one checkpoint writes at the worst, besides the blocks that were promised room. */
@@ -269,7 +277,10 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
   const next = nextGeneration(history, found.nextNumber, 0);
   for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
   await bringHomeAtStart(parts, next);
-  if (record === undefined) await parts.records.commit([packedChange(storeKey(systemStore), newStoreRecord)]);
+  if (record === undefined) {
+    const made = newScrubRecord(parts.host.clock.wallMs());
+    await parts.records.commit([packedChange(storeKey(systemStore), newStoreRecord), packedChange(scrubKey, made)]);
+  }
   await parts.room.restore();
   return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next, { broken: parts.broken });
 }

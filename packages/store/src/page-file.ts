@@ -64,19 +64,19 @@ export class PageFile {
     return page;
   }
 
-  /** Whether the page is on the disk as its reference says: past the cache. */
-  async verify(ref: PageRef): Promise<boolean> {
-    if (this.#staged.has(ref.page)) return true;
+  /** The page as it is on the disk, past the cache; nothing where that is not what its reference says. */
+  async fromDisk(ref: PageRef): Promise<Page | undefined> {
+    const staged = this.#staged.get(ref.page);
+    if (staged !== undefined) return staged;
     try {
       return await this.#scratch.use(blockSize, (memory) =>
-        andThen(
-          this.#file.read(ref.page * blockSize, memory),
-          (count) => count >= blockSize && checksumOf(memory.subarray(0, blockSize)) === ref.checksum,
+        andThen(this.#file.read(ref.page * blockSize, memory), (count) =>
+          isPage(ref, memory, count) ? pageOf(memory.slice(0, blockSize)) : undefined,
         ),
       );
     } catch (error) {
       if (errorKindOf(error) !== 'io') throw error;
-      return false;
+      return undefined;
     }
   }
 
@@ -100,7 +100,7 @@ export class PageFile {
   }
 
   #verified(ref: PageRef, memory: Uint8Array, count: number): Page {
-    if (count < blockSize || checksumOf(memory) !== ref.checksum) {
+    if (!isPage(ref, memory, count)) {
       this.#corruptPages += 1;
       throw new AshlarError('corrupt', `page ${ref.page} of the pool's map is damaged; run: ashlar check`, {
         path: this.#file.path,
@@ -180,6 +180,9 @@ export class PageFile {
     this.#file.close();
   }
 }
+
+const isPage = ({ checksum }: PageRef, memory: Uint8Array, count: number): boolean =>
+  count >= blockSize && checksumOf(memory.subarray(0, blockSize)) === checksum;
 
 /** Where a file system has no direct I/O the page cache is used, for this file always. */
 function openDirect(host: Host, path: string): HostFile {

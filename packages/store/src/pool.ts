@@ -3,6 +3,7 @@ import {
   GiB,
   MiB,
   systemStore,
+  type Flow,
   type ObjectStore,
   type Pool,
   type PoolStatus,
@@ -35,7 +36,7 @@ import { giveUpWarm } from './reclaim.ts';
 import { buryAll, commitDying, nothingDying } from './dead-trees.ts';
 import { cloneStore, rollBack } from './lineage.ts';
 import { newStore } from './recovery.ts';
-import { Scrub } from './scrub.ts';
+import { Scrub } from './scrub/scrub.ts';
 import { listSnapshots, refuseClones, takeSnapshots } from './snapshots.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
@@ -52,6 +53,10 @@ export type PoolOptions = {
   readonly journalBytes?: number;
   /** Leaves of maps (32 chunks each) that one checkpoint frees of what was deleted. */
   readonly deadLeavesAtOnce?: number;
+  /** Bytes of data that a scrub gathers, to read them in the order in which they lie. */
+  readonly scrubBytes?: number;
+  /** The share of a scrub beside the volumes that are served. */
+  readonly flow?: Flow;
   /** Opens the records' database at a path; LMDB unless a simulator brings its own. */
   readonly openRecords?: (path: string) => RecordStore;
   /** Breaks one of the store's rules on purpose: for the simulator's own tests. */
@@ -65,6 +70,7 @@ const defaultPoolOptions = {
   overlayBytes: 256 * MiB,
   journalBytes: GiB,
   deadLeavesAtOnce: 256,
+  scrubBytes: GiB,
 } as const;
 
 /** A pool that is open in this thread, over one host. */
@@ -77,12 +83,12 @@ class LocalPool implements Pool {
   readonly #scrub: Scrub;
   #closed = false;
 
-  constructor(parts: PoolParts, journal: Journal, checkpointer: Checkpointer, lock: HostFile) {
+  constructor(parts: PoolParts, journal: Journal, checkpointer: Checkpointer, lock: HostFile, scrub: Scrub) {
     this.#parts = parts;
     this.#journal = journal;
     this.#checkpointer = checkpointer;
     this.#lock = lock;
-    this.#scrub = new Scrub(parts);
+    this.#scrub = scrub;
   }
 
   async createStore(): Promise<StoreId> {
@@ -186,6 +192,7 @@ class LocalPool implements Pool {
       syncs: group.syncs,
       failedSyncs: this.#journal.failedSyncs,
       corruptBlocks: counters.corruptBlocks + pages.corruptPages,
+      damagedRecords: counters.damagedRecords,
       dataIo: data.isDirect ? 'direct' : 'buffered',
     };
   }
@@ -220,7 +227,7 @@ class LocalPool implements Pool {
     this.#closed = true;
     const parts = this.#parts;
     try {
-      await this.#scrub.stop();
+      await this.#scrub.close();
       for (const store of this.#open.values()) await store.close();
       for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
       await this.#checkpointer.run(true);
@@ -255,9 +262,15 @@ export type ChunkPool = Pool & { endRound(): void; checkpoint(): Promise<void>; 
  */
 export async function openPool(host: Host, path: string, options: PoolOptions = {}): Promise<ChunkPool> {
   const settings = { ...defaultPoolOptions, ...options };
-  const { parts, journal, lock } = await openParts(host, path, settings);
+  const { parts, journal, lock, wasClosed } = await openParts(host, path, settings);
   const checkpointer = new Checkpointer(parts, journal, settings.overlayBytes);
   parts.relieve = () => checkpointer.relieve();
   if (checkpointer.debtBytes > 0) checkpointer.begin();
-  return new LocalPool(parts, journal, checkpointer, lock);
+  const scrub = new Scrub(parts, {
+    commit: (change) => checkpointer.alone(() => parts.records.commit([change])),
+    flow: settings.flow,
+    sweepBytes: settings.scrubBytes,
+    isSuspect: !wasClosed,
+  });
+  return new LocalPool(parts, journal, checkpointer, lock, scrub);
 }

@@ -120,7 +120,8 @@ export type PoolParts = {
   /** By number: in the order in which they died. */
   readonly dead: Map<number, DeadTree>;
   readonly room: Room;
-  readonly counters: { corruptBlocks: number; checkpoints: number };
+  /** `damagedRecords`: when all of them were looked at last. */
+  readonly counters: { corruptBlocks: number; checkpoints: number; damagedRecords: number };
   readonly overlayChunks: OverlayChunks;
   readonly slotWrites: SlotWrites;
   /** Bytes that may gather in the caches of the host and the disk before they are let out. */

@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatSize } from '@ashlar/core';
+import { formatSize, foundDamage } from '@ashlar/core';
 import type { ScrubView } from '@ashlar/server';
 import { AdminClient } from '../client.ts';
 import { exitStatus } from '../failure.ts';
 import type { ServerOptions } from '../options.ts';
 import { facts, show } from '../output.ts';
 import { withBar } from '../progress.ts';
+import { damageText } from '../scrub-text.ts';
 
+/** Bytes a second, Infinity for no bound. */
 type Rate = { readonly rate?: number };
 
 export type StartOptions = ServerOptions & Rate & { readonly wait?: boolean };
@@ -15,21 +17,24 @@ const path = '/v1/scrub';
 const askMs = 200;
 
 function describe(scrub: ScrubView): string {
-  const { state, started, ended, doneBytes, totalBytes, damagedBytes, damagedPages, findings } = scrub;
-  if (state === 'never') return "no scrub since the server was started: begin one with 'ashlar scrub start'";
-  const damaged = damagedBytes === 0 && damagedPages === 0 ? 'nothing' : formatSize(damagedBytes);
-  const lines = findings.map(({ volume, snapshot, objectId, offset, length }) => {
+  const lines = scrub.findings.map(({ volume, snapshot, objectId, offset, length }) => {
     const owner = volume === undefined ? `object ${objectId} of no volume` : `volume ${volume}`;
     return `  ${owner}${snapshot === undefined ? '' : ` in snapshot ${snapshot}`}: ${length} bytes at ${offset}`;
   });
+  if (scrub.state === 'never') return "no scrub yet: begin one with 'ashlar scrub start'";
+  const { state, reason, started, ended, completed, interruptions, doneBytes, totalBytes, bytesPerSecond, records } =
+    scrub;
   return [
     facts([
-      ['state', state],
+      ['state', reason === undefined ? state : `${state}: ${reason}`],
       ['started', started],
       ['ended', ended],
+      ['last that read everything', completed === ended ? undefined : completed],
+      ['interrupted', interruptions === 0 ? undefined : `by ${interruptions} restarts, behind which it went on`],
+      ['rate', bytesPerSecond === undefined ? undefined : `at most ${formatSize(bytesPerSecond)} a second`],
       ['read', `${formatSize(doneBytes)} of at most ${formatSize(totalBytes)}`],
-      ['damaged', damaged],
-      ['damaged pages', damagedPages === 0 ? undefined : String(damagedPages)],
+      ['records', records === undefined ? undefined : (records.reason ?? `${records.records} looked at`)],
+      ['damaged', damageText(scrub)],
     ]),
     ...lines,
   ].join('\n');
@@ -37,7 +42,7 @@ function describe(scrub: ScrubView): string {
 
 const body = (action: string, { rate }: Rate): object => ({
   action,
-  ...(rate === undefined ? {} : { bytesPerSecond: rate }),
+  ...(rate === undefined ? {} : { bytesPerSecond: rate === Infinity ? null : rate }),
 });
 
 async function send(action: string, options: ServerOptions & Rate): Promise<void> {
@@ -58,7 +63,7 @@ export async function start(options: StartOptions): Promise<number> {
     });
   }
   show(options.json, scrub, describe);
-  return scrub.damagedBytes + scrub.damagedPages === 0 ? exitStatus.done : exitStatus.failed;
+  return scrub.state !== 'failed' && !foundDamage(scrub) ? exitStatus.done : exitStatus.failed;
 }
 
 export async function status(options: ServerOptions): Promise<void> {
@@ -67,4 +72,5 @@ export async function status(options: ServerOptions): Promise<void> {
 
 export const pause = (options: ServerOptions): Promise<void> => send('pause', options);
 export const resume = (options: ServerOptions & Rate): Promise<void> => send('resume', options);
+export const setRate = (rate: number, options: ServerOptions): Promise<void> => send('rate', { ...options, rate });
 export const stop = (options: ServerOptions): Promise<void> => send('stop', options);

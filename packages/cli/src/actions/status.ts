@@ -3,6 +3,7 @@ import type { ConnectionView, StatusView } from '@ashlar/server';
 import { AdminClient } from '../client.ts';
 import type { ServerOptions } from '../options.ts';
 import { facts, show, table, type Column } from '../output.ts';
+import { scrubText } from '../scrub-text.ts';
 
 const columns: readonly Column<ConnectionView>[] = [
   { title: 'ID', text: ({ id }) => String(id), right: true },
@@ -30,6 +31,14 @@ function volumesText({ volumes, held }: StatusView): string {
   return `${volumes}, held: ${held.join(', ')} (see: ashlar volume show ${held[0]})`;
 }
 
+function damageText({ corruptBlocks, damagedRecords }: StatusView['pool']): string {
+  const found = [
+    ...(corruptBlocks === 0 ? [] : [`${corruptBlocks} corrupt blocks`]),
+    ...(damagedRecords === 0 ? [] : [`${damagedRecords} damaged records of the database`]),
+  ];
+  return found.length === 0 ? 'none found' : `${found.join(', ')}: run 'ashlar check'`;
+}
+
 function describe(status: StatusView): string {
   const { pool, nbd, admin, memory } = status;
   return facts([
@@ -46,7 +55,8 @@ function describe(status: StatusView): string {
       'journal',
       `${formatSize(pool.journalBytes)}, overlay ${formatSize(pool.overlayBytes)}, cache ${formatSize(pool.cacheBytes)}`,
     ],
-    ['damage', pool.corruptBlocks === 0 ? 'none found' : `${pool.corruptBlocks} corrupt blocks: run 'ashlar check'`],
+    ['damage', damageText(pool)],
+    ['scrub', scrubText(status.scrub)],
     ['memory', `${formatSize(memory.residentBytes)} resident`],
     ['volumes', volumesText(status)],
     ['exports', String(status.exports)],

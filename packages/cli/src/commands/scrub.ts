@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import type { StartOptions } from '../actions/scrub.ts';
-import { later, sizeArgument, withServer } from '../options.ts';
+import { later, rateArgument, withServer } from '../options.ts';
 
 const actions = () => import('../actions/scrub.ts');
 
 export function addScrubCommands(program: Command, setStatus: (status: number) => void): void {
   const scrub = program.command('scrub').summary('read and verify all that a running server keeps');
-  const rate = ['--rate <SIZE>', 'most bytes a second, such as 100M', sizeArgument] as const;
+  const rate = ['--rate <SIZE>', "most bytes a second, such as 100M; 'off' for no bound", rateArgument] as const;
   withServer(scrub.command('start'))
     .summary('begin; volumes are served meanwhile')
     .option(...rate)
@@ -30,6 +30,10 @@ export function addScrubCommands(program: Command, setStatus: (status: number) =
     .summary('go on from there')
     .option(...rate)
     .action(later(actions, ({ resume }) => resume));
+  withServer(scrub.command('rate'))
+    .summary('change how fast it reads at the most')
+    .argument('<SIZE>', "bytes a second, such as 100M; 'off' for no bound", rateArgument)
+    .action(later(actions, ({ setRate }) => setRate));
   withServer(scrub.command('stop'))
     .summary('give it up')
     .action(later(actions, ({ stop }) => stop));

@@ -7,6 +7,7 @@ function fieldsOf({ kind, numbers, key, name, value }: RecordRow): object {
   const damaged = value === undefined ? { damaged: true } : {};
   switch (kind) {
     case 'pool':
+    case 'scrub':
       return { kind, value, ...damaged };
     case 'store':
       return { kind, store: first, value, ...damaged };

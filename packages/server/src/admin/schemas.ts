@@ -137,14 +137,30 @@ export const rollBackSchema = z.strictObject({
   removeNewer: z.boolean().default(false).describe('removes the snapshots that are newer'),
 });
 
-export const scrubSchema = z.object({
-  state: z.enum(['never', 'running', 'paused', 'stopped', 'done']).describe('since the start of the server'),
+/** The last scrub, without the places of what it found. */
+const lastScrubSchema = z.object({
+  state: z.enum(['never', 'running', 'paused', 'stopped', 'done', 'failed']),
+  reason: z.string().optional().describe('a sentence where it failed'),
   started: z.string().optional().describe('ISO 8601'),
   ended: z.string().optional().describe('ISO 8601'),
+  completed: z.string().optional().describe('when one ended last that had read everything, ISO 8601'),
+  interruptions: z.int().describe('restarts behind which it went on from where it was'),
+  bytesPerSecond: z.number().optional().describe('most that it reads'),
   doneBytes: z.int(),
   totalBytes: z.int().describe('in use when it began: an upper bound'),
   damagedBytes: z.int(),
-  damagedPages: z.int().describe('of maps: what they lead to is not read'),
+  damagedPages: z.int().describe('of maps and of the table of checksums: what they lead to is not read'),
+  records: z
+    .object({
+      records: z.int(),
+      damaged: z.int(),
+      reason: z.string().optional().describe('a sentence where not all could be looked at'),
+    })
+    .optional()
+    .describe("of the pool's database: all of them, looked at in a copy"),
+});
+
+export const scrubSchema = lastScrubSchema.extend({
   findings: z.array(
     z.object({
       volume: z.string().optional(),
@@ -157,8 +173,13 @@ export const scrubSchema = z.object({
 });
 
 export const scrubCommandSchema = z.strictObject({
-  action: z.enum(['start', 'pause', 'resume', 'stop']),
-  bytesPerSecond: z.number().positive().exactOptional().describe('most that it reads'),
+  action: z.enum(['start', 'pause', 'resume', 'stop', 'rate']),
+  bytesPerSecond: z
+    .number()
+    .positive()
+    .nullable()
+    .exactOptional()
+    .describe('most that it reads; null: no bound; as the server is configured where one starts without it'),
 });
 
 export const exportSchema = z.object({
@@ -208,6 +229,7 @@ const poolSchema = z.object({
   syncs: z.int(),
   failedSyncs: z.int(),
   corruptBlocks: z.int(),
+  damagedRecords: z.int().describe('of the database, when all of them were looked at last'),
   dataIo: z.enum(['direct', 'buffered']),
 });
 
@@ -231,6 +253,7 @@ export const statusSchema = z.object({
   connections: z.int(),
   memory: z.object({ residentBytes: z.int(), heapBytes: z.int(), externalBytes: z.int() }),
   pool: poolSchema,
+  scrub: lastScrubSchema,
 });
 
 const operationSchema = z.object({

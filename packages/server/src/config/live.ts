@@ -14,6 +14,8 @@ const liveKeys: ReadonlySet<string> = new Set([
   'nbd.psk',
   'admin.allow',
   'admin.open-metrics',
+  'scrub.every-days',
+  'scrub.rate',
   'log.level',
 ]);
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { AshlarError, KiB, MiB, parseSize } from '@ashlar/core';
+import { AshlarError, KiB, maxOffset, MiB, parseSize } from '@ashlar/core';
 import { afterLossChoices, checkCidr } from '@ashlar/volume';
 import * as z from 'zod';
 
@@ -83,6 +83,21 @@ const store = z.strictObject({
     .describe('memory for pages of maps and checksums'),
 });
 
+const scrub = z.strictObject({
+  everyDays: z
+    .number()
+    .min(0)
+    .max(3650)
+    .default(30)
+    .describe('days from the start of one scrub to the next; 0: only when it is asked for'),
+  rate: z
+    .union([z.literal('off'), size(1, maxOffset)])
+    .default('off')
+    .describe(
+      'most bytes a second that a scrub reads, such as "200M"; "off": as fast as the disk and the volumes let it',
+    ),
+});
+
 const log = z.strictObject({
   level: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -107,6 +122,7 @@ export const configSchema = z.strictObject({
   nbd: nbd.prefault({}),
   admin: admin.prefault({}),
   store: store.prefault({}),
+  scrub: scrub.prefault({}),
   log: log.prefault({}),
 });
 

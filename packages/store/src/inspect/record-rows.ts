@@ -7,6 +7,7 @@ const rowsAtOnce = 256;
 
 const kinds = {
   m: 'pool',
+  c: 'scrub',
   s: 'store',
   o: 'object',
   h: 'kept',
@@ -52,6 +53,7 @@ function* everything(records: RecordStore): Generator<{ readonly key: Uint8Array
 
 const numbersIn: Readonly<Record<Kind, number>> = {
   pool: 0,
+  scrub: 0,
   store: 1,
   object: 2,
   kept: 3,

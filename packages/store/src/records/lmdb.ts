@@ -1,10 +1,10 @@
 import { AshlarError, type RecordStore } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
-import { open } from 'lmdb';
+import { open, type RootDatabase } from 'lmdb';
 
 /** LMDB without a write map: a full disk is an error, never a signal. One that is only read must be there. */
-export function openLmdb(path: string, readOnly = false): RecordStore {
-  const environment = open<Buffer, Buffer>({
+export function openEnvironment(path: string, readOnly: boolean): RootDatabase<Buffer, Buffer> {
+  return open<Buffer, Buffer>({
     path,
     readOnly,
     encoding: 'binary',
@@ -17,6 +17,10 @@ export function openLmdb(path: string, readOnly = false): RecordStore {
     maxReaders: 64,
     mapSize: 64 * 1024 ** 3,
   });
+}
+
+export function openLmdb(path: string, readOnly = false): RecordStore {
+  const environment = openEnvironment(path, readOnly);
   return {
     get: (key) => environment.getBinary(Buffer.from(key)),
     scan(from, to, visit) {
@@ -33,6 +37,14 @@ export function openLmdb(path: string, readOnly = false): RecordStore {
           }
         });
         await environment.flushed;
+      } catch (error) {
+        throw commitError(error);
+      }
+    },
+    async copyTo(directory) {
+      try {
+        // As it lies, page by page: what is compacted is walked by the library, which damage may crash.
+        await environment.backup(directory, false);
       } catch (error) {
         throw commitError(error);
       }
