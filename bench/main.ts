@@ -8,6 +8,7 @@ import { isWanted, parseOptions, rowNames, usage, type Options } from './options
 import { plot } from './plot.ts';
 import { json, markdown, ratioFigures, type Measured } from './report.ts';
 import { ratioTargets, rows, volumeKinds, type VolumeKind } from './rows.ts';
+import { measureScrub, scrubFigure } from './scrub.ts';
 import { measureSimulator } from './simulator.ts';
 import { mappedFigures, measureMapped, measurePast, pastFigures } from './snapshots.ts';
 import { measureStart, startFigure } from './start-time.ts';
@@ -66,6 +67,7 @@ async function specialFigures(options: Options, disk: string, cleanup: Cleanup):
   await part('start', async (place) => [startFigure(await measureStart(place, scale, cleanup, say))]);
   await part('snapshots', async (place) => pastFigures(await measurePast(place, scale, cleanup, say), scale));
   await part('mapped', async (place) => mappedFigures(await measureMapped(place, scale, cleanup, say)));
+  await part('scrub', async (place) => [scrubFigure(await measureScrub(place, scale, cleanup, say))]);
   await part('simulator', async () => [await measureSimulator(scale)]);
   return figures;
 }

@@ -13,7 +13,7 @@ export type Options = {
   readonly list: boolean;
 };
 
-const specialRows = ['steady', 'footprint', 'start', 'snapshots', 'mapped', 'simulator'] as const;
+const specialRows = ['steady', 'footprint', 'start', 'snapshots', 'mapped', 'scrub', 'simulator'] as const;
 
 export const rowNames: readonly string[] = [
   ...volumeKinds.flatMap((kind) => rows.map(({ name }) => `${kind}/${name}`)),

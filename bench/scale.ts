@@ -17,6 +17,8 @@ export type Scale = {
   readonly starts: number;
   /** A disk with so many snapshots. */
   readonly past: { readonly sizeBytes: number; readonly count: number };
+  /** A full disk, which is scrubbed. */
+  readonly scrubBytes: number;
 };
 
 export function fullScale(pairs = 5, others = 3): Scale {
@@ -31,6 +33,7 @@ export function fullScale(pairs = 5, others = 3): Scale {
     startBytes: 1024 * GiB,
     starts: 5,
     past: { sizeBytes: GiB, count: 100 },
+    scrubBytes: 8 * GiB,
   };
 }
 
@@ -47,6 +50,7 @@ export function quickScale(pairs = 1, others = pairs): Scale {
     startBytes: 16 * GiB,
     starts: 1,
     past: { sizeBytes: 64 * MiB, count: 10 },
+    scrubBytes: GiB,
   };
 }
 

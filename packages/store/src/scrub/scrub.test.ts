@@ -2,7 +2,16 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AshlarError, KiB, MiB, systemStore, type ErrorKind, type ScrubCommand, type ScrubReport } from '@ashlar/core';
+import {
+  AshlarError,
+  FairQueue,
+  KiB,
+  MiB,
+  systemStore,
+  type ErrorKind,
+  type ScrubCommand,
+  type ScrubReport,
+} from '@ashlar/core';
 import { createRealHost, type Host } from '@ashlar/host';
 import test, { type ExecutionContext } from 'ava';
 import { changeRecord, flip } from '../inspect/damaging.ts';
@@ -105,6 +114,28 @@ test('a page of the table of checksums that is damaged on the disk is found, tho
   flip(join(path, 'pages'), (value as PoolRecord).checksumRoot!.page * 4096 + 100);
   await pool.scrub({ action: 'start' });
   t.like(await ended(pool), { state: 'done', damagedPages: 1, damagedBytes: 0 });
+  await pool.close();
+});
+
+test('while others compete for the disk it has one transfer under way', async (t) => {
+  const { path } = await make(t);
+  const fair = new FairQueue();
+  const [flow, volume] = [fair.flow(), fair.flow()];
+  const pool = await openPool(createRealHost(), path, { ...options, flow });
+  volume.submit({ cost: 4 * MiB, behind: undefined, begin: () => undefined });
+  let most = 0;
+  let hasEnded = false;
+  await pool.scrub({ action: 'start' });
+  const watching = (async () => {
+    while (!hasEnded) {
+      most = Math.max(most, flow.underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  t.like(await ended(pool), { state: 'done', doneBytes: 2 * MiB + 68 * KiB });
+  hasEnded = true;
+  await watching;
+  t.true(most > 0 && most <= MiB, String(most));
   await pool.close();
 });
 

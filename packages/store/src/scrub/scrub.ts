@@ -1,4 +1,5 @@
 import {
+  allDone,
   AshlarError,
   errorKindOf,
   FairQueue,
@@ -129,7 +130,7 @@ export class Scrub {
     this.#begin(undefined, 0, true);
   }
 
-  /** Goes on at a place, not before so long. `looks`: at the records first. */
+  /** Goes on at a place, not before so long. `looks`: at the records, though it has. */
   #begin(place: Place | undefined, delayMs: number, looks: boolean): void {
     const gate = new Gate(this.#pool.host);
     this.#gate = gate;
@@ -137,7 +138,7 @@ export class Scrub {
     gate.setRate(this.#report.bytesPerSecond ?? Infinity);
     gate.hold(delayMs);
     if (this.#report.state === 'paused') gate.shut();
-    this.#running = this.#run(place, looks || place === undefined).then(
+    this.#running = this.#run(place, looks || this.#report.records === undefined).then(
       () => (gate.hasEnded ? undefined : this.#ended('done')),
       (error: unknown) => this.#fail(error),
     );
@@ -214,8 +215,7 @@ export class Scrub {
     const gate = this.#gate;
     if (!(await gate.pass(0))) return;
     await this.#look;
-    if (looks) await this.#lookAtRecords();
-    await this.#walk(gate, from);
+    await allDone([looks ? this.#lookAtRecords() : undefined, this.#walk(gate, from)]);
   }
 
   async #walk(gate: Gate, from: Place | undefined): Promise<void> {

@@ -12,10 +12,10 @@ import type { Gate } from './gate.ts';
 import type { WalkedState } from './walked.ts';
 
 /** Transfers at once, and what one of them brings at the most. */
-const readsAtOnce = 8;
+const readsAtOnce = 16;
 const mostReadBytes = MiB;
 /** Blocks that nobody asks for are read along where they lie between others: the disk goes on as it is. */
-const mostGapBlocks = 8;
+const mostGapBlocks = 32;
 /** Runs that are gathered, to be read in the order in which they lie. */
 const mostRuns = 16_384;
 
