@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { setPriority } from 'node:os';
@@ -11,6 +11,9 @@ const command = fileURLToPath(new URL('./walk-child.ts', import.meta.url));
 
 /** Of a process that only looks, beside one that serves. */
 const niceness = 10;
+
+/** What is sent to end a process says nothing of what it read. */
+const fromOutside: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']);
 
 /**
  * Looks at every record that is committed. Those that a library keeps are looked at in a copy, by a process of its own: their pages have
@@ -29,7 +32,8 @@ export async function walkRecords(
     await records.copyTo(directory);
     return await walkCopy(directory, ended);
   } catch (error) {
-    return { records: 0, damaged: 0, reason: `the records could not be copied to be looked at: ${reasonOf(error)}` };
+    if (ended.aborted) return undefined;
+    return { records: 0, damaged: 0, reason: `the records could not be looked at: ${reasonOf(error)}` };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -45,12 +49,14 @@ function walkHere(records: RecordStore): RecordsWalk {
   return { records: count, damaged, reason: undefined };
 }
 
-/** Looks at a database that nobody else has open. */
+/** Looks at a database that nobody else has open. Fails where no process could look at it to an end that says anything of it. */
 export async function walkCopy(directory: string, ended: AbortSignal): Promise<RecordsWalk | undefined> {
   if (ended.aborted) return undefined;
   const child = spawn(process.execPath, [command, directory], { stdio: ['ignore', 'pipe', 'pipe'], signal: ended });
-  child.on('error', () => undefined);
-  makeNice(child);
+  const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
+  failed.catch(() => undefined);
+  if (child.pid === undefined) return await failed;
+  makeNice(child.pid);
   const [out, errors, [code, signal]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
@@ -61,12 +67,14 @@ export async function walkCopy(directory: string, ended: AbortSignal): Promise<R
     const { records, damaged, reason } = JSON.parse(out) as RecordsWalk;
     return { records, damaged, reason };
   }
+  if (signal !== null && fromOutside.has(signal)) {
+    throw new AshlarError('io', `the process that read them was ended by ${signal}`);
+  }
   const how = signal === null ? errors.split('\n')[0] : `the process that read it ended by ${signal}`;
   return { records: 0, damaged: 1, reason: `there is no getting to the end of the pool's database: ${how}` };
 }
 
-function makeNice({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
+function makeNice(pid: number): void {
   try {
     setPriority(pid, niceness);
   } catch {

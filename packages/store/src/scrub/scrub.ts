@@ -262,7 +262,9 @@ export class Scrub {
     this.#note(walk);
   }
 
-  #note({ damaged }: RecordsWalk): void {
+  #note({ damaged, reason }: RecordsWalk): void {
+    // What could not be looked at is as it was known to be.
+    if (damaged === 0 && reason !== undefined) return;
     this.#pool.counters.damagedRecords = damaged;
     if (damaged === 0 || this.#pool.state !== 'ok') return;
     this.#pool.state = 'degraded';
