@@ -67,6 +67,8 @@ function readCached(pool: PoolParts, object: Readable, offset: number, into: Uin
     if (code !== nothing) return code >= firstArena;
   }
   const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
+  // Whoever reads it from the disk asks for it anew, and is told what is wrong with it.
+  if (isPromise(leaf)) leaf.catch(() => undefined);
   if (leaf === undefined || isPromise(leaf)) return false;
   const slot = slotOf(leaf.view, chunk % entriesEach, block);
   return slot >= 0 && pool.cache.copyOut(slot * pool.blocksEach + block, from, to, into, 0);
