@@ -22,7 +22,7 @@ function readLedger(): LedgerLine[] {
 
 async function check(when: string): Promise<void> {
   const inspection = PoolInspection.open(host, path);
-  const { problems: found, damage, snapshotDamage } = await inspection.check(() => undefined);
+  const { problems: found, damage, snapshotDamage } = await inspection.check();
   await inspection.close();
   problems.push(...found.map(({ sentence }) => `the check ${when} says: ${sentence}`));
   if (damage.length + snapshotDamage.length > 0) problems.push(`the check ${when} finds damaged blocks`);

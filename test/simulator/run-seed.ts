@@ -49,7 +49,7 @@ async function check(host: Host, records: RecordStore): Promise<void> {
     close: () => Promise.resolve(),
   };
   const inspection = PoolInspection.open(host, '/pool', { openRecords: () => view });
-  const { problems, damage, snapshotDamage } = await inspection.check(() => undefined);
+  const { problems, damage, snapshotDamage } = await inspection.check();
   await inspection.close();
   const runs = [...damage, ...snapshotDamage].flatMap(({ store, object, damage: found, ...more }) => {
     const state = 'snapshot' in more ? ` in snapshot ${more.snapshot}` : '';

@@ -16,6 +16,9 @@ type Check = {
   readonly problems: readonly { readonly kind: string; readonly sentence: string }[];
   readonly problemCount: number;
   readonly journalFrames: number;
+  /** Of a repair. */
+  readonly before?: object;
+  readonly mended?: readonly object[];
 };
 
 /** The pool of a server that a signal ended, with 8 KiB written to the volume `demo`. */
@@ -32,8 +35,8 @@ async function stopped(t: ExecutionContext, signal: NodeJS.Signals): Promise<str
   return data;
 }
 
-async function check(data: string): Promise<Check & { readonly status: number | null }> {
-  const { status, out, errors } = await run(['check', '--data', data, '--json']);
+async function check(data: string, ...flags: string[]): Promise<Check & { readonly status: number | null }> {
+  const { status, out, errors } = await run(['check', '--data', data, '--json', ...flags]);
   if (out === '') throw new Error(errors);
   return { status, ...(JSON.parse(out) as Check) };
 }
@@ -102,9 +105,67 @@ test('a damaged record of the catalogue is told twice: as a record, and as what 
   t.deepEqual([...new Set(found.problems.map(({ kind }) => kind))], ['record-damaged', 'catalogue']);
 });
 
-test('the pool of a server that runs is not checked', async (t) => {
+/** Damages what the database says of the slots that are in use: a value of more than a page, which its key leads to by number. */
+function damageBitmap(data: string): void {
+  const database = join(data, 'pool/records/data.mdb');
+  const bytes = readFileSync(database);
+  const key = Buffer.concat([Buffer.from('b'), Buffer.alloc(8)]);
+  for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + 1)) {
+    const page = Number(bytes.readBigUInt64LE(at + key.length));
+    if (page > 0 && page < bytes.length / 4096) flip(database, page * 4096 + 2000);
+  }
+}
+
+test('what the maps leave no doubt about is said to be mendable, mended by --repair with status 0, and in order from then on', async (t) => {
+  const data = await stopped(t, 'SIGTERM');
+  damageBitmap(data);
+  const found = await check(data);
+  t.like(found, { status: 1, ok: false, problemCount: 1, mendableCount: 1 });
+  t.like(found.problems[0], { kind: 'record-damaged', mend: 'repair', advice: '--repair mends it' });
+  const { out, status } = await run(['check', '--data', data]);
+  t.is(status, 1);
+  t.regex(out, /\n {4}--repair mends it\n[^]*\nno data is damaged: 'ashlar check --repair' mends the rest\n$/);
+  const repaired = await check(data, '--repair');
+  t.like(repaired, { status: 0, ok: true, problems: [], problemCount: 0 });
+  t.like(repaired.before, { ok: false, problemCount: 1, problems: found.problems });
+  t.deepEqual(repaired.mended, found.problems);
+  t.like(await check(data), { status: 0, ok: true });
+  const { child, gone, out: served } = await serveIn(data, []);
+  t.regex(served, /nbd:/);
+  child.kill('SIGTERM');
+  await gone;
+});
+
+test('a repair says what it mended and what is left, with what is left to do, and status 1', async (t) => {
+  const data = await stopped(t, 'SIGTERM');
+  const { record } = await dumped<{ record: { root: { page: number } } }>(data, 'map', 'demo');
+  flip(join(data, 'pool/pages'), record.root.page * 4 * KiB);
+  damageBitmap(data);
+  const { out, status } = await run(['check', '--repair', '--data', data]);
+  t.is(status, 1);
+  t.regex(out, /^pool \S+: 2 problems, 1 mended, 1 left\n {2}mended: the record slots 0 /);
+  t.regex(out, /\n {2}page \d+ of the map of .*\n {4}the rest can be read: copy it out/);
+  const again = await check(data, '--repair');
+  t.like(again, { status: 1, mended: [], problems: [{ kind: 'page-damaged', mend: 'none' }] });
+});
+
+test('a repair of a pool in order mends nothing, with status 0', async (t) => {
+  const data = await stopped(t, 'SIGKILL');
+  const { out, status } = await run(['check', '--repair', '--data', data]);
+  t.is(status, 0);
+  t.regex(out, /^pool \S+: no problems, 0 mended, 0 left\n/);
+  t.true((await check(data)).journalFrames > 0);
+});
+
+test('the pool of a server that runs is neither checked nor mended', async (t) => {
   const { data } = await serve(t, '--volume', 'demo:1M');
   const { status, errors } = await run(['check', '--data', data]);
   t.is(status, 1);
   t.regex(errors, /^ashlar: a server uses the pool in \S+: stop it first/);
+  const repair = await run(['check', '--repair', '--data', data]);
+  t.is(repair.status, 1);
+  t.regex(
+    repair.errors,
+    /^ashlar: a server, or a check, uses the pool in \S+: it is mended only when nobody else has it/,
+  );
 });

@@ -6,4 +6,6 @@ export type { RecordRow } from './inspect/record-rows.ts';
 export type { SlotView } from './inspect/slot-view.ts';
 export type { BrokenRule } from './broken-rule.ts';
 export type { PoolReport } from './inspect/check.ts';
-export type { Problem } from './inspect/findings.ts';
+export type { Mend, Problem, ProblemKind } from './inspect/findings.ts';
+export type { Named } from './inspect/record-check.ts';
+export type { RepairReport } from './inspect/repair.ts';

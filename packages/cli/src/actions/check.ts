@@ -1,11 +1,12 @@
 import { formatSize } from '@ashlar/core';
-import { checkPool, type PoolCheck } from '../check/check-pool.ts';
+import type { PoolInspection } from '@ashlar/store';
+import { checkPool, repairPool, type FoundProblem, type PoolCheck, type PoolRepair } from '../check/check-pool.ts';
 import { withInspection } from '../check/open-offline.ts';
 import { exitStatus } from '../failure.ts';
 import { show } from '../output.ts';
 import { withBar } from '../progress.ts';
 
-export type CheckOptions = { readonly data?: string; readonly json?: boolean };
+export type CheckOptions = { readonly data?: string; readonly json?: boolean; readonly repair?: boolean };
 
 type Damage = PoolCheck['otherDamage'][number]['damage'];
 
@@ -17,11 +18,27 @@ function damageLines(name: string, read: string, damage: Damage): string[] {
   ];
 }
 
+function problemLines(problems: readonly FoundProblem[], count: number): string[] {
+  const lines = problems.flatMap(({ sentence, advice }) => [`  ${sentence}`, `    ${advice}`]);
+  return count > problems.length ? [...lines, `  and ${count - problems.length} more`] : lines;
+}
+
 function describe(found: PoolCheck): string {
-  const { ok, path, volumes, otherDamage, snapshotDamage, strayStores, problems, problemCount, journalFrames } = found;
+  const { path, problems, problemCount } = found;
   const lines = [`pool ${path}: ${problemCount === 0 ? 'no problems' : `${problemCount} problems`}`];
-  lines.push(...problems.map(({ sentence }) => `  ${sentence}`));
-  if (problemCount > problems.length) lines.push(`  and ${problemCount - problems.length} more`);
+  return [...lines, ...problemLines(problems, problemCount), ...contentLines(found), verdictOf(found)].join('\n');
+}
+
+function describeRepair(found: PoolRepair): string {
+  const { before, mended, path, problems, problemCount } = found;
+  const count = before.problemCount === 0 ? 'no problems' : `${before.problemCount} problems`;
+  const lines = [`pool ${path}: ${count}, ${mended.length} mended, ${problemCount} left`];
+  lines.push(...mended.map(({ sentence }) => `  mended: ${sentence}`));
+  return [...lines, ...problemLines(problems, problemCount), ...contentLines(found), verdictOf(found)].join('\n');
+}
+
+function contentLines({ volumes, otherDamage, snapshotDamage, strayStores, journalFrames }: PoolCheck): string[] {
+  const lines: string[] = [];
   for (const { name, dataBytes, damage } of volumes) {
     lines.push(...damageLines(`volume ${name}`, `${formatSize(dataBytes)} read, `, damage));
   }
@@ -32,16 +49,31 @@ function describe(found: PoolCheck): string {
   }
   if (strayStores.length > 0) lines.push(`${strayStores.length} half-made volumes: the next start removes them`);
   if (journalFrames > 0) lines.push(`${journalFrames} frames of the journal are good: the next start brings them home`);
-  lines.push(ok ? 'everything is in order' : 'damage was found: restore what is named above from a copy');
-  return lines.join('\n');
+  return lines;
+}
+
+function verdictOf({ ok, problemCount, mendableCount, volumes, otherDamage, snapshotDamage }: PoolCheck): string {
+  if (ok) return 'everything is in order';
+  const isDataWhole =
+    otherDamage.length + snapshotDamage.length === 0 && volumes.every(({ damage }) => damage.length === 0);
+  if (isDataWhole && mendableCount === problemCount)
+    return "no data is damaged: 'ashlar check --repair' mends the rest";
+  return 'damage was found: restore what is named above from a copy';
 }
 
 /** Gives the status that the process should end with. */
-export async function check(options: CheckOptions): Promise<number> {
-  const data = options.data ?? process.env['ASHLAR_DATA'] ?? 'ashlar-data';
+export async function check({ data: from, json, repair = false }: CheckOptions): Promise<number> {
+  const data = from ?? process.env['ASHLAR_DATA'] ?? 'ashlar-data';
+  if (repair) {
+    const use = (inspection: PoolInspection): Promise<PoolRepair> =>
+      withBar('read', (progress) => repairPool(inspection, progress));
+    const found = await withInspection(data, use, true);
+    show(json, found, describeRepair);
+    return found.ok ? exitStatus.done : exitStatus.failed;
+  }
   const found = await withInspection(data, (inspection) =>
     withBar('read', (progress) => checkPool(inspection, progress)),
   );
-  show(options.json, found, describe);
+  show(json, found, describe);
   return found.ok ? exitStatus.done : exitStatus.failed;
 }

@@ -1,6 +1,7 @@
 import { AshlarError, systemStore, type ObjectId, type SnapshotId, type StoreId } from '@ashlar/core';
-import type { PoolInspection, PoolReport, Problem } from '@ashlar/store';
+import type { Named, PoolInspection, PoolReport, Problem } from '@ashlar/store';
 import { readCatalogue, type Volume, type VolumeSnapshot } from '@ashlar/volume';
+import { adviceFor } from './advice.ts';
 
 type Damage = readonly { readonly offset: number; readonly length: number }[];
 
@@ -31,23 +32,55 @@ export type PoolCheck = {
   /** Stores that no volume names: the next start removes them. */
   readonly strayStores: readonly StoreId[];
   /** Everything else that is wrong; at most a thousand are listed. */
-  readonly problems: readonly (Problem | CatalogueProblem)[];
+  readonly problems: readonly FoundProblem[];
   readonly problemCount: number;
+  /** Of those, what `check --repair` mends. */
+  readonly mendableCount: number;
   /** Frames of the journal that the next start brings home. */
   readonly journalFrames: number;
 };
 
-type CatalogueProblem = { readonly kind: 'catalogue'; readonly sentence: string };
+type CatalogueProblem = { readonly kind: 'catalogue'; readonly sentence: string; readonly mend: 'none' };
+
+/** `advice`: what becomes of it, or what is left to do. */
+export type FoundProblem = (Problem | CatalogueProblem) & { readonly advice: string };
+
+/** What is left, with what there was before and what of it was mended. */
+export type PoolRepair = PoolCheck & {
+  readonly before: Pick<PoolCheck, 'ok' | 'problems' | 'problemCount' | 'mendableCount'>;
+  readonly mended: readonly FoundProblem[];
+};
 
 /** Told as data is read: bytes of `totalBytes` allocated. */
 export type Progress = (doneBytes: number, totalBytes: number) => void;
 
 /** Reads and verifies everything in the pool, and says of which volume it is. */
 export async function checkPool(inspection: PoolInspection, progress: Progress): Promise<PoolCheck> {
-  const report = await inspection.check(progress);
   const catalogue = await volumesOf(inspection);
+  const report = await inspection.check({ progress, named: catalogue.named });
+  return poolCheck(inspection, report, catalogue);
+}
+
+/** The same, mends what leaves no doubt, and says what is left. The pool was opened alone. */
+export async function repairPool(inspection: PoolInspection, progress: Progress): Promise<PoolRepair> {
+  const catalogue = await volumesOf(inspection);
+  const { before, mended, after } = await inspection.repair({ progress, named: catalogue.named });
+  const { ok, problems, problemCount, mendableCount } = poolCheck(inspection, before, catalogue);
+  return {
+    ...poolCheck(inspection, after, await volumesOf(inspection)),
+    before: { ok, problems, problemCount, mendableCount },
+    mended: mended.map(withAdvice),
+  };
+}
+
+const withAdvice = <T extends Problem | CatalogueProblem>(problem: T): T & { readonly advice: string } => ({
+  ...problem,
+  advice: adviceFor(problem.kind, problem.mend),
+});
+
+function poolCheck(inspection: PoolInspection, report: PoolReport, catalogue: Catalogue): PoolCheck {
   const { volumes } = catalogue;
-  const problems = [...report.problems, ...catalogue.problems];
+  const problems = [...report.problems, ...catalogue.problems].map(withAdvice);
   const volumeOf = ({ store, object }: Place): Volume | undefined =>
     volumes.find(({ storeId, objectId }) => storeId === store && objectId === object);
   const otherDamage = report.damage.filter((place) => volumeOf(place) === undefined);
@@ -67,6 +100,7 @@ export async function checkPool(inspection: PoolInspection, progress: Progress):
     strayStores: catalogue.problems.length > 0 ? [] : strayStores(inspection, volumes),
     problems,
     problemCount: report.problemCount + catalogue.problems.length,
+    mendableCount: report.mendableCount,
     journalFrames: report.journalFrames,
   };
 }
@@ -79,18 +113,28 @@ function volumeCheck({ name, sizeBytes, storeId, objectId }: Volume, { read, dam
   return { name, sizeBytes, dataBytes, damage: damage.find(isIt)?.damage ?? [] };
 }
 
-/** A catalogue that cannot be read is a problem among others: the rest of the pool was checked all the same. */
-async function volumesOf(inspection: PoolInspection): Promise<{
+type Catalogue = {
   readonly volumes: readonly Volume[];
   readonly snapshots: readonly VolumeSnapshot[];
   readonly problems: readonly CatalogueProblem[];
-}> {
+  readonly named: Named;
+};
+
+/** A catalogue that cannot be read is a problem among others: the rest of the pool was checked all the same. */
+async function volumesOf(inspection: PoolInspection): Promise<Catalogue> {
   try {
-    const { volumes, snapshots } = await readCatalogue(inspection);
-    return { volumes, snapshots, problems: [] };
+    const { volumes, snapshots, recorded } = await readCatalogue(inspection);
+    const named = {
+      objects: volumes.map(({ storeId, objectId }) => ({ store: storeId, object: objectId })),
+      snapshots: snapshots.flatMap(({ volume, snapshotId }) =>
+        volumes.filter(({ uuid }) => uuid === volume).map(({ storeId }) => ({ store: storeId, snapshot: snapshotId })),
+      ),
+    };
+    return { volumes, snapshots, problems: [], named: recorded ? named : undefined };
   } catch (error) {
     if (!(error instanceof AshlarError)) throw error;
-    return { volumes: [], snapshots: [], problems: [{ kind: 'catalogue', sentence: error.message }] };
+    const problem = { kind: 'catalogue', sentence: error.message, mend: 'none' } as const;
+    return { volumes: [], snapshots: [], problems: [problem], named: 'unknown' };
   }
 }
 

@@ -12,9 +12,13 @@ function poolPath(data: string): string {
   });
 }
 
-/** Looks into the pool of a server that does not run, for as long as `use` takes, and changes nothing in it. */
-export async function withInspection<T>(data: string, use: (inspection: PoolInspection) => Promise<T>): Promise<T> {
-  const inspection = PoolInspection.open(createRealHost(), poolPath(resolve(data)));
+/** Looks into the pool of a server that does not run, for as long as `use` takes; `isAlone`: and may mend it. */
+export async function withInspection<T>(
+  data: string,
+  use: (inspection: PoolInspection) => Promise<T>,
+  isAlone = false,
+): Promise<T> {
+  const inspection = PoolInspection.open(createRealHost(), poolPath(resolve(data)), { isAlone });
   try {
     return await use(inspection);
   } finally {

@@ -3,6 +3,12 @@ import { slotsInBitmap } from '../slot-bitmap.ts';
 /** Places that follow each other: [first, end). */
 export type Run = { readonly first: number; readonly end: number };
 
+/** As it is named in a sentence. */
+export const spanOf = ({ first, end }: Run): string => (end === first + 1 ? String(first) : `${first} to ${end - 1}`);
+
+/** A bitmap as it must be. */
+export type Corrected = { readonly index: number; readonly bitmap: Uint8Array };
+
 /**
  * Counts slots (or pages): which are on record as in use, and which are referred to. Two bits each, so that 4 Mi slots cost
  * 1 MiB.
@@ -12,9 +18,11 @@ export class Census {
   readonly #seen: Uint8Array;
   /** Bitmaps that cannot be read: of what they say the use of nothing is known. */
   readonly #unknown = new Set<number>();
+  readonly #end: number;
 
   /** `end`: one above the highest place that there is. */
   constructor(end: number) {
+    this.#end = end;
     const bytes = (Math.ceil(end / slotsInBitmap) * slotsInBitmap) / 8;
     this.#claimed = new Uint8Array(bytes);
     this.#seen = new Uint8Array(bytes);
@@ -58,6 +66,38 @@ export class Census {
   /** Referred to, and on record as free: they would be given out again. */
   unclaimed(): Generator<Run> {
     return this.#runs((claimed, seen) => seen & ~claimed);
+  }
+
+  /** Whether the files have a place for what that bitmap says the use of. */
+  has(index: number): boolean {
+    return index * slotsInBitmap < this.#seen.length * 8;
+  }
+
+  /** Bitmaps that cannot be read. */
+  get lost(): readonly number[] {
+    return [...this.#unknown];
+  }
+
+  /**
+   * What each bitmap must say where it says something else. What is referred to is in use; what is not is free where `frees`, else it stays
+   * as it is on record, and in use where that cannot be read, but for what `isOthers`.
+   */
+  *corrected(frees: boolean, isOthers: (place: number) => boolean): Generator<Corrected> {
+    for (let index = 0; this.has(index); index += 1) {
+      const from = (index * slotsInBitmap) / 8;
+      const bitmap = this.#seen.slice(from, from + slotsInBitmap / 8);
+      const claimed = this.#claimed.subarray(from, from + bitmap.length);
+      const isUnknown = this.#unknown.has(index);
+      if (!frees && isUnknown) this.#fill(index, bitmap, isOthers);
+      else if (!frees) for (const [at, byte] of claimed.entries()) bitmap[at] = (bitmap[at] ?? 0) | byte;
+      if (isUnknown || Buffer.compare(bitmap, claimed) !== 0) yield { index, bitmap };
+    }
+  }
+
+  #fill(index: number, bitmap: Uint8Array, isOthers: (place: number) => boolean): void {
+    for (let at = 0; at < slotsInBitmap && index * slotsInBitmap + at < this.#end; at += 1) {
+      if (!isOthers(index * slotsInBitmap + at)) bitmap[at >>> 3] = (bitmap[at >>> 3] ?? 0) | (1 << (at & 7));
+    }
   }
 
   *#runs(choose: (claimed: number, seen: number) => number): Generator<Run> {

@@ -12,7 +12,7 @@ import { PoolInspection } from './pool-inspection.ts';
 export async function check(path: string): Promise<PoolReport> {
   const inspection = PoolInspection.open(createRealHost(), path);
   try {
-    return await inspection.check(() => undefined);
+    return await inspection.check();
   } finally {
     await inspection.close();
   }

@@ -3,6 +3,8 @@ export type ProblemKind =
   | 'record-damaged'
   | 'record-missing'
   | 'record-unknown'
+  | 'record-stray'
+  | 'number-low'
   | 'page-damaged'
   | 'checksum-page-damaged'
   | 'page-leaked'
@@ -19,9 +21,13 @@ export type ProblemKind =
   | 'journal-cut'
   | 'damage-unlisted';
 
+/** What takes a problem away: a repair, the next start, or neither, since nothing in the pool says what is right. */
+export type Mend = 'repair' | 'start' | 'none';
+
 export type Problem = {
   readonly kind: ProblemKind;
   readonly sentence: string;
+  readonly mend: Mend;
   /** The numbers of the sentence, for programs. Offsets and lengths are bytes. */
   readonly where: Readonly<Record<string, number>>;
 };
@@ -33,10 +39,19 @@ const mostListed = 1000;
 export class Findings {
   readonly #listed: Problem[] = [];
   #count = 0;
+  #mendable = 0;
 
-  add(kind: ProblemKind, sentence: string, where: Readonly<Record<string, number>> = {}): void {
+  add(kind: ProblemKind, sentence: string, where: Readonly<Record<string, number>> = {}, mend: Mend = 'none'): void {
     this.#count += 1;
-    if (this.#listed.length < mostListed) this.#listed.push({ kind, sentence, where });
+    if (mend === 'repair') this.#mendable += 1;
+    if (this.#listed.length < mostListed) this.#listed.push({ kind, sentence, mend, where });
+  }
+
+  /** Takes over what others found. */
+  join(others: Findings): void {
+    this.#count += others.#count;
+    this.#mendable += others.#mendable;
+    this.#listed.push(...others.#listed.slice(0, mostListed - this.#listed.length));
   }
 
   get listed(): readonly Problem[] {
@@ -45,5 +60,10 @@ export class Findings {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Of those, what a repair mends. */
+  get mendable(): number {
+    return this.#mendable;
   }
 }

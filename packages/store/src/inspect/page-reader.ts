@@ -69,12 +69,15 @@ export type Beside = TreeRoot | 'unknown';
 
 /** Who is told what a walk over a tree meets. */
 export type TreeVisitor = {
-  /** A reference, and the first of its leaves and the first behind them; false where what is below it is not to be walked. */
-  readonly met: (ref: PageRef, first: number, end: number) => boolean;
+  /**
+   * A reference, the first of its leaves and the first behind them, and whether it is known that the other tree has not the same page there;
+   * false where what is below it is not to be walked.
+   */
+  readonly met: (ref: PageRef, first: number, end: number, isOwn: boolean) => boolean;
   /** `beside`: the leaf of the other tree in the same place, nothing where that has none. */
   readonly leaf: (index: number, page: Page, beside: Page | 'unknown' | undefined) => Settled<void>;
-  /** A page that cannot be used: leaves `first` to before `end` are unknown. */
-  readonly damaged: (ref: PageRef, first: number, end: number) => void;
+  /** A page that cannot be used: leaves `first` to before `end` are unknown. `isOwn`: as it was met. */
+  readonly damaged: (ref: PageRef, first: number, end: number, isOwn: boolean) => void;
   /** A leaf that only the other tree has. */
   readonly gone?: (beside: Page | 'unknown') => void;
 };
@@ -120,12 +123,13 @@ async function tellGone(pages: PageReader, tree: Beside, visitor: TreeVisitor): 
 }
 
 async function walk(pages: PageReader, places: readonly Place[], level: number, visitor: TreeVisitor): Promise<void> {
-  const met = places.filter(({ ref, first }) => visitor.met(ref, first, first + refsEach ** level));
+  const span = refsEach ** level;
+  const met = places.filter(({ ref, first, beside }) => visitor.met(ref, first, first + span, beside !== 'unknown'));
   const read = await Promise.all(met.map(({ ref }) => pages.read(ref)));
   const others = await Promise.all(met.map(({ beside }) => pageBeside(pages, beside, level)));
   for (const [at, { ref, first, beside }] of met.entries()) {
     const page = read[at];
-    if (page === undefined) visitor.damaged(ref, first, first + refsEach ** level);
+    if (page === undefined) visitor.damaged(ref, first, first + span, beside !== 'unknown');
     else if (level === 0) {
       const seen = visitor.leaf(first, page, others[at]);
       if (isPromise(seen)) await seen;

@@ -27,6 +27,8 @@ export type PoolFiles = {
 export type InspectOptions = {
   /** Opens the records' database at a path; LMDB unless a simulator brings its own. */
   readonly openRecords?: (path: string) => RecordStore;
+  /** Nobody else has the pool meanwhile, and its records can be changed. */
+  readonly isAlone?: boolean;
 };
 
 /**
@@ -34,7 +36,7 @@ export type InspectOptions = {
  * `busy` where a server has the pool: what is read beside it is of several moments, and so is nothing that ever was.
  */
 export function openPoolFiles(host: Host, path: string, options: InspectOptions): PoolFiles {
-  const lock = lockOf(host, path);
+  const lock = lockOf(host, path, options.isAlone ?? false);
   const opened: { close(): void | Promise<void> }[] = lock === undefined ? [] : [lock];
   const keep = <T extends { close(): void | Promise<void> }>(part: T): T => {
     opened.push(part);
@@ -57,20 +59,17 @@ export function openPoolFiles(host: Host, path: string, options: InspectOptions)
   }
 }
 
-/** Held together with others that only look, and with no server. */
-function lockOf(host: Host, path: string): HostFile | undefined {
+/** Held together with others that only look, and with no server; or alone. */
+function lockOf(host: Host, path: string, isAlone: boolean): HostFile | undefined {
   const name = `${path}/lock`;
-  if (host.stat(name) === undefined) return undefined;
-  const lock = host.open(name, { readOnly: true });
-  if (lock.tryLock(false)) return lock;
+  if (!isAlone && host.stat(name) === undefined) return undefined;
+  const lock = host.open(name, isAlone ? { create: true } : { readOnly: true });
+  if (lock.tryLock(isAlone)) return lock;
   lock.close();
-  throw new AshlarError(
-    'busy',
-    `a server uses the pool in ${path}: stop it first, since what it changes cannot be read`,
-    {
-      path,
-    },
-  );
+  const message = isAlone
+    ? `a server, or a check, uses the pool in ${path}: it is mended only when nobody else has it`
+    : `a server uses the pool in ${path}: stop it first, since what it changes cannot be read`;
+  throw new AshlarError('busy', message, { path });
 }
 
 function identityOf(host: Host, name: string): Superblock {
@@ -84,10 +83,10 @@ function identityOf(host: Host, name: string): Superblock {
   }
 }
 
-function recordsOf(host: Host, path: string, { openRecords }: InspectOptions): RecordStore {
+function recordsOf(host: Host, path: string, { openRecords, isAlone = false }: InspectOptions): RecordStore {
   if (openRecords !== undefined) return openRecords(path);
   requireRecords(host, path);
-  return openLmdb(path, true);
+  return openLmdb(path, !isAlone);
 }
 
 function recordOf(records: RecordStore): PoolRecord | undefined {
@@ -97,6 +96,11 @@ function recordOf(records: RecordStore): PoolRecord | undefined {
     if (error instanceof AshlarError && error.kind === 'corrupt') return undefined;
     throw error;
   }
+}
+
+/** The same with the pool's own record as it is now. */
+export function withRecord(pool: PoolFiles): PoolFiles {
+  return { ...pool, record: recordOf(pool.records) };
 }
 
 /** The table of the checksums of all slots. */

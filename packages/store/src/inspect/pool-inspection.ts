@@ -1,28 +1,31 @@
-import { systemStore, type ObjectId, type StoreId, type Settled } from '@ashlar/core';
+import { assert, systemStore, type ObjectId, type StoreId, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { historyOf, type JournalSpan } from '../journal-history.ts';
 import { rootOf } from '../kept.ts';
 import type { ObjectRecord } from '../records/keys.ts';
 import { scanMerged } from '../records/scan.ts';
-import { checkFiles, type CheckProgress, type PoolReport } from './check.ts';
+import { checkFiles, type CheckOptions, type PoolReport } from './check.ts';
 import { JournalView } from './journal-view.ts';
 import { objectRecordOf, walkMap, type MapRow } from './map-rows.ts';
 import { openPoolFiles, type InspectOptions, type PoolFiles } from './pool-files.ts';
 import { recordRows, type RecordRow } from './record-rows.ts';
+import { repairFiles, type RepairReport } from './repair.ts';
 import { viewSlot, type SlotView } from './slot-view.ts';
 
-/** Looks into the pool of a server that does not run, and changes nothing in it. */
+/** Looks into the pool of a server that does not run, and changes nothing in it but by `repair`. */
 export class PoolInspection {
   readonly #files: PoolFiles;
+  readonly #isAlone: boolean;
   #journal: JournalView | undefined;
 
-  private constructor(files: PoolFiles) {
+  private constructor(files: PoolFiles, isAlone: boolean) {
     this.#files = files;
+    this.#isAlone = isAlone;
   }
 
   /** Fails with `busy` where a server has the pool, `not-found`, `corrupt`, `unsupported`, `denied`. */
   static open(host: Host, path: string, options: InspectOptions = {}): PoolInspection {
-    return new PoolInspection(openPoolFiles(host, path, options));
+    return new PoolInspection(openPoolFiles(host, path, options), options.isAlone ?? false);
   }
 
   get path(): string {
@@ -75,8 +78,14 @@ export class PoolInspection {
   }
 
   /** Reads and verifies everything that the pool keeps. */
-  async check(progress: CheckProgress): Promise<PoolReport> {
-    return await checkFiles(this.#files, await this.journal(), progress);
+  async check(options: CheckOptions = {}): Promise<PoolReport> {
+    return (await checkFiles(this.#files, await this.journal(), options)).report;
+  }
+
+  /** Checks, mends what leaves no doubt, and checks again. Only where it was opened alone. Fails with `no-space`, `io`: then nothing was changed. */
+  async repair(options: CheckOptions = {}): Promise<RepairReport> {
+    assert(this.#isAlone, 'a pool is mended only when nobody else has it');
+    return await repairFiles(this.#files, await this.journal(), options);
   }
 
   async close(): Promise<void> {

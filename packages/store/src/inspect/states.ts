@@ -6,10 +6,15 @@ import {
   getPacked,
   keptKey,
   keptRange,
+  keyNumber,
+  keyRange,
+  objectKey,
+  snapshotKey,
   storeKey,
   unpackSealed,
   type DeadRecord,
   type ObjectRecord,
+  type SnapshotRecord,
   type StoreRecord,
 } from '../records/keys.ts';
 import { objectRecordOf } from './map-rows.ts';
@@ -25,15 +30,17 @@ export type Owner = {
   readonly snapshot: SnapshotId | undefined;
 };
 
+/** What is on record of an object's state. */
+export type Recorded = Owner & { readonly record: ObjectRecord };
+
 /** One state that is on record of an object. */
-export type State = Owner & {
-  readonly record: ObjectRecord;
+export type State = Recorded & {
   /** The state in front of it, which it shares pages and slots with; nothing where it is the first, `unknown` where that is damaged. */
-  readonly before: ObjectRecord | 'unknown' | undefined;
+  readonly before: Recorded | 'unknown' | undefined;
 };
 
-/** A map that is nobody's any more, and the map of the state behind it: what that has as well is not freed with it. */
-export type Dead = { readonly record: DeadRecord; readonly behind: Beside };
+/** A map that is nobody's any more, by its number, and the map of the state behind it: what that has as well is not freed with it. */
+export type Dead = { readonly id: number; readonly record: DeadRecord; readonly behind: Beside };
 
 type Records = Pick<PoolFiles, 'records'>;
 
@@ -48,26 +55,27 @@ export function* statesOf(pool: Records): Generator<State> {
   }
 }
 
-/** Every dead map that is on record and whole. */
-export function* deadOf(pool: Records): Generator<Dead> {
+/** Every dead map that is on record and whole, but for those that are passed over as if they were not there. */
+export function* deadOf(pool: Records, passed: ReadonlySet<number> = new Set()): Generator<Dead> {
   const dead: [number, DeadRecord][] = [];
   for (const { kind, numbers, value } of recordRows(pool.records)) {
-    if (kind === 'dead' && value !== undefined) dead.push([numbers[0] ?? 0, value as DeadRecord]);
+    const [id = 0] = numbers;
+    if (kind === 'dead' && value !== undefined && !passed.has(id)) dead.push([id, value as DeadRecord]);
   }
   for (const [id, record] of dead) {
     const { store, object, snapshot } = record;
     const next = deadBehind(dead, id, record);
     const state = snapshot < 0 ? undefined : stateFrom(pool, store, object, snapshot + 1);
-    if (snapshot < 0) yield { record, behind: emptyTree };
-    else if (state !== undefined) yield { record, behind: besideOf(state) };
-    else yield { record, behind: next === undefined ? emptyTree : rootOf(next) };
+    if (snapshot < 0) yield { id, record, behind: emptyTree };
+    else if (state !== undefined) yield { id, record, behind: besideOf(state) };
+    else yield { id, record, behind: next === undefined ? emptyTree : rootOf(next) };
   }
 }
 
 /** The map of a state, to walk beside another. */
-export function besideOf(state: ObjectRecord | 'unknown' | undefined): Beside {
+export function besideOf(state: State['before']): Beside {
   if (state === 'unknown') return state;
-  return state === undefined ? emptyTree : rootOf(state);
+  return state === undefined ? emptyTree : rootOf(state.record);
 }
 
 function stateBefore(
@@ -80,7 +88,7 @@ function stateBefore(
   const { from, to } = keptRange(store, object);
   const end = snapshot === undefined ? to : keptKey(store, object, snapshot);
   pool.records.scan(from, end, (key, bytes) => {
-    found = whole(() => unpackSealed<ObjectRecord>(key, bytes));
+    found = whole(() => ({ store, object, snapshot: keyNumber(key, 2), record: unpackSealed(key, bytes) }));
     return true;
   });
   if (found !== undefined) return found;
@@ -92,7 +100,24 @@ function stateBefore(
 
 /** The first state that is kept for that snapshot or one behind it, or else the object as it is now. */
 function stateFrom(pool: Records, store: StoreId, object: ObjectId, snapshot: SnapshotId): State['before'] {
-  return whole(() => firstKept(pool, store, object, snapshot)?.record ?? objectRecordOf(pool, store, object));
+  return whole(() => {
+    const kept = firstKept(pool, store, object, snapshot);
+    if (kept !== undefined) return { store, object, ...kept };
+    const record = objectRecordOf(pool, store, object);
+    return record === undefined ? undefined : { store, object, snapshot: undefined, record };
+  });
+}
+
+/** The last birth that what the state has can have: that of the first snapshot that ended a generation in which it had not changed. */
+export function lastBirthOf(pool: Records, { store, record }: Recorded): number {
+  let birth = Infinity;
+  const { to } = keyRange('n', store);
+  pool.records.scan(snapshotKey(store, record.generation), to, (key, bytes) => {
+    const found = whole(() => unpackSealed<SnapshotRecord>(key, bytes));
+    if (found !== 'unknown') birth = found.birth;
+    return found === 'unknown';
+  });
+  return birth;
 }
 
 function originOf(pool: Records, store: StoreId): StoreRecord['origin'] | 'unknown' {
@@ -117,4 +142,9 @@ export function nameOfOwner({ store, object, snapshot }: Owner): string {
 /** As it is named in a report's fields. */
 export function whereOf({ store, object, snapshot }: Owner): Record<string, number> {
   return snapshot === undefined ? { store, object } : { store, object, snapshot };
+}
+
+/** The key of what is on record of it. */
+export function keyOf({ store, object, snapshot }: Owner): Uint8Array {
+  return snapshot === undefined ? objectKey(store, object) : keptKey(store, object, snapshot);
 }
