@@ -1,4 +1,4 @@
-import { assert } from '@ashlar/core';
+import { assert, errorKindOf } from '@ashlar/core';
 import type { Freed } from './freed.ts';
 import { entriesEach, hasBit, readEntry, type Piece } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
@@ -36,8 +36,21 @@ export async function freeSome(
   return { isDone: result !== paused, visited: leaves - walk.left };
 }
 
-/** Frees the page and what lies below it, from the cursor on. `first`: its first leaf. */
+/**
+ * As `free`. What cannot be read, of the tree or of the state behind it, is passed over: nobody knows what it would free, and one damaged page must not
+ * hold up every checkpoint. The check tells that room as leaked, and a repair gives it back.
+ */
 async function visit(walk: Walk, ref: PageRef, level: number, first: number): Promise<typeof paused | undefined> {
+  try {
+    return await free(walk, ref, level, first);
+  } catch (error) {
+    if (errorKindOf(error) !== 'corrupt') throw error;
+    return skip(walk.tree, first + refsEach ** level);
+  }
+}
+
+/** Frees the page and what lies below it, from the cursor on. `first`: its first leaf. Reads what it needs before it frees anything. */
+async function free(walk: Walk, ref: PageRef, level: number, first: number): Promise<typeof paused | undefined> {
   const { pool, tree, turns } = walk;
   const end = first + refsEach ** level;
   if (end <= tree.cursor) return undefined;
