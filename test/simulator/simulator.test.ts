@@ -49,6 +49,7 @@ const rules: Readonly<Record<BrokenRule, string>> = {
   'freed-though-kept': 'that a snapshot that is deleted leaves what others have of it',
   'cursor-not-committed': 'that a deletion moves its cursor with what it frees',
   'snapshot-not-synced': 'that a snapshot is durable when it is answered',
+  'origin-forgotten': 'that a clone is flat when it has nothing of its origin',
 };
 
 async function findsOut(broken: BrokenRule): Promise<number | undefined> {

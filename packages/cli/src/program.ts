@@ -30,7 +30,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   addServeCommand(program, setStatus);
-  addVolumeCommands(program);
+  addVolumeCommands(program, setStatus);
   addExportCommands(program);
   addStatusCommand(program);
   addTopCommand(program);

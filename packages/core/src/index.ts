@@ -25,6 +25,7 @@ export type { RecordStore } from './record-store.ts';
 export {
   foundDamage,
   systemStore,
+  type FlattenProgress,
   type Pool,
   type PoolState,
   type PoolStatus,

@@ -100,6 +100,17 @@ export type ScrubCommand = {
   readonly bytesPerSecond?: number | null;
 };
 
+/** How far a clone is a volume of its own. */
+export type FlattenProgress = {
+  /** It has no origin: it was none, or all is copied. */
+  readonly isDone: boolean;
+  /** Of the sizes of its objects. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** Of what was copied since the start: what could not be read as it was written, and stays so. */
+  readonly damagedBytes: number;
+};
+
 /** A directory or device that keeps many ObjectStores. */
 export interface Pool {
   createStore(): Settled<StoreId>;
@@ -115,6 +126,11 @@ export interface Pool {
   cloneStore(store: StoreId, snapshot: SnapshotId): Settled<StoreId>;
   /** Makes the store what its newest snapshot has. Not while it is open, or while it has newer ones (`busy`). */
   rollBack(store: StoreId, snapshot: SnapshotId): Settled<void>;
+  /**
+   * Copies some of what a clone has of its origin, open or not, until it is called again. When all is copied the store has no origin any more. `busy`
+   * while it has snapshots; `no-space`: it stays a clone.
+   */
+  flatten(store: StoreId): Settled<FlattenProgress>;
   listStores(): Settled<readonly StoreId[]>;
   status(): Settled<PoolStatus>;
   /**

@@ -1,6 +1,7 @@
 import type { ThrottleLimits } from '@ashlar/block';
 import {
   systemStore,
+  type FlattenProgress,
   type ObjectStore,
   type Pool,
   type PoolStatus,
@@ -109,6 +110,10 @@ export class DataPlane {
 
   async cloneVolume(storeId: StoreId, snapshotId: SnapshotId): Promise<StoreId> {
     return this.#parts.pool.cloneStore(storeId, snapshotId);
+  }
+
+  async flattenVolume(storeId: StoreId): Promise<FlattenProgress> {
+    return this.#parts.pool.flatten(storeId);
   }
 
   /** What changed of a volume's object from one snapshot to another, or until now: at most `limit` runs, from `offset` on. */
@@ -225,6 +230,7 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     releaseSnapshot: (storeId, snapshotId, force) => plane.releaseSnapshot(storeId, snapshotId, force),
     removeSnapshot: (storeId, snapshotId) => plane.removeSnapshot(storeId, snapshotId),
     cloneVolume: (storeId, snapshotId) => plane.cloneVolume(storeId, snapshotId),
+    flattenVolume: (storeId) => plane.flattenVolume(storeId),
     changesOf: (place, since, until, offset, limit) => plane.changesOf(place, since, until, offset, limit),
     rollBackVolume: (storeId, snapshotId) => plane.rollBackVolume(storeId, snapshotId),
     allocatedBytesOf: (place) => plane.allocatedBytesOf(place),

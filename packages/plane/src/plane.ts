@@ -66,6 +66,7 @@ export class Plane {
       releaseSnapshot: (storeId, snapshotId, force) => remote.releaseSnapshot(storeId, snapshotId, force),
       removeSnapshot: (storeId, snapshotId) => remote.removeSnapshot(storeId, snapshotId),
       clone: (storeId, snapshotId) => remote.cloneVolume(storeId, snapshotId),
+      flatten: (storeId) => remote.flattenVolume(storeId),
       rollBack: (storeId, snapshotId) => remote.rollBackVolume(storeId, snapshotId),
     };
     const die = (error: Error): void => {

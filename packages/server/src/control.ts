@@ -14,6 +14,7 @@ import type {
   volumeSchema,
 } from './admin/schemas.ts';
 import { sizeOf } from './admin/size.ts';
+import type { Flattener } from './flattener.ts';
 import type { Grants } from './grants.ts';
 import { scrubView, type ScrubView } from './scrub-view.ts';
 import { SnapshotControl } from './snapshot-control.ts';
@@ -26,6 +27,7 @@ type Parts = {
   readonly catalogue: Catalogue;
   readonly grants: Grants;
   readonly plane: Plane;
+  readonly flattener: Flattener;
   /** URIs that an export's name is found under, now. */
   readonly urisOf: (exportName: string) => readonly string[];
   /** Most bytes a second of a scrub that says nothing itself; null for no bound. */
@@ -115,6 +117,13 @@ export class Control {
     return this.volume(name);
   }
 
+  /** Goes on in the background; `stop`: settles when it does not any more. */
+  async flatten(name: string, action: 'start' | 'stop'): Promise<VolumeView> {
+    const { flattener } = this.#parts;
+    await (action === 'start' ? flattener.begin(name) : flattener.stop(name));
+    return this.volume(name);
+  }
+
   async scrub(command: ScrubCommand): Promise<ScrubView> {
     const { plane, catalogue, scrubRate } = this.#parts;
     const configured = command.action === 'start' ? { bytesPerSecond: scrubRate() } : {};
@@ -189,6 +198,7 @@ export class Control {
     const allocatedBytes = await this.#parts.catalogue.allocatedBytes(name);
     const exports = this.#parts.catalogue.exports.of(volume).map((item) => item.name);
     const reason = this.#parts.catalogue.heldReason(volume);
+    const flatten = this.#parts.flattener.viewOf(uuid);
     const attached = exports.reduce((sum, item) => sum + (connections.get(item) ?? 0), 0);
     return {
       name,
@@ -204,6 +214,7 @@ export class Control {
       exports,
       snapshots: this.#parts.catalogue.snapshots.of(volume).length,
       ...this.snapshots.originOf(volume),
+      ...(flatten === undefined ? {} : { flatten }),
       ...(receiving === undefined ? {} : { receiving }),
       schedules: schedules.map((each) => ({ name: each.name, everySeconds: each.everySeconds, keep: each.keep })),
       connections: attached,

@@ -12,6 +12,8 @@ type MetricsOptions = {
   readonly scrub: () => Promise<ScrubReport>;
   /** Clients attached, by export. */
   readonly connections: () => Promise<ReadonlyMap<string, number>>;
+  /** Clones that are being flattened. */
+  readonly flattening: () => number;
 };
 
 const poolStates: readonly PoolState[] = ['ok', 'degraded', 'no-space', 'read-only', 'failed'];
@@ -97,6 +99,7 @@ export class Metrics {
     this.#addVolumes();
     this.#addPool();
     this.#addScrub();
+    this.#addFlattening();
   }
 
   count(result: 'accepted' | 'refused' | 'attached'): void {
@@ -182,6 +185,11 @@ export class Metrics {
       const counts = await this.#options.connections();
       for (const { name } of catalogue.exports.list()) gauge.set({ export: name }, counts.get(name) ?? 0);
     });
+  }
+
+  #addFlattening(): void {
+    const { flattening } = this.#options;
+    this.#gauge('ashlar_volumes_flattening', 'Clones that are being flattened', [], (gauge) => gauge.set(flattening()));
   }
 
   #addPool(): void {

@@ -17,6 +17,7 @@ import type { LoadedConfig } from './config/load.ts';
 import { storeSettings } from './config/store-settings.ts';
 import { Control } from './control.ts';
 import { inside, prepareDataDirectory, type DataDirectory } from './data-directory.ts';
+import { Flattener } from './flattener.ts';
 import { Grants } from './grants.ts';
 import type { Metrics } from './metrics.ts';
 import { NbdFront } from './nbd-front.ts';
@@ -83,6 +84,7 @@ export class Server {
   readonly token: string;
   readonly #schedules: SnapshotSchedules;
   readonly #scrubs: ScrubSchedule;
+  readonly #flattener: Flattener;
   #admin: AdminServers | undefined;
   #nbd: string[] = [];
   #nbdSocket: string | undefined;
@@ -105,10 +107,17 @@ export class Server {
     this.#grants = grants;
     this.#app = app;
     this.token = readOrMakeToken(directory.path);
+    this.#flattener = new Flattener({
+      volumes: () => catalogue.volumes(),
+      volume: (name) => catalogue.volume(name),
+      flattening: catalogue.flattening,
+      logger: options.logger,
+    });
     this.#control = new Control({
       catalogue,
       grants,
       plane,
+      flattener: this.#flattener,
       urisOf: (name) => this.urisOf(name),
       scrubRate: () => this.#scrubRate,
     });
@@ -135,6 +144,7 @@ export class Server {
       poolStatus: () => plane.status(),
       scrub: () => plane.scrub({ action: 'status' }),
       connections: () => this.#control.connectionsByExport(),
+      flattening: () => this.#flattener.count,
     });
     this.#front = new NbdFront({
       config: () => live.current,
@@ -199,6 +209,7 @@ export class Server {
       }
       server.#schedules.start();
       server.#scrubs.start();
+      server.#flattener.start();
       return server;
     } catch (error) {
       if (server !== undefined) await server.#shutDoors();
@@ -372,6 +383,7 @@ export class Server {
     this.#front.close();
     await this.#schedules.stop();
     await this.#scrubs.stop();
+    await this.#flattener.close();
     await this.#catalogue.close();
     try {
       const cut = await this.#plane.drain(this.#live.current.drainSeconds * 1000);

@@ -14,4 +14,5 @@ export type BrokenRule =
   | 'shared-forgotten'
   | 'freed-though-kept'
   | 'cursor-not-committed'
-  | 'snapshot-not-synced';
+  | 'snapshot-not-synced'
+  | 'origin-forgotten';

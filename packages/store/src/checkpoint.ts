@@ -1,13 +1,14 @@
 import { allDone, assert, errorKindOf, GiB, isPromise, type RecordChange } from '@ashlar/core';
 import { Births } from './births.ts';
+import { bitmapChange, droppedChanges, poolRecord, storeRecord } from './checkpoint-records.ts';
 import { blockSize } from './checksum.ts';
 import { bury, buryDropped, freeDead, nothingDying, sharedWithDead, unbury, type Dying } from './dead-trees.ts';
+import { abandonFlattening, copySome, flattened, isFlat, noOrigin } from './flatten-copy.ts';
 import { nothingFreed, type Freed } from './freed.ts';
 import { bringHome, type Homing } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
 import type { JournalPosition } from './journal.ts';
 import {
-  bitmapKey,
   keptKey,
   objectKey,
   packedChange,
@@ -17,8 +18,6 @@ import {
   snapshotKey,
   storeKey,
   type ObjectRecord,
-  type PoolRecord,
-  type StoreRecord,
 } from './records/keys.ts';
 import { giveUpWarm } from './reclaim.ts';
 import type { Layer } from './layer.ts';
@@ -47,6 +46,8 @@ export type Taken = {
     readonly generation: number;
     readonly snapshots: readonly SnapshotState[];
     readonly deleted: readonly ObjectState[];
+    /** It copies some of what is its origin's: then it has no snapshots. */
+    readonly flattens: boolean;
   }[];
 };
 
@@ -59,8 +60,9 @@ export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
     store.snapshots = store.snapshots.filter(({ isDropped, birth }) => !isDropped || birth !== undefined);
     if (!store.changed && !store.snapshots.some(({ isDropped }) => isDropped)) continue;
     store.changed = false;
-    const { sequence, generation, snapshots } = store;
-    stores.push({ store, sequence, generation, snapshots: [...snapshots], deleted: [...store.deleted] });
+    const { sequence, generation, snapshots, flattening } = store;
+    const flattens = flattening?.isWanted === true && snapshots.length === 0;
+    stores.push({ store, sequence, generation, snapshots: [...snapshots], deleted: [...store.deleted], flattens });
     for (const object of store.deleted) freeze(object);
     store.deleted.clear();
     store.records.freeze();
@@ -142,6 +144,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
     object.committedSize = sizeBytes;
     object.generation = object.work.generation;
   }
+  for (const { store, flattens } of taken.stores) if (flattens) flattened(store);
   const home = objectsOf(taken).flatMap(({ overlay }) => overlay.thaw().map((layer) => ({ overlay, layer })));
   for (const { store } of taken.stores) store.records.thaw();
   pool.pages.releaseFreed();
@@ -209,8 +212,28 @@ async function bringAllHome(run: Home): Promise<RecordChange[]> {
   for (const { deleted } of taken.stores) {
     for (const object of deleted) await buryObject(run, object, kept, progress);
   }
+  for (const { store, generation, flattens } of taken.stores) if (flattens) await flatten(run, store, generation);
   await reserveRoom(pool, freed.reserved);
   return kept;
+}
+
+/** A change of the generation that was taken, as if all that is copied had been written again. */
+async function flatten(run: Home, store: StoreState, generation: number): Promise<void> {
+  const { pool, taken, births, freed, transfers, turns } = run;
+  const own = births.get(store)!;
+  const objects = taken.objects.filter(({ object }) => object.store === store.id);
+  const homingOf = (object: ObjectState): Homing => {
+    const { sizeBytes } = objects.find((each) => each.object === object)!;
+    object.work = { generation, sizeBytes };
+    const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
+    return { pool, object, freed, transfers, birth: own.of(generation), shared };
+  };
+  await copySome(
+    store,
+    objects.map(({ object }) => object),
+    homingOf,
+    turns,
+  );
 }
 
 /** What the newest snapshot before its end has of a deleted object is kept for that; the rest is dead. */
@@ -328,8 +351,9 @@ async function commitChanges(
     const record: ObjectRecord = { sizeBytes, root: ref, levels, blocks, generation, created };
     changes.push(packedChange(objectKey(object.store, object.id), record));
   }
-  for (const { store, sequence, generation, snapshots, deleted } of taken.stores) {
-    changes.push(packedChange(storeKey(store.id), storeRecord(store, sequence, generation)));
+  for (const { store, sequence, generation, snapshots, deleted, flattens } of taken.stores) {
+    const lineage = flattens && isFlat(store) ? noOrigin : store;
+    changes.push(packedChange(storeKey(store.id), storeRecord(lineage, sequence, generation)));
     for (const { snapshot, birth } of births.get(store)?.pending() ?? []) {
       const { id, sequence: taken, isDropped } = snapshot;
       changes.push(packedChange(snapshotKey(store.id, id), { sequence: taken, birth, isDropped }));
@@ -347,37 +371,6 @@ async function commitChanges(
   changes.push(packedChange(poolKey, poolRecord(pool, taken.position, clean, checksums)));
   await pool.pages.flush();
   return changes;
-}
-
-function storeRecord({ origin, floor }: StoreState, sequence: number, generation: number): StoreRecord {
-  return { sequence, generation, floor, ...(origin === undefined ? {} : { origin }) };
-}
-
-/** Snapshots that are deleted and whose turn to be handed to the background has not come. */
-function droppedChanges(
-  store: StoreState,
-  snapshots: readonly SnapshotState[],
-  gone: SnapshotState | undefined,
-): RecordChange[] {
-  const dropped = snapshots.filter((snapshot) => snapshot.isDropped && snapshot !== gone);
-  return dropped.flatMap(({ id, sequence, birth }) =>
-    birth === undefined ? [] : [packedChange(snapshotKey(store.id, id), { sequence, birth, isDropped: true })],
-  );
-}
-
-function poolRecord(pool: PoolParts, position: JournalPosition, clean: boolean, checksums: TreeRoot): PoolRecord {
-  return {
-    birth: pool.birth,
-    position,
-    nextObject: pool.nextObject,
-    nextStore: pool.nextStore,
-    lossGeneration: pool.lossGeneration,
-    promisedLossGeneration: pool.promisedLossGeneration,
-    clean,
-    bootId: pool.host.bootId(),
-    checksumRoot: checksums.ref,
-    checksumLevels: checksums.levels,
-  };
 }
 
 /** Rule 1(e): slots that nothing durable refers to any more, and the host's room of what was trimmed. */
@@ -408,6 +401,7 @@ function rollBack(pool: PoolParts, taken: Taken, freed: Freed, dying: Dying): vo
     object.work = { generation: object.generation, sizeBytes: object.committedSize };
   }
   for (const { store, deleted } of taken.stores) {
+    abandonFlattening(store);
     for (const object of deleted) store.deleted.add(object);
     store.records.unfreeze();
     store.changed = true;
@@ -416,9 +410,4 @@ function rollBack(pool: PoolParts, taken: Taken, freed: Freed, dying: Dying): vo
   pool.pages.rollBack();
   pool.slots.rollBack();
   for (const slot of freed.taken) pool.slots.release(slot);
-}
-
-function bitmapChange(kind: 'slots' | 'pages', index: number, bytes: Uint8Array): RecordChange {
-  const key = bitmapKey(kind, index);
-  return { key, value: sealed(key, bytes) };
 }

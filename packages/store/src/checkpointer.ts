@@ -206,6 +206,7 @@ export class Checkpointer {
     const pool = this.#pool;
     // Rule 5: a pool that failed writes nothing more; what its journal has is recovered by the next start.
     if (pool.state === 'failed') throw new AshlarError('io', pool.reason ?? 'the pool has failed');
+    if (this.#closed && !clean) throw new AshlarError('closed', 'the pool is closed');
     // Whatever came behind the last one would take back that the pool is closed.
     if (clean) this.#closed = true;
     this.#timer?.cancel();

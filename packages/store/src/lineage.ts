@@ -96,6 +96,7 @@ export async function rollBack(
       if (kept !== undefined) changes.push({ key: keptKey(store.id, object.id, kept.snapshot), value: null });
     }
     await commitDying(pool, [...changes, poolChange()], dying);
+    store.flattening = undefined;
     for (const [{ id }, record] of after) {
       store.objects.delete(id);
       if (record !== undefined) store.objects.set(id, newObject(pool, store, id, record, rootOf(record)));

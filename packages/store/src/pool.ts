@@ -4,6 +4,7 @@ import {
   MiB,
   systemStore,
   type Flow,
+  type FlattenProgress,
   type ObjectStore,
   type Pool,
   type PoolStatus,
@@ -34,6 +35,7 @@ import {
 import { RecordOverlay } from './records/record-overlay.ts';
 import { giveUpWarm } from './reclaim.ts';
 import { buryAll, commitDying, nothingDying } from './dead-trees.ts';
+import { flattenSome } from './flatten.ts';
 import { cloneStore, rollBack } from './lineage.ts';
 import { newStore } from './recovery.ts';
 import { Scrub } from './scrub/scrub.ts';
@@ -160,6 +162,11 @@ class LocalPool implements Pool {
   rollBack(store: StoreId, snapshot: SnapshotId): Promise<void> {
     this.#check();
     return rollBack(this.#parts, this.#checkpointer, this.#find(store), snapshot, () => this.#poolChange());
+  }
+
+  flatten(store: StoreId): Promise<FlattenProgress> {
+    this.#check();
+    return flattenSome(this.#parts, this.#checkpointer, this.#find(store));
   }
 
   #find(store: StoreId): StoreState {

@@ -371,6 +371,7 @@ export function newStore(
     snapshots: [],
     origin,
     floor,
+    flattening: undefined,
     objects: new Map(),
     records,
     deleted: new Set(),

@@ -69,14 +69,27 @@ export type StoreState = {
   /** In their order. */
   snapshots: SnapshotState[];
   /** What was born up to then is of the store that this one was cloned from; -1 where it was not. */
-  readonly floor: number;
-  readonly origin: { readonly store: StoreId; readonly snapshot: SnapshotId } | undefined;
+  floor: number;
+  origin: { readonly store: StoreId; readonly snapshot: SnapshotId } | undefined;
+  /** What of that was copied since the start. */
+  flattening: Flattening | undefined;
   readonly objects: Map<ObjectId, ObjectState>;
   readonly records: RecordOverlay;
   /** Objects deleted since the last checkpoint. */
   readonly deleted: Set<ObjectState>;
   changed: boolean;
   open: boolean;
+};
+
+/** Up to where a clone's maps have nothing of its origin: objects in the order of their numbers, and leaves of the one. */
+export type FlattenPlace = { readonly object: ObjectId; readonly leaf: number; readonly damagedBlocks: number };
+
+/** How far a clone has copied what it has of its origin: as the running checkpoint has it, and as the last one committed it. */
+export type Flattening = {
+  /** The next checkpoint is to copy some more. */
+  isWanted: boolean;
+  reached: FlattenPlace;
+  committed: FlattenPlace;
 };
 
 /**

@@ -2,6 +2,7 @@ import type { ThrottleLimits } from '@ashlar/block';
 import { AshlarError, type ObjectStore, type RecordChange, type Space } from '@ashlar/core';
 import { cloneOf } from './clone.ts';
 import { Exports } from './exports.ts';
+import { Flattening } from './flattening.ts';
 import { carryThrough, isIntent } from './intents.ts';
 import { accepted, heldError, heldReason, withRemoteWriter, type PoolLoss } from './loss.ts';
 import { checkName } from './names.ts';
@@ -55,6 +56,7 @@ export class Catalogue {
   #recorded = false;
   readonly exports: Exports;
   readonly snapshots: Snapshots;
+  readonly flattening: Flattening;
 
   private constructor(options: CatalogueOptions) {
     this.#options = options;
@@ -74,6 +76,14 @@ export class Catalogue {
       volumes: () => [...this.#volumes.values()],
       volume: (name) => this.volume(name),
       commit: (changes, more) => this.#commit(changes, more),
+    });
+    this.flattening = new Flattening({
+      serial: this.#serial,
+      stores,
+      volume: (name) => this.volume(name),
+      byUuid: (uuid) => this.byUuid(uuid),
+      snapshotsOf: (volume) => this.snapshots.of(volume),
+      put: (volume) => this.#put(volume),
     });
   }
 

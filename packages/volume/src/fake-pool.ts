@@ -1,6 +1,7 @@
 import {
   AshlarError,
   type ErrorKind,
+  type FlattenProgress,
   type Preallocation,
   type RecordChange,
   type SnapshotId,
@@ -17,7 +18,9 @@ export class FakePool implements VolumeStores {
   /** The sizes that stores had when their snapshots were taken. */
   readonly taken = new Map<StoreId, Map<SnapshotId, number>>();
   readonly attachedSnapshots = new Set<string>();
-  failing: 'commit' | 'resize' | 'rollBack' | undefined;
+  failing: 'commit' | 'resize' | 'rollBack' | 'flatten' | undefined;
+  /** After so many a clone is flat. */
+  flattenSteps = 1;
   #next = 2;
   #lastSnapshot = 0;
 
@@ -101,6 +104,13 @@ export class FakePool implements VolumeStores {
     const clone = this.#next++;
     this.sizes.set(clone, this.taken.get(storeId)?.get(snapshotId) ?? -1);
     return clone;
+  }
+
+  flatten(): FlattenProgress {
+    if (this.failing === 'flatten') throw new AshlarError('no-space', 'the pool is full');
+    this.flattenSteps -= 1;
+    const isDone = this.flattenSteps <= 0;
+    return { isDone, doneBytes: 0, totalBytes: 0, damagedBytes: 0 };
   }
 
   rollBack(storeId: StoreId, snapshotId: SnapshotId): void {

@@ -1,6 +1,7 @@
 export { AddressRanges, checkCidr, isLoopback } from './addresses.ts';
 export { Catalogue } from './catalogue.ts';
 export type { NewExport } from './exports.ts';
+export type { Flattening } from './flattening.ts';
 export { heldError } from './loss.ts';
 export { readCatalogue } from './read.ts';
 export type { FoundSnapshot, NewSnapshot, Snapshots } from './snapshots.ts';

@@ -175,7 +175,7 @@ export class Snapshots {
     if (clones.length === 0) return;
     throw new AshlarError(
       'busy',
-      `the snapshot '${volume.name}@${snapshot.name}' has clones (${clones.join(', ')}): remove those first`,
+      `the snapshot '${volume.name}@${snapshot.name}' has clones (${clones.join(', ')}): remove or flatten those first`,
       { volume: volume.name },
     );
   }
@@ -183,6 +183,12 @@ export class Snapshots {
   #check({ volume: name, name: snapshotName }: NewSnapshot): Volume {
     const volume = this.#parts.volume(name);
     checkName('snapshot', snapshotName);
+    if (volume.flattening === true) {
+      throw new AshlarError(
+        'busy',
+        `the volume '${name}' is being flattened: no snapshot is taken of it until it is done`,
+      );
+    }
     const there = this.#known.get(volume.uuid);
     if (there?.has(snapshotName) === true) {
       throw new AshlarError(

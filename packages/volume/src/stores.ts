@@ -1,4 +1,4 @@
-import type { Preallocation, Settled, SnapshotId, Space, StoreId } from '@ashlar/core';
+import type { FlattenProgress, Preallocation, Settled, SnapshotId, Space, StoreId } from '@ashlar/core';
 import type { VolumePlace } from './types.ts';
 
 /**
@@ -29,6 +29,8 @@ export interface VolumeStores {
   removeSnapshot(storeId: StoreId, snapshotId: SnapshotId): Settled<void>;
   /** A store with what the snapshot has; its object has the same number. */
   clone(storeId: StoreId, snapshotId: SnapshotId): Settled<StoreId>;
+  /** Copies some of what a clone has of its origin. */
+  flatten(storeId: StoreId): Settled<FlattenProgress>;
   /** Makes a store that is not open what its newest snapshot has. */
   rollBack(storeId: StoreId, snapshotId: SnapshotId): Settled<void>;
 }

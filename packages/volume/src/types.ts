@@ -31,6 +31,8 @@ export type Volume = VolumePlace & {
   readonly receiving?: { readonly snapshot: string; readonly offset: number };
   /** The snapshot that it is a clone of: by the uuid of its volume. */
   readonly origin?: { readonly volume: string; readonly snapshotId: SnapshotId };
+  /** What it has of its origin is being copied. */
+  readonly flattening?: true;
 };
 
 /** Snapshots that are taken by themselves. */

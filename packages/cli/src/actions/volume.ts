@@ -41,9 +41,17 @@ function describe(volume: VolumeView): string {
     ['exports', exports.join(', ') || 'none'],
     ['snapshots', String(snapshots)],
     ['clone of', origin],
+    ['flattening', flattening(volume)],
     ['receiving', receiving === undefined ? undefined : `broke off, or goes on, at ${receiving.offset}`],
     ['clients', String(connections)],
   ]);
+}
+
+function flattening({ flatten }: VolumeView): string | undefined {
+  if (flatten === undefined) return undefined;
+  const { state, doneBytes, totalBytes, reason } = flatten;
+  if (state !== 'running') return reason === undefined ? state : `${state}: ${reason}`;
+  return `${formatSize(doneBytes)} of ${formatSize(totalBytes)}`;
 }
 
 function direction(operationsPerSecond: number | undefined, bytesPerSecond: number | undefined): object | undefined {

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
+import type { FlattenOptions } from '../actions/flatten.ts';
 import { durationArgument, later, numberArgument, withServer } from '../options.ts';
 
 const actions = () => import('../actions/snapshot.ts');
+const flattening = () => import('../actions/flatten.ts');
 const stream = () => import('../actions/stream.ts');
 
 /** `ashlar volume snapshot …`, and what is made of snapshots. */
-export function addSnapshotCommands(volume: Command): void {
+export function addSnapshotCommands(volume: Command, setStatus: (status: number) => void): void {
   const snapshot = volume
     .command('snapshot')
     .summary('take, list and remove snapshots')
@@ -46,6 +48,22 @@ export function addSnapshotCommands(volume: Command): void {
     .option('--no-export', 'offer it later, with: ashlar export add')
     .addHelpText('after', '\nExample:\n  ashlar volume clone debian@installed vm7')
     .action(later(actions, ({ clone }) => clone));
+  withServer(volume.command('flatten <NAME>'))
+    .summary('make a clone a volume of its own: what it has of its origin is copied, and that can be removed')
+    .option('--no-wait', 'let it go on in the background')
+    .option('--stop', 'give it up: the volume stays a clone, with what is copied')
+    .addHelpText(
+      'after',
+      "\nThe volume is used meanwhile, and a restart of the server goes on with it. It must have no snapshots, which have what is its\norigin's, and none is taken until it is done.\n\nExample:\n  ashlar volume flatten vm7",
+    )
+    .action(
+      later(
+        flattening,
+        ({ flatten }) =>
+          async (name: string, options: FlattenOptions) =>
+            setStatus(await flatten(name, options)),
+      ),
+    );
   withServer(volume.command('diff <VOLUME@SNAPSHOT> [LATER]'))
     .summary('what changed behind a snapshot: until a later one, or until now; no data is read')
     .addHelpText(

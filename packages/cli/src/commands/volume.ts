@@ -79,12 +79,12 @@ function addChanging(volume: Command): void {
     .action(later(actions, ({ remove }) => remove));
 }
 
-export function addVolumeCommands(program: Command): void {
+export function addVolumeCommands(program: Command, setStatus: (status: number) => void): void {
   const volume = program
     .command('volume')
-    .summary('make, list, show, resize, rename, limit, snapshot, clone, roll back, accept and remove volumes');
+    .summary('make, list, show, resize, rename, limit, snapshot, clone, flatten, roll back, accept and remove volumes');
   addMaking(volume);
   addLooking(volume);
   addChanging(volume);
-  addSnapshotCommands(volume);
+  addSnapshotCommands(volume, setStatus);
 }

@@ -6,6 +6,7 @@ import {
   changesSchema,
   connectionSchema,
   exportSchema,
+  flattenCommandSchema,
   forceQuery,
   idParameters,
   nameParameters,
@@ -225,6 +226,14 @@ export const routes: readonly Route[] = [
     parts: { params: snapshotParameters, body: rollBackSchema },
     response: volumeSchema,
     handle: ({ control }, { params, body }) => control.rollBack(fullName(params), body),
+  }),
+  route({
+    method: 'POST',
+    path: `${oneVolume}/flatten`,
+    summary: 'Makes a clone a volume of its own, in the background; or gives that up',
+    parts: { params: nameParameters, body: flattenCommandSchema },
+    response: volumeSchema,
+    handle: ({ control }, { params, body }) => control.flatten(params.name, body.action),
   }),
   route({
     method: 'POST',

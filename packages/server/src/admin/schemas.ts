@@ -36,6 +36,18 @@ const scheduleSchema = z.strictObject({
   keep: z.int().min(1).max(10_000).describe('above it the oldest go'),
 });
 
+const flattenSchema = z
+  .object({
+    state: z.enum(['running', 'failed', 'done']),
+    reason: z.string().optional().describe('why it failed: the volume stays a clone'),
+    doneBytes: z.int().describe('of the size: what has nothing of the origin any more'),
+    totalBytes: z.int(),
+    damagedBytes: z.int().describe('what could not be read as it was written, and stays so'),
+  })
+  .describe('how the last flattening since the start of the server goes, or ended');
+
+export const flattenCommandSchema = z.strictObject({ action: z.enum(['start', 'stop']).default('start') });
+
 export const volumeSchema = z.object({
   name: z.string(),
   uuid: z.string(),
@@ -53,6 +65,7 @@ export const volumeSchema = z.object({
   exports: z.array(z.string()).describe('names it is offered under'),
   snapshots: z.int().describe('how many it has'),
   origin: z.string().optional().describe('the snapshot that it is a clone of'),
+  flatten: flattenSchema.optional(),
   receiving: receivingSchema.optional(),
   schedules: z.array(scheduleSchema).describe('by which snapshots are taken by themselves'),
   connections: z.int().describe('clients attached'),

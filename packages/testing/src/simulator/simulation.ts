@@ -115,6 +115,9 @@ class Simulation {
       const { cloneEach, diskFails } = this.#profile;
       if (cloneEach > 0 && !diskFails && random.oneIn(cloneEach)) return await this.#changeVolumes();
       await this.#workload.issueAlone(volume, (operation) => this.#finish('a check', operation));
+    } else if (volume.origin !== undefined && random.oneIn(12)) {
+      const pool = this.#present(this.#pool);
+      this.#workload.snapshots.flatten(volume, () => pool.flatten(volume.storeId));
     } else this.#workload.issue(volume, (snapshot) => this.#isOrigin(volume, snapshot));
     await this.#steps(random.below(this.#profile.stepsBetween + 1));
     while (this.#flights.count >= this.#profile.mostInFlight) await this.#step();
@@ -232,7 +235,7 @@ class Simulation {
     return this.#volumes.some(({ origin }) => origin?.volume === volume && origin.snapshot === snapshot);
   }
 
-  /** Clones a volume, deletes a clone, or rolls one back, with nothing in flight. */
+  /** Clones a volume, deletes one that has no clones, or rolls one back, with nothing in flight. */
   async #changeVolumes(): Promise<void> {
     for (const volume of this.#volumes) {
       const wrong = findSnapshots(volume);
@@ -240,7 +243,7 @@ class Simulation {
     }
     const [kind, volume] = [this.#random.below(3), this.#random.pick(this.#volumes)];
     const newest = Math.max(-1, ...volume.snapshots.keys());
-    if (kind === 2 && volume.origin !== undefined && !this.#volumes.some(({ origin }) => origin?.volume === volume)) {
+    if (kind === 2 && this.#volumes.length > 1 && !this.#volumes.some(({ origin }) => origin?.volume === volume)) {
       return await this.#deleteVolume(volume);
     }
     if (newest < 0) return;

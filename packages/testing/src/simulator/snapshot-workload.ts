@@ -1,4 +1,4 @@
-import type { AshlarError, SnapshotId } from '@ashlar/core';
+import type { AshlarError, FlattenProgress, Settled, SnapshotId } from '@ashlar/core';
 import type { Flights } from './flights.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import { blockBytes } from './snapshot-model.ts';
@@ -110,6 +110,22 @@ export class SnapshotWorkload {
         failed(event.name, error, false);
       },
     );
+  }
+
+  /** Copies some of what a clone has of its origin, which has nothing to do with it when all is copied. */
+  flatten(volume: Volume, flatten: () => Settled<FlattenProgress>): void {
+    const { flights, note, failed } = this.#parts;
+    const event = flights.event(`flattening of store ${volume.storeId}`);
+    note(`[${event.calledAt}] ${event.name}`);
+    const done = ({ isDone }: FlattenProgress): void => {
+      if (isDone) volume.origin = undefined;
+      note(`[${event.settledAt}] ${event.name} ${isDone ? 'done' : 'goes on'}`);
+    };
+    flights.start(event, flatten, done, (error) => {
+      // It has snapshots, or one was on its way.
+      if (error.kind === 'busy') note(`${event.name}: ${error.message}`);
+      else failed(event.name, error, true);
+    });
   }
 
   /** Reads all of a snapshot, so that all of it is known. */

@@ -1,0 +1,134 @@
+import { allDone, assert, MiB } from '@ashlar/core';
+import { blockSize } from './checksum.ts';
+import { entriesEach, hasZero, readEntry, runsOf, writeEntry, type ChunkEntry, type Piece } from './format/map-leaf.ts';
+import { takeSlot } from './fresh-slot.ts';
+import { moveBlocks } from './gather.ts';
+import type { Homing } from './home.ts';
+import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import type { Turns } from './turns.ts';
+
+/** Copied by one checkpoint besides what it brings home: no leaf (32 chunks) is begun behind so much, or when so many were looked at. */
+export const copiedAtOnceBytes = 8 * MiB;
+const leavesAtOnce = 1024;
+/** Chunks that are copied at once. */
+const chunksAtOnce = 4;
+
+/**
+ * Copies some more in the checkpoint that runs, behind what was written: that needs no copy. `objects`: those that it took, and one that came
+ * later has nothing of the origin's. `homingOf`: how an object's changes are brought home.
+ */
+export async function copySome(
+  store: StoreState,
+  objects: readonly ObjectState[],
+  homingOf: (object: ObjectState) => Homing,
+  turns: Turns,
+): Promise<void> {
+  const { flattening } = store;
+  if (flattening === undefined) return;
+  const { object: first, leaf: firstLeaf, damagedBlocks } = flattening.reached;
+  const copied: Copied = { blocks: 0, damaged: damagedBlocks };
+  let leaves = 0;
+  for (const object of objects.toSorted((a, b) => a.id - b.id)) {
+    if (object.id < first) continue;
+    const homing = homingOf(object);
+    if (homing.pool.broken === 'origin-forgotten') continue;
+    let leaf = await object.tree.nextLeaf(object.id === first ? firstLeaf : 0);
+    for (; leaf >= 0; leaf = await object.tree.nextLeaf(leaf + 1)) {
+      flattening.reached = { object: object.id, leaf, damagedBlocks: copied.damaged };
+      if (leaves === leavesAtOnce || copied.blocks * blockSize >= copiedAtOnceBytes) return;
+      await copyLeaf(homing, store.floor, leaf, copied, turns);
+      leaves += 1;
+    }
+  }
+  flattening.reached = { object: Infinity, leaf: 0, damagedBlocks: copied.damaged };
+}
+
+/** What was copied is committed. */
+export function flattened(store: StoreState): void {
+  const { flattening } = store;
+  assert(flattening !== undefined, 'what was copied was wanted');
+  const isDone = isFlat(store);
+  flattening.isWanted = false;
+  flattening.committed = flattening.reached;
+  if (isDone) Object.assign(store, noOrigin);
+}
+
+/** The checkpoint failed: the one that is tried instead copies nothing. */
+export function abandonFlattening({ flattening }: StoreState): void {
+  if (flattening === undefined) return;
+  flattening.isWanted = false;
+  flattening.reached = flattening.committed;
+}
+
+/** The running checkpoint leaves nothing that is the origin's: as it has no snapshots either, the store is on its own behind the commit. */
+export function isFlat({ flattening }: StoreState): boolean {
+  return flattening?.reached.object === Infinity;
+}
+
+export const noOrigin: Pick<StoreState, 'origin' | 'floor'> = { origin: undefined, floor: -1 };
+
+/** Sums of what was copied. */
+type Copied = { blocks: number; damaged: number };
+
+async function copyLeaf(homing: Homing, floor: number, leaf: number, copied: Copied, turns: Turns): Promise<void> {
+  const there = await homing.object.tree.current(leaf);
+  if (there === undefined) return;
+  const isOrigins = ({ birth }: Piece): boolean => birth <= floor;
+  const indexes: number[] = [];
+  for (let index = 0; index < entriesEach; index += 1) {
+    if (readEntry(there.view, index).pieces.some(isOrigins)) indexes.push(index);
+  }
+  if (indexes.length === 0) return;
+  const { view } = await homing.object.tree.change(leaf);
+  const shared = homing.shared.inLeaf(leaf);
+  for (let at = 0; at < indexes.length; at += chunksAtOnce) {
+    if (turns.isOver) await turns.next();
+    const some = indexes.slice(at, at + chunksAtOnce);
+    await allDone(
+      some.map(async (index) => {
+        const entry = readEntry(view, index);
+        await copyEntry(homing, entry, isOrigins, shared, copied);
+        writeEntry(view, index, entry);
+      }),
+    );
+  }
+}
+
+/** All that is the origin's goes to the first piece that is the clone's own. */
+async function copyEntry(
+  { pool, freed, birth }: Homing,
+  entry: ChunkEntry,
+  isOrigins: (piece: Piece) => boolean,
+  shared: number,
+  copied: Copied,
+): Promise<void> {
+  const own = entry.pieces.find((piece) => piece.birth > shared);
+  const into: Piece = own ?? { slot: takeSlot(pool), birth, low: 0, high: 0 };
+  if (own === undefined) {
+    freed.taken.push(into.slot);
+    pool.slots.setDurable(into.slot, true);
+    keepRoom(pool, entry, (run) => freed.reserved.push({ slot: into.slot, ...run }));
+  }
+  for (const piece of entry.pieces.filter(isOrigins)) {
+    for (const { block, blocks } of runsOf(piece, pool.blocksEach)) {
+      freed.blocks.keep(into.slot, block, block + blocks);
+      copied.blocks += blocks;
+    }
+    copied.damaged += await moveBlocks(pool, piece, into);
+  }
+  const stay = entry.pieces.filter((piece) => !isOrigins(piece));
+  entry.pieces = own === undefined ? [...stay, into] : stay;
+}
+
+/** Runs of blocks that read as zeros and keep their room, which the first piece of the clone's own has to have. */
+function keepRoom(
+  pool: PoolParts,
+  entry: ChunkEntry,
+  keep: (run: { readonly block: number; readonly blocks: number }) => void,
+): void {
+  for (let block = 0; block < pool.blocksEach; block += 1) {
+    const first = block;
+    while (block < pool.blocksEach && hasZero(entry, block)) block += 1;
+    if (block > first) keep({ block: first, blocks: block - first });
+  }
+}
