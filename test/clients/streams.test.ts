@@ -1,4 +1,4 @@
-import { statSync, truncateSync } from 'node:fs';
+import { createReadStream, createWriteStream, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { MiB } from '@ashlar/core';
 import { testWithTools } from '@ashlar/testing';
@@ -80,4 +80,62 @@ testQemu('a stream that broke off is gone on with where it was durable', async (
   await ashlar(to, 'volume receive copy --resume', `< ${file}`);
   await same(`${source.uri}@one`, `${target.server}/copy`);
   await same(`${source.uri}@one`, `${target.server}/copy@one`);
+});
+
+testQemu('a stream of changes that broke off is gone on with by the same changes only', async (t) => {
+  const cwd = directory(t);
+  const [from, to] = [join(cwd, 'from'), join(cwd, 'to')];
+  const source = await serve(t, from, '64M');
+  const target = await serve(t, to, '1M');
+  const file = join(cwd, 'stream');
+  const send = (what: string): Promise<string> => ashlar(from, `volume send ${what}`, `> ${file}`);
+  await qemuIo(source.uri, 'write -P 1 0 32M');
+  await ashlar(from, 'volume snapshot demo@one');
+  await qemuIo(source.uri, 'write -P 2 0 8M', 'discard 16M 8M');
+  await ashlar(from, 'volume snapshot demo@two');
+  await send('demo@one');
+  await ashlar(to, 'volume receive copy', `< ${file}`);
+  await send('demo@one..two');
+  truncateSync(file, 4 * MiB + 123);
+  await t.throwsAsync(ashlar(to, 'volume receive copy', `< ${file}`), { message: /broke off/ });
+  // The whole of it says nothing of what is zero in it, and was not before.
+  await send('demo@two --from-offset 1048576');
+  await t.throwsAsync(ashlar(to, 'volume receive copy --resume', `< ${file}`), {
+    message: /the one that broke off goes on from the snapshot/,
+  });
+  await send('demo@one..two --from-offset 1048576');
+  await ashlar(to, 'volume receive copy --resume', `< ${file}`);
+  await same(`${source.uri}@two`, `${target.server}/copy@two`);
+});
+
+testQemu('a stream is gone on with after kill -9 of the server that received it', async (t) => {
+  const cwd = directory(t);
+  const [from, to] = [join(cwd, 'from'), join(cwd, 'to')];
+  const source = await serve(t, from, '1G');
+  const first = await serve(t, to, '1M');
+  await qemuIo(source.uri, 'write -P 1 0 320M', 'write -P 2 600M 20M');
+  await ashlar(from, 'volume snapshot demo@one');
+  const file = join(cwd, 'stream');
+  await ashlar(from, 'volume send demo@one', `> ${file}`);
+  // The pipe stays open behind the first part, of which 256 MiB are on record.
+  const pipe = join(cwd, 'pipe');
+  await shell(`mkfifo ${pipe}`);
+  const writer = createWriteStream(pipe).on('error', () => undefined);
+  t.teardown(() => writer.destroy());
+  createReadStream(file, { end: 300 * MiB }).pipe(writer, { end: false });
+  const receiving = ashlar(to, 'volume receive received', `< ${pipe}`);
+  const broken = t.throwsAsync(receiving, { message: /--resume/ });
+  const offsetOf = async (): Promise<number> => {
+    const shown = await ashlar(to, 'volume show received --json').catch(() => '{}');
+    return (JSON.parse(shown) as { receiving?: { offset: number } }).receiving?.offset ?? 0;
+  };
+  while ((await offsetOf()) < 256 * MiB) await new Promise((resolve) => setTimeout(resolve, 100));
+  await first.kill();
+  await broken;
+  const second = await serve(t, to, '1M');
+  const offset = await offsetOf();
+  t.true(offset >= 256 * MiB && offset < 400 * MiB, String(offset));
+  await ashlar(from, `volume send demo@one --from-offset ${offset}`, `> ${file}`);
+  await ashlar(to, 'volume receive received --resume', `< ${file}`);
+  await same(`${source.uri}@one`, `${second.server}/received@one`);
 });

@@ -27,8 +27,8 @@ export type Volume = VolumePlace & {
   readonly remoteWriter?: boolean;
   /** By which snapshots are taken by themselves. */
   readonly schedules?: readonly SnapshotSchedule[];
-  /** A stream that is being received into it, or broke off: the uuid of its snapshot, and how far it is durable here. */
-  readonly receiving?: { readonly snapshot: string; readonly offset: number };
+  /** A stream that is being received into it, or broke off: the uuids of its snapshot and of the one that it goes on from, and how far it is durable here. */
+  readonly receiving?: { readonly snapshot: string; readonly since?: string; readonly offset: number };
   /** The snapshot that it is a clone of: by the uuid of its volume. */
   readonly origin?: { readonly volume: string; readonly snapshotId: SnapshotId };
   /** What it has of its origin is being copied. */

@@ -1,5 +1,5 @@
 import { pipeline } from 'node:stream/promises';
-import { AshlarError, errorKindOf } from '@ashlar/core';
+import { AshlarError } from '@ashlar/core';
 import { readFrames, type StreamFrame, type StreamHeader } from '@ashlar/image';
 import type { SnapshotView, VolumeView } from '@ashlar/server';
 import { snapshotPath, snapshotsPath, volumePath } from '../api-paths.ts';
@@ -83,25 +83,27 @@ export async function receive(volume: string, options: ReceiveOptions): Promise<
   const { header } = first;
   const client = AdminClient.find(options);
   await prepare(client, volume, header, options);
-  let durable = header.startOffset;
+  const { since, snapshot, startOffset } = header;
+  let durable = startOffset;
   const record = async (offset: number): Promise<void> => {
     durable = Math.max(durable, offset);
-    await client.patch(volumePath(volume), { receiving: { snapshot: header.snapshot.uuid, offset: durable } });
+    const from = since === undefined ? {} : { since: since.uuid };
+    await client.patch(volumePath(volume), { receiving: { snapshot: snapshot.uuid, ...from, offset: durable } });
   };
   await record(durable);
   try {
     await fill(client, volume, header, frames, record);
   } catch (error) {
-    if (errorKindOf(error) !== 'closed') throw error;
-    const sent = `${header.volume}@${header.since === undefined ? '' : `${header.since.name}..`}${header.snapshot.name}`;
+    if (!(error instanceof AshlarError)) throw error;
+    const sent = `${header.volume}@${since === undefined ? '' : `${since.name}..`}${snapshot.name}`;
     throw new AshlarError(
-      'closed',
-      `the stream broke off, and what came up to byte ${durable} is kept: go on with 'ashlar volume send ${sent} --from-offset ${durable}' and 'ashlar volume receive ${volume} --resume'`,
+      error.kind,
+      `the stream broke off: ${error.message}. What came up to byte ${durable} is kept: go on with 'ashlar volume send ${sent} --from-offset ${durable}' and 'ashlar volume receive ${volume} --resume'`,
       {},
       error,
     );
   }
-  const { name, uuid } = header.snapshot;
+  const { name, uuid } = snapshot;
   const [made] = await client.post<SnapshotView[]>('/v1/snapshots', { snapshots: [{ volume, name, uuid }] });
   await client.patch(volumePath(volume), { receiving: null });
   show(options.json, made, () => `received ${volume}@${name}`);
@@ -117,7 +119,13 @@ async function fill(
   const device = await attach(client, volume);
   try {
     await withBar('received', (progress) =>
-      writeFrames(device, frames, record, (offset) => progress(offset, header.sizeBytes)),
+      writeFrames(
+        device,
+        frames,
+        record,
+        (offset) => progress(offset, header.sizeBytes),
+        (error) => process.stdin.destroy(error),
+      ),
     );
   } finally {
     await device.close();
@@ -170,10 +178,19 @@ async function prepare(
   if (newest.sizeBytes !== sizeBytes) await client.patch(volumePath(name), { size: sizeBytes, shrink: true });
 }
 
-function checkResumed(name: string, volume: VolumeView | undefined, { snapshot, startOffset }: StreamHeader): void {
+function checkResumed(name: string, volume: VolumeView | undefined, header: StreamHeader): void {
+  const { snapshot, since, startOffset } = header;
   const { receiving } = volume ?? {};
   if (receiving?.snapshot !== snapshot.uuid) {
     throw new AshlarError('invalid', `no stream of the snapshot '${snapshot.name}' broke off in '${name}'`);
+  }
+  // Another one leaves out what it takes for known.
+  if (receiving.since !== since?.uuid) {
+    const [other, own] = [receiving.since, since?.uuid].map((uuid) => (uuid === undefined ? 'none' : uuid));
+    throw new AshlarError(
+      'invalid',
+      `the one that broke off goes on from the snapshot with the uuid ${other}, and this one from ${own}: send the same again`,
+    );
   }
   if (startOffset <= receiving.offset) return;
   throw new AshlarError(

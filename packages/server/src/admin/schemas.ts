@@ -24,8 +24,10 @@ const limitsSchema = z
   .describe('what is not named is not limited');
 
 const receivingSchema = z
-  .strictObject({ snapshot: z.string().max(64), offset: z.int().min(0) })
-  .describe('a stream that is being received, or broke off: the uuid of its snapshot, and how far it is durable');
+  .strictObject({ snapshot: z.string().max(64), since: z.string().max(64).exactOptional(), offset: z.int().min(0) })
+  .describe(
+    'a stream that is being received, or broke off: the uuids of its snapshot and of the one that it goes on from, and how far it is durable',
+  );
 
 const scheduleSchema = z.strictObject({
   name: z
