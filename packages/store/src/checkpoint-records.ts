@@ -16,9 +16,9 @@ export function storeRecord(
 export function droppedChanges(
   store: StoreState,
   snapshots: readonly SnapshotState[],
-  gone: SnapshotState | undefined,
+  gone: ReadonlySet<SnapshotState>,
 ): RecordChange[] {
-  const dropped = snapshots.filter((snapshot) => snapshot.isDropped && snapshot !== gone);
+  const dropped = snapshots.filter((snapshot) => snapshot.isDropped && !gone.has(snapshot));
   return dropped.flatMap(({ id, sequence, birth }) =>
     birth === undefined ? [] : [packedChange(snapshotKey(store.id, id), { sequence, birth, isDropped: true })],
   );

@@ -150,7 +150,9 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
   pool.pages.releaseFreed();
   for (const id of dying.done) pool.dead.delete(id);
   for (const tree of pool.dead.values()) tree.committedCursor = tree.cursor;
-  for (const [store, gone] of dying.gone) store.snapshots = store.snapshots.filter((snapshot) => snapshot !== gone);
+  if (dying.gone.size > 0) {
+    for (const { store } of taken.stores) store.snapshots = store.snapshots.filter((each) => !dying.gone.has(each));
+  }
   pool.counters.checkpoints += 1;
   turns.begin();
   for (const { overlay, layer } of home) {
@@ -185,7 +187,7 @@ function birthsOf(pool: PoolParts, taken: Taken, { gone }: Dying): ReadonlyMap<S
   const first = pool.birth + 1;
   const births = new Map<StoreState, Births>();
   for (const { store, snapshots } of taken.stores) {
-    const there = snapshots.filter((snapshot) => snapshot !== gone.get(store));
+    const there = snapshots.filter((snapshot) => !gone.has(snapshot));
     births.set(store, new Births(first, there, store.floor));
   }
   pool.birth = [...births.values()].reduce((most, { last }) => Math.max(most, last), first);
@@ -358,7 +360,7 @@ async function commitChanges(
       const { id, sequence: taken, isDropped } = snapshot;
       changes.push(packedChange(snapshotKey(store.id, id), { sequence: taken, birth, isDropped }));
     }
-    changes.push(...droppedChanges(store, snapshots, gone.get(store)));
+    changes.push(...droppedChanges(store, snapshots, gone));
     for (const { id } of deleted) changes.push({ key: objectKey(store.id, id), value: null });
     for (const { key, value } of store.records.frozen) {
       const name = recordKey(store.id, key);

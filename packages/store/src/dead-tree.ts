@@ -1,6 +1,6 @@
 import { assert, errorKindOf } from '@ashlar/core';
 import type { Freed } from './freed.ts';
-import { entriesEach, hasBit, readEntry, type Piece } from './format/map-leaf.ts';
+import { entriesEach, hasBit, hasZero, readEntry, type ChunkEntry, type Piece } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
 import type { TreeRoot } from './page-tree.ts';
 import type { DeadTree, PoolParts } from './state.ts';
@@ -9,31 +9,33 @@ import type { Turns } from './turns.ts';
 /** The walk is over its budget: it goes on from the cursor in the next checkpoint. */
 const paused = Symbol('paused');
 
+/** What a checkpoint may still free: leaves, and places that the host is told of, one by one where they are no neighbours. */
+export type Budget = { leaves: number; places: number };
+
 type Walk = {
   readonly pool: PoolParts;
   readonly tree: DeadTree;
   readonly next: TreeRoot;
+  readonly budget: Budget;
   readonly freed: Freed;
   readonly turns: Turns;
-  left: number;
 };
 
 /**
- * Frees up to `leaves` leaves of a dead tree, and what only leads to them. `next`: the committed map of the state behind it, or an empty one.
+ * Frees leaves of a dead tree while the budget lasts, and what only leads to them. `next`: the committed map of the state behind it, or an empty one.
  * Gives whether all of it is done. Before anything of the running checkpoint changes `next`.
  */
 export async function freeSome(
   pool: PoolParts,
   tree: DeadTree,
   next: TreeRoot,
-  leaves: number,
+  budget: Budget,
   freed: Freed,
   turns: Turns,
-): Promise<{ readonly isDone: boolean; readonly visited: number }> {
-  const walk: Walk = { pool, tree, next, freed, turns, left: leaves };
+): Promise<boolean> {
+  const walk: Walk = { pool, tree, next, budget, freed, turns };
   const { ref, levels } = tree.root;
-  const result = ref === undefined ? undefined : await visit(walk, ref, levels, 0);
-  return { isDone: result !== paused, visited: leaves - walk.left };
+  return ref === undefined || (await visit(walk, ref, levels, 0)) !== paused;
 }
 
 /**
@@ -60,8 +62,8 @@ async function free(walk: Walk, ref: PageRef, level: number, first: number): Pro
   if (turns.isOver) await turns.next();
   const { view } = await pool.pages.read(ref);
   if (level === 0) {
-    if (walk.left === 0) return paused;
-    walk.left -= 1;
+    if (walk.budget.leaves === 0 || walk.budget.places <= 0) return paused;
+    walk.budget.leaves -= 1;
     await freeLeaf(walk, view, beside);
   } else {
     for (let index = 0; index < refsEach; index += 1) {
@@ -81,32 +83,37 @@ function skip(tree: DeadTree, end: number): undefined {
 }
 
 /** Slots and blocks of a leaf's chunks that the state behind it does not have. */
-async function freeLeaf({ pool, tree, freed }: Walk, view: DataView, beside: PageRef | undefined): Promise<void> {
+async function freeLeaf(walk: Walk, view: DataView, beside: PageRef | undefined): Promise<void> {
+  const { pool, tree } = walk;
   const other = beside === undefined ? undefined : await pool.pages.read(beside);
   for (let index = 0; index < entriesEach; index += 1) {
-    const own = readEntry(view, index).pieces.filter(({ birth }) => birth > tree.floor);
-    if (own.length === 0) continue;
-    const kept = other === undefined ? [] : readEntry(other.view, index).pieces;
-    for (const piece of own)
-      freePiece(
-        pool,
-        piece,
-        kept.find(({ slot }) => slot === piece.slot),
-        freed,
-      );
+    const entry = readEntry(view, index);
+    const kept = other === undefined ? noEntry : readEntry(other.view, index);
+    for (const piece of entry.pieces) if (piece.birth > tree.floor) freePiece(walk, entry, piece, kept);
   }
 }
 
-function freePiece(pool: PoolParts, piece: Piece, kept: Piece | undefined, freed: Freed): void {
+const noEntry: ChunkEntry = { pieces: [], zeroLow: 0, zeroHigh: 0 };
+
+/** A piece of an entry, of which `behind` is the one of the state behind it. */
+function freePiece({ pool, budget, freed }: Walk, entry: ChunkEntry, piece: Piece, behind: ChunkEntry): void {
+  const kept = behind.pieces.find(({ slot }) => slot === piece.slot);
   if (kept === undefined || pool.broken === 'freed-though-kept') {
+    if (freed.slots.at(-1) !== piece.slot - 1) budget.places -= 1;
     pool.slots.setDurable(piece.slot, false);
     freed.slots.push(piece.slot);
     return;
   }
   assert(kept.birth === piece.birth, 'a slot is of one piece in every state that has it');
+  let isFreed = false;
   for (let block = 0; block < pool.blocksEach; block += 1) {
-    if (hasBit(piece, block) && !hasBit(kept, block)) freed.blocks.add(piece.slot, block);
+    if (hasBit(kept, block)) continue;
+    // The room that zeros keep lies in one of the pieces, of both states where both keep it.
+    if (!hasBit(piece, block) && (!hasZero(entry, block) || hasZero(behind, block))) continue;
+    freed.blocks.add(piece.slot, block);
+    isFreed = true;
   }
+  if (isFreed) budget.places -= 1;
 }
 
 /** The page of the state behind, of that level and from that leaf on. */

@@ -2,7 +2,7 @@ import type { RecordChange, StoreId } from '@ashlar/core';
 import { freeSome } from './dead-tree.ts';
 import type { Freed } from './freed.ts';
 import { firstKept, keptOf, rootOf } from './kept.ts';
-import { emptyTree, type TreeRoot } from './page-tree.ts';
+import { emptyTree, leavesUnder, type TreeRoot } from './page-tree.ts';
 import { deadKey, keptKey, packedChange, snapshotKey, type DeadRecord, type ObjectRecord } from './records/keys.ts';
 import { notShared, Shared } from './shared.ts';
 import type { DeadTree, ObjectState, PoolParts, SnapshotState, StoreState } from './state.ts';
@@ -14,11 +14,17 @@ export type Dying = {
   /** Numbers of those that came with this checkpoint, and of those that are done with it. */
   readonly born: number[];
   readonly done: number[];
-  /** The snapshot of each store that is handed to the background by this checkpoint. */
-  readonly gone: Map<StoreState, SnapshotState>;
+  /** Snapshots that are handed to the background by this checkpoint. */
+  readonly gone: Set<SnapshotState>;
 };
 
-export const nothingDying = (): Dying => ({ changes: [], born: [], done: [], gone: new Map() });
+export const nothingDying = (): Dying => ({ changes: [], born: [], done: [], gone: new Set() });
+
+/** Dead maps above which no snapshot is handed over, and objects that are looked at for it in one checkpoint. */
+const mostDead = 1024;
+const mostBuried = 1024;
+/** Places that one checkpoint gives back to the host, neighbours as one: each takes up to a millisecond. */
+const mostPlaces = 128;
 
 /** A map that nobody has any more; what is on record of it is part of the commit. */
 export function bury(pool: PoolParts, tree: Omit<DeadTree, 'cursor' | 'committedCursor'>, dying: Dying): void {
@@ -60,23 +66,37 @@ function recordOf({ store, object, root, floor, snapshot, birth, cursor }: DeadT
   return { store, object, root: root.ref!, levels: root.levels, floor, snapshot, birth, cursor };
 }
 
-/**
- * Hands the oldest snapshot of a store that was deleted to the background, unless one of it is there already: each object's state that was
- * kept for it is the snapshot's before it, or dead.
- */
+/** Hands snapshots of a store that were deleted to the background, the oldest first: as many as there is room for. */
 export function buryDropped(
   pool: PoolParts,
   store: StoreState,
   snapshots: readonly SnapshotState[],
   dying: Dying,
 ): void {
-  if (hasDeadSnapshots(pool, store.id)) return;
-  const index = snapshots.findIndex(({ isDropped }) => isDropped);
-  const gone = snapshots[index];
-  if (gone?.birth === undefined) return;
-  dying.gone.set(store, gone);
+  let before: SnapshotState | undefined;
+  let looked = 0;
+  for (const snapshot of snapshots) {
+    if (!snapshot.isDropped || snapshot.birth === undefined) {
+      before = snapshot;
+      continue;
+    }
+    if (pool.dead.size >= mostDead || looked >= mostBuried) return;
+    looked += Math.max(1, store.objects.size);
+    burySnapshot(pool, store, snapshot, snapshot.birth, before, dying);
+  }
+}
+
+/** Each object's state that was kept for it is that of the snapshot before it, or dead. */
+function burySnapshot(
+  pool: PoolParts,
+  store: StoreState,
+  gone: SnapshotState,
+  birth: number,
+  before: SnapshotState | undefined,
+  dying: Dying,
+): void {
+  dying.gone.add(gone);
   dying.changes.push({ key: snapshotKey(store.id, gone.id), value: null });
-  const before = snapshots[index - 1];
   for (const object of store.objects.values()) {
     const kept = firstKept(pool, store.id, object.id, gone.id);
     if (kept?.snapshot !== gone.id) continue;
@@ -87,7 +107,7 @@ export function buryDropped(
       continue;
     }
     const place = { store: store.id, object: object.id, root: rootOf(record) };
-    bury(pool, { ...place, floor: before?.birth ?? store.floor, snapshot: gone.id, birth: gone.birth }, dying);
+    bury(pool, { ...place, floor: before?.birth ?? store.floor, snapshot: gone.id, birth }, dying);
   }
 }
 
@@ -105,13 +125,12 @@ function isOf({ generation, created }: ObjectRecord, { id }: SnapshotState): boo
 /** Frees some of what is dead. Before the running checkpoint changes any map. */
 export async function freeDead(pool: PoolParts, freed: Freed, turns: Turns, dying: Dying): Promise<void> {
   const busy = new Set<string>();
-  let left = pool.deadLeavesAtOnce;
+  const budget = { leaves: pool.deadLeavesAtOnce, places: mostPlaces };
   for (const [id, tree] of pool.dead) {
     const object = `${tree.store}/${tree.object}`;
     // One of an object is done before the next begins: each looks at the state behind it.
-    if (busy.has(object) || left === 0 || dying.born.includes(id)) continue;
-    const { isDone, visited } = await freeSome(pool, tree, stateBehind(pool, id, tree), left, freed, turns);
-    left -= visited;
+    if (busy.has(object) || budget.leaves === 0 || dying.born.includes(id)) continue;
+    const isDone = await freeSome(pool, tree, stateBehind(pool, id, tree), budget, freed, turns);
     if (!isDone) busy.add(object);
     else dying.done.push(id);
     const moved = pool.broken === 'cursor-not-committed' ? { ...tree, cursor: tree.committedCursor } : tree;
@@ -120,16 +139,21 @@ export async function freeDead(pool: PoolParts, freed: Freed, turns: Turns, dyin
 }
 
 /** The committed map of the state behind a snapshot's that is dead: whatever of the dead one is there as well stays. */
-function stateBehind(pool: PoolParts, id: number, { store, object, snapshot }: DeadTree): TreeRoot {
+function stateBehind(pool: PoolParts, id: number, tree: DeadTree): TreeRoot {
+  const { store, object, snapshot } = tree;
   if (snapshot < 0) return emptyTree;
   const kept = firstKept(pool, store, object, snapshot + 1);
+  const dead = deadBehind(pool.dead, id, tree);
+  if (dead !== undefined && dead.snapshot >= 0 && dead.snapshot < (kept?.snapshot ?? Infinity)) return dead.root;
   if (kept !== undefined) return rootOf(kept.record);
   const live = pool.stores.get(store)?.objects.get(object);
-  if (live !== undefined) return live.tree.root;
-  return deadBehind(pool.dead, id, { store, object, snapshot })?.root ?? emptyTree;
+  return live?.tree.root ?? dead?.root ?? emptyTree;
 }
 
-/** Where the object is deleted as well: the dead map of its next snapshot, or else of the object itself. */
+/**
+ * The dead map of the next snapshot that is freed behind this one's, or else, where the object was deleted, that of the object itself. One that died
+ * before is done before, and nothing of it is looked at.
+ */
 export function deadBehind<T extends Pick<DeadTree, 'store' | 'object' | 'snapshot'>>(
   dead: Iterable<readonly [number, T]>,
   id: number,
@@ -137,21 +161,26 @@ export function deadBehind<T extends Pick<DeadTree, 'store' | 'object' | 'snapsh
 ): T | undefined {
   let next: T | undefined;
   for (const [other, tree] of dead) {
-    if (tree.store !== store || tree.object !== object) continue;
-    // One that was rolled back before is of nobody behind the snapshot.
-    if (tree.snapshot < 0 ? other < id : tree.snapshot <= snapshot) continue;
+    if (other <= id || tree.store !== store || tree.object !== object) continue;
+    if (tree.snapshot >= 0 && tree.snapshot <= snapshot) continue;
     if (next === undefined || next.snapshot < 0 || (tree.snapshot >= 0 && tree.snapshot < next.snapshot)) next = tree;
   }
   return next;
 }
 
-/** What of an object belongs to others as well, where snapshots are being freed that it had: `shared` is what the rest have. */
+/**
+ * What of an object belongs to others as well, where snapshots are being freed that it had: `shared` is what the rest have. At most one of its dead maps
+ * is freed in part.
+ */
 export function sharedWithDead(pool: PoolParts, store: StoreId, object: ObjectState, shared: Shared): Shared {
   if (pool.broken === 'shared-forgotten') return notShared;
+  let untouched = shared.inLeaf(0);
+  let begun: DeadTree | undefined;
   for (const tree of pool.dead.values()) {
     if (tree.store !== store || tree.object !== object.id || tree.snapshot < 0) continue;
-    const before = shared.inLeaf(0);
-    return tree.birth > before ? new Shared(tree.birth, before, tree.cursor) : shared;
+    if (tree.cursor === 0) untouched = Math.max(untouched, tree.birth);
+    else if (tree.cursor < leavesUnder(tree.root)) begun = tree;
   }
-  return shared;
+  if (begun === undefined || begun.birth <= untouched) return new Shared(untouched);
+  return new Shared(begun.birth, untouched, begun.cursor);
 }

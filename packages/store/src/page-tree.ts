@@ -11,6 +11,9 @@ export type TreeRoot = { readonly ref: PageRef | undefined; readonly levels: num
 
 export const emptyTree: TreeRoot = { ref: undefined, levels: 0 };
 
+/** How many leaves there may be under a root: those behind have no page. */
+export const leavesUnder = ({ levels }: TreeRoot): number => refsEach ** levels;
+
 /** Leaves that are kept to be written over: as many as a checkpoint of random writes replaces in some 8 GiB. */
 const mostSpare = 4096;
 

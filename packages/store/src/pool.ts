@@ -151,7 +151,7 @@ class LocalPool implements Pool {
   async snapshot(stores: readonly StoreId[]): Promise<readonly SnapshotId[]> {
     this.#check();
     const states = stores.map((store) => this.#find(store));
-    return await takeSnapshots(this.#parts, states, () => this.#checkpointer.run(false));
+    return await takeSnapshots(this.#parts, states, this.#checkpointer);
   }
 
   cloneStore(store: StoreId, snapshot: SnapshotId): Promise<StoreId> {

@@ -15,17 +15,32 @@ export function snapshotOf({ snapshots }: StoreState, id: SnapshotId): SnapshotS
   return found;
 }
 
-/** Snapshots of a store whose generations are not home: a read looks through what was written in each. */
-const mostPending = 16;
+/** Snapshots of a store whose generations are not home: a read looks through what was written in each. With so many a checkpoint begins, with more the next one waits. */
+const manyPending = 16;
+const mostPending = 64;
 
 /** Waits for checkpoints where there are too many that wait for one. */
-async function roomForSnapshot(store: StoreState, checkpoint: () => Promise<void>): Promise<void> {
+async function roomForSnapshot(store: StoreState, checkpoints: Checkpoints): Promise<void> {
   for (;;) {
-    // A checkpoint makes another list.
-    if (store.snapshots.filter(({ birth }) => birth === undefined).length < mostPending) return;
-    await checkpoint();
+    const pending = pendingOf(store);
+    if (pending >= manyPending) checkpoints.begin();
+    if (pending < mostPending) return;
+    await checkpoints.run(false);
   }
 }
+
+/** They are the newest. */
+function pendingOf({ snapshots }: StoreState): number {
+  let count = 0;
+  while (count < snapshots.length && snapshots.at(-1 - count)?.birth === undefined) count += 1;
+  return count;
+}
+
+type Checkpoints = {
+  /** Unless one runs. */
+  readonly begin: () => void;
+  readonly run: (clean: boolean) => Promise<void>;
+};
 
 /** Settles when the generations of all snapshots are home: what is whose is known from then on. */
 export async function snapshotsHome(pool: Pick<PoolParts, 'relieve'>, store: StoreState): Promise<void> {
@@ -65,14 +80,14 @@ export function floorsOf({ stores }: Pick<PoolParts, 'stores'>, store: StoreStat
   return floors;
 }
 
-/** Takes a snapshot of each store, all of one instant, and makes them durable. `checkpoint` is run where too many wait for one. */
+/** Takes a snapshot of each store, all of one instant, and makes them durable. */
 export async function takeSnapshots(
   pool: Pick<PoolParts, 'broken' | 'group'>,
   stores: readonly StoreState[],
-  checkpoint: () => Promise<void>,
+  checkpoints: Checkpoints,
 ): Promise<readonly SnapshotId[]> {
   const { broken, group } = pool;
-  for (const store of stores) await roomForSnapshot(store, checkpoint);
+  for (const store of stores) await roomForSnapshot(store, checkpoints);
   // A frame is there whole or not at all: all of them go into one of their own.
   if (stores.length > 1) group.endRound();
   const ids = stores.map((store) => recordSnapshot(pool, store));

@@ -63,13 +63,19 @@ export function* deadOf(pool: Records, passed: ReadonlySet<number> = new Set()):
     if (kind === 'dead' && value !== undefined && !passed.has(id)) dead.push([id, value as DeadRecord]);
   }
   for (const [id, record] of dead) {
-    const { store, object, snapshot } = record;
     const next = deadBehind(dead, id, record);
-    const state = snapshot < 0 ? undefined : stateFrom(pool, store, object, snapshot + 1);
-    if (snapshot < 0) yield { id, record, behind: emptyTree };
-    else if (state !== undefined) yield { id, record, behind: besideOf(state) };
-    else yield { id, record, behind: next === undefined ? emptyTree : rootOf(next) };
+    yield { id, record, behind: record.snapshot < 0 ? emptyTree : behindDead(pool, next, record) };
   }
+}
+
+/** As the background frees it. `next`: the dead map of the next snapshot, or of the object. */
+function behindDead(pool: Records, next: DeadRecord | undefined, { store, object, snapshot }: DeadRecord): Beside {
+  const kept = whole(() => firstKept(pool, store, object, snapshot + 1));
+  if (kept === 'unknown') return kept;
+  if (next !== undefined && next.snapshot >= 0 && next.snapshot < (kept?.snapshot ?? Infinity)) return rootOf(next);
+  const state = kept?.record ?? whole(() => objectRecordOf(pool, store, object)) ?? next;
+  if (state === 'unknown') return state;
+  return state === undefined ? emptyTree : rootOf(state);
 }
 
 /** The map of a state, to walk beside another. */
