@@ -19,6 +19,8 @@ export type Scale = {
   readonly past: { readonly sizeBytes: number; readonly count: number };
   /** A full disk, which is scrubbed. */
   readonly scrubBytes: number;
+  /** So many of one that has something in each of its chunks. */
+  readonly manySnapshots: number;
 };
 
 export function fullScale(pairs = 5, others = 3): Scale {
@@ -34,6 +36,7 @@ export function fullScale(pairs = 5, others = 3): Scale {
     starts: 5,
     past: { sizeBytes: GiB, count: 100 },
     scrubBytes: 8 * GiB,
+    manySnapshots: 1000,
   };
 }
 
@@ -51,6 +54,7 @@ export function quickScale(pairs = 1, others = pairs): Scale {
     starts: 1,
     past: { sizeBytes: 64 * MiB, count: 10 },
     scrubBytes: GiB,
+    manySnapshots: 100,
   };
 }
 

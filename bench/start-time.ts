@@ -47,7 +47,7 @@ async function killWhileWriting(running: Running): Promise<void> {
 }
 
 /** From the start of the process to the answer of the first read. */
-async function timeStart(start: () => Promise<Running>): Promise<{ running: Running; seconds: number }> {
+export async function timeStart(start: () => Promise<Running>): Promise<{ running: Running; seconds: number }> {
   const fromMs = performance.now();
   const running = await start();
   const device = await openNbd(running.uri, { reconnectMs: 0 });

@@ -120,8 +120,11 @@ export interface Pool {
   deleteStore(store: StoreId): Settled<void>;
   /** Of a store, open or not, in the order in which they were taken. */
   snapshotsOf(store: StoreId): Settled<readonly Snapshot[]>;
-  /** A snapshot of each store, all of the same instant: nothing of any store lies between them. */
-  snapshot(stores: readonly StoreId[]): Settled<readonly SnapshotId[]>;
+  /**
+   * A snapshot of each store, all of the same instant: nothing of any store lies between them. Durable when it settles, or where `durable` is not asked
+   * for with whatever is made durable next in any store of the pool.
+   */
+  snapshot(stores: readonly StoreId[], durable: boolean): Settled<readonly SnapshotId[]>;
   /** A store with what the snapshot has, which stays as long as there are clones of it. Objects keep their numbers. */
   cloneStore(store: StoreId, snapshot: SnapshotId): Settled<StoreId>;
   /** Makes the store what its newest snapshot has. Not while it is open, or while it has newer ones (`busy`). */

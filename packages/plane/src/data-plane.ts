@@ -87,8 +87,9 @@ export class DataPlane {
     return stores.filter((storeId) => storeId !== systemStore);
   }
 
+  /** Durable with the next durable commit of records: the stores of a pool have one journal. */
   async snapshotVolumes(storeIds: readonly StoreId[]): Promise<readonly SnapshotId[]> {
-    return this.#parts.pool.snapshot(storeIds);
+    return this.#parts.pool.snapshot(storeIds, false);
   }
 
   async listSnapshots(): Promise<readonly { storeId: StoreId; snapshotId: SnapshotId }[]> {

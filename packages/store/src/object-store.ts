@@ -183,7 +183,7 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
   async snapshot(): Promise<SnapshotId> {
     this.#check();
     await this.#checkpointer.admit(0);
-    const [id] = await takeSnapshots(this.pool, [this.store], this.#checkpointer);
+    const [id] = await takeSnapshots(this.pool, [this.store], true, this.#checkpointer);
     assert(id !== undefined, 'each store has its snapshot');
     return id;
   }

@@ -148,10 +148,10 @@ class LocalPool implements Pool {
     return listSnapshots(this.#find(store));
   }
 
-  async snapshot(stores: readonly StoreId[]): Promise<readonly SnapshotId[]> {
+  async snapshot(stores: readonly StoreId[], durable: boolean): Promise<readonly SnapshotId[]> {
     this.#check();
     const states = stores.map((store) => this.#find(store));
-    return await takeSnapshots(this.#parts, states, this.#checkpointer);
+    return await takeSnapshots(this.#parts, states, durable, this.#checkpointer);
   }
 
   cloneStore(store: StoreId, snapshot: SnapshotId): Promise<StoreId> {

@@ -80,10 +80,11 @@ export function floorsOf({ stores }: Pick<PoolParts, 'stores'>, store: StoreStat
   return floors;
 }
 
-/** Takes a snapshot of each store, all of one instant, and makes them durable. */
+/** Takes a snapshot of each store, all of one instant. */
 export async function takeSnapshots(
   pool: Pick<PoolParts, 'broken' | 'group'>,
   stores: readonly StoreState[],
+  durable: boolean,
   checkpoints: Checkpoints,
 ): Promise<readonly SnapshotId[]> {
   const { broken, group } = pool;
@@ -92,7 +93,7 @@ export async function takeSnapshots(
   if (stores.length > 1) group.endRound();
   const ids = stores.map((store) => recordSnapshot(pool, store));
   await group.added();
-  if (broken !== 'snapshot-not-synced') await group.sync();
+  if (durable && broken !== 'snapshot-not-synced') await group.sync();
   return ids;
 }
 

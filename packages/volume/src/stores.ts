@@ -20,7 +20,7 @@ export interface VolumeStores {
   /** Of a volume, or of a snapshot of it; looks at what changed between snapshots. */
   space(place: VolumePlace, snapshotId?: SnapshotId): Settled<Space>;
 
-  /** A snapshot of each, all of one instant. Durable when it settles. */
+  /** A snapshot of each, all of one instant. Durable with the next durable commit of the catalogue's records, which so costs the only sync. */
   snapshot(storeIds: readonly StoreId[]): Settled<readonly SnapshotId[]>;
   /** Of all stores. */
   listSnapshots(): Settled<readonly { readonly storeId: StoreId; readonly snapshotId: SnapshotId }[]>;

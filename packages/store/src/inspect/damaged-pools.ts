@@ -101,7 +101,7 @@ export class SimulatedPool {
     const pool = await this.open();
     const [first, second] = [await machine.finish(pool.createStore()), await machine.finish(pool.createStore())];
     for (const store of [first, second]) await this.#change(pool, store, 3 + random.below(4));
-    const [snapshot] = await machine.finish(pool.snapshot([first]));
+    const [snapshot] = await machine.finish(pool.snapshot([first], true));
     const clone = await machine.finish(pool.cloneStore(first, snapshot!));
     this.#cloned.add(`${first}@${snapshot}`);
     this.#objects.set(clone, [...this.#objectsOf(first)]);

@@ -223,11 +223,27 @@ export function snapshotTests(check: StoreTest): void {
     const otherObject = await other.create(MiB, 'off');
     await store.write(object, 0, pattern(1, 4096), false);
     await other.write(otherObject, 0, pattern(2, 4096), false);
-    const [one, two] = await run.pool.snapshot([run.storeId, otherId]);
+    const [one, two] = await run.pool.snapshot([run.storeId, otherId], true);
     await store.write(object, 0, pattern(3, 4096), false);
     await other.write(otherObject, 0, pattern(4, 4096), false);
     sameBytes(t, pattern(1, 4096), (await readSnapshot(store, one!, object)).subarray(0, 4096), 'one');
     sameBytes(t, pattern(2, 4096), (await readSnapshot(other, two!, otherObject)).subarray(0, 4096), 'two');
+  });
+
+  check('a snapshot that was not made durable is there with the next thing that is', async (t, run) => {
+    const store = await run.start();
+    const object = await store.create(MiB, 'off');
+    const other = await run.pool.openStore(await run.pool.createStore());
+    await store.write(object, 0, pattern(1, 4096), false);
+    const [id] = await run.pool.snapshot([run.storeId], false);
+    await store.write(object, 0, pattern(2, 4096), false);
+    await other.commit([{ key: Uint8Array.of(1), value: Uint8Array.of(1) }], true);
+    const again = (await run.losePower()) ?? (await run.reopen());
+    t.deepEqual(
+      again.snapshots().map((snapshot) => snapshot.id),
+      [id],
+    );
+    sameBytes(t, pattern(1, 4096), (await readSnapshot(again, id!, object)).subarray(0, 4096), 'the snapshot');
   });
 
   check('what has not changed since a snapshot is known to the block', async (t, run) => {
