@@ -111,10 +111,21 @@ function greeting(child: ChildProcess): Promise<string> {
   });
 }
 
-/** Serves the pool in `data`, where the volume `demo` is made when it is not there, until the test ends. */
-export async function serve(t: Test, data: string, size: string): Promise<Served> {
+/** Serves the pool in `data`, where the volume `demo` is made when it is not there, until the test ends. `more`: options of `ashlar serve`. */
+export async function serve(t: Test, data: string, size: string, ...more: readonly string[]): Promise<Served> {
   const ports = ['--port', '0', '--admin-port', '0'];
-  const parameters = [bin, 'serve', '--data', data, ...ports, '--volume', `demo:${size}`, '--log-level', 'warn'];
+  const parameters = [
+    bin,
+    'serve',
+    '--data',
+    data,
+    ...ports,
+    '--volume',
+    `demo:${size}`,
+    '--log-level',
+    'warn',
+    ...more,
+  ];
   const child = launch(process.execPath, parameters, tmpdir());
   const gone = once(child, 'close');
   let killed = false;

@@ -7,7 +7,11 @@ const groups = 10;
 const seeds = long ? 3000 : 300;
 /** Within so many histories a rule that is broken must be found out. The rarest is looked for where it was seen. */
 const most = 600;
-const rarest: Partial<Record<BrokenRule, number>> = { 'release-before-commit': 310, 'cursor-not-committed': 160 };
+const rarest: Partial<Record<BrokenRule, number>> = {
+  'release-before-commit': 310,
+  'cursor-not-committed': 160,
+  'reservation-ignored': 205,
+};
 
 async function clean(t: ExecutionContext, first: number, count: number): Promise<void> {
   for (let seed = first; seed < first + count; seed += 1) {
@@ -43,6 +47,7 @@ const rules: Readonly<Record<BrokenRule, string>> = {
   'sync-retried': '5: a sync that failed is tried again in place',
   'rescue-not-synced': '5: what a failed sync was to write is written elsewhere and not synced there',
   'room-not-counted': '6: new blocks are acknowledged without room for them',
+  'reservation-ignored': '6: a volume takes what is reserved for another',
   'stale-slot-shown': '7: a part of a fresh slot shows what was there before',
   'generation-not-sealed': 'that what is written behind a snapshot is kept apart from what it has',
   'shared-forgotten': 'that what a snapshot has is neither written to nor freed by its volume',

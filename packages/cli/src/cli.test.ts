@@ -93,7 +93,7 @@ test('a volume lives through the command: create, ls, show, resize, rename, acce
   t.is((await ashlar('volume', 'create', 'demo', '--size', '10G')).out, 'made the volume demo of 10 GiB\n');
   t.regex(
     (await ashlar('volume', 'ls')).out,
-    /^NAME +SIZE +USED +STATE +CLIENTS +EXPORTS\ndemo +10 GiB +0 B +ok +0 +demo\n$/,
+    /^NAME +SIZE +USED +RESERVED +STATE +CLIENTS +EXPORTS\ndemo +10 GiB +0 B +- +ok +0 +demo\n$/,
   );
   t.is((await ashlar('volume', 'resize', 'demo', '--size', '20G')).out, 'the volume demo has 20 GiB now\n');
   const small = await ashlar('volume', 'resize', 'demo', '--size', '1G');

@@ -19,6 +19,14 @@ export type PoolStatus = {
   /** What the file system or device can still give. */
   readonly freeBytes: number;
   readonly allocatedBytes: number;
+  /** Most that data may take: as it was set, else what it takes and the file system can still give. */
+  readonly capacityBytes: number;
+  /** What data takes of that. */
+  readonly usedBytes: number;
+  /** What of the rest is kept for stores that room was reserved for. */
+  readonly reservedBytes: number;
+  /** What any store may still take. */
+  readonly availableBytes: number;
   readonly journalBytes: number;
   readonly overlayBytes: number;
   readonly cacheBytes: number;
@@ -134,6 +142,15 @@ export interface Pool {
    * while it has snapshots; `no-space`: it stays a clone.
    */
   flatten(store: StoreId): Settled<FlattenProgress>;
+  /**
+   * Keeps room so that a store can have so many bytes of its own, whatever the others write; 0: none any more. Its own is what it shares
+   * neither with a snapshot nor with what it was cloned from. Forgotten when the pool is closed. Fails with `no-space` where it does not
+   * fit, unless `mustFit` is false: for one that stood before. While it stands a snapshot of the store fails with `no-space` where what
+   * is reserved would not fit beside it.
+   */
+  reserve(store: StoreId, bytes: number, mustFit: boolean): Settled<void>;
+  /** Most that data may take of the disk; nothing: what there is. What is there already stays. */
+  setCapacity(bytes: number | undefined): Settled<void>;
   listStores(): Settled<readonly StoreId[]>;
   status(): Settled<PoolStatus>;
   /**

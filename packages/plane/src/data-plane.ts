@@ -82,6 +82,14 @@ export class DataPlane {
     await this.#parts.pool.deleteStore(storeId);
   }
 
+  async reserve(storeId: StoreId, bytes: number, mustFit: boolean): Promise<void> {
+    await this.#parts.pool.reserve(storeId, bytes, mustFit);
+  }
+
+  async setCapacity(bytes: number | undefined): Promise<void> {
+    await this.#parts.pool.setCapacity(bytes);
+  }
+
   async listVolumes(): Promise<readonly StoreId[]> {
     const stores = await this.#parts.pool.listStores();
     return stores.filter((storeId) => storeId !== systemStore);
@@ -225,6 +233,8 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     resizeVolume: (place, sizeBytes) => plane.resizeVolume(place, sizeBytes),
     releaseVolume: (storeId, force) => plane.releaseVolume(storeId, force),
     removeVolume: (storeId) => plane.removeVolume(storeId),
+    reserve: (storeId, bytes, mustFit) => plane.reserve(storeId, bytes, mustFit),
+    setCapacity: (bytes) => plane.setCapacity(bytes),
     listVolumes: () => plane.listVolumes(),
     snapshotVolumes: (storeIds) => plane.snapshotVolumes(storeIds),
     listSnapshots: () => plane.listSnapshots(),

@@ -59,6 +59,7 @@ export class Plane {
       release: (storeId, force) => remote.releaseVolume(storeId, force),
       remove: (storeId) => remote.removeVolume(storeId),
       list: () => remote.listVolumes(),
+      reserve: (storeId, bytes, mustFit) => remote.reserve(storeId, bytes, mustFit),
       allocatedBytes: (place) => remote.allocatedBytesOf(place),
       space: (place, snapshotId) => remote.spaceOf(place, snapshotId),
       snapshot: (storeIds) => remote.snapshotVolumes(storeIds),
@@ -99,6 +100,11 @@ export class Plane {
 
   status(): Promise<PoolStatus> {
     return this.#remote.status();
+  }
+
+  /** Most that the pool's data may take; nothing: what the disk has. */
+  setCapacity(bytes: number | undefined): Promise<void> {
+    return this.#remote.setCapacity(bytes);
   }
 
   /** Opens the device where it is not open yet. */

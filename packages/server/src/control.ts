@@ -76,8 +76,13 @@ export class Control {
   }
 
   async createVolume(request: z.output<typeof newVolumeSchema>): Promise<VolumeView> {
-    const { size, afterLoss, ...others } = request;
-    const wanted: NewVolume = { ...others, sizeBytes: sizeOf(size), ...(afterLoss === undefined ? {} : { afterLoss }) };
+    const { size, reserve, afterLoss, ...others } = request;
+    const wanted: NewVolume = {
+      ...others,
+      sizeBytes: sizeOf(size),
+      reservedBytes: sizeOf(reserve),
+      ...(afterLoss === undefined ? {} : { afterLoss }),
+    };
     return this.#view(await this.#parts.catalogue.createVolume(wanted), new Map());
   }
 
@@ -88,6 +93,7 @@ export class Control {
       const { storeId, limits } = await catalogue.setLimits(name, change.limits);
       await plane.setLimits(storeId, limits);
     }
+    if (change.reserve !== undefined) await catalogue.reservations.set(name, sizeOf(change.reserve));
     if (change.schedules !== undefined) await catalogue.setSchedules(name, change.schedules);
     if (change.receiving !== undefined) await catalogue.setReceiving(name, change.receiving ?? undefined);
     if (change.name !== undefined && change.name !== name) await catalogue.renameVolume(name, change.name);
@@ -194,7 +200,8 @@ export class Control {
   }
 
   async #view(volume: Volume, connections: ReadonlyMap<string, number>): Promise<VolumeView> {
-    const { name, uuid, type, sizeBytes, preallocation, created, limits, receiving, schedules = [] } = volume;
+    const { name, uuid, type, sizeBytes, reservedBytes = 0, preallocation, created, limits, receiving } = volume;
+    const { schedules = [] } = volume;
     const allocatedBytes = await this.#parts.catalogue.allocatedBytes(name);
     const exports = this.#parts.catalogue.exports.of(volume).map((item) => item.name);
     const reason = this.#parts.catalogue.heldReason(volume);
@@ -208,6 +215,7 @@ export class Control {
       afterLoss: this.#parts.catalogue.afterLossOf(volume),
       sizeBytes,
       allocatedBytes,
+      reservedBytes,
       preallocation,
       created,
       limits,

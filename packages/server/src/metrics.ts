@@ -9,6 +9,8 @@ type MetricsOptions = {
   readonly catalogue: Catalogue;
   readonly grants: Grants;
   readonly poolStatus: () => Promise<PoolStatus>;
+  /** The threshold of `pool.warn-at` that its use has reached; 0: none. */
+  readonly poolThreshold: () => number;
   readonly scrub: () => Promise<ScrubReport>;
   /** Clients attached, by export. */
   readonly connections: () => Promise<ReadonlyMap<string, number>>;
@@ -181,6 +183,9 @@ export class Metrics {
     this.#gauge('ashlar_volume_allocated_bytes', 'What each volume takes in the pool', ['volume'], async (gauge) => {
       for (const { name } of catalogue.volumes()) gauge.set({ volume: name }, await catalogue.allocatedBytes(name));
     });
+    this.#gauge('ashlar_volume_reserved_bytes', 'Room that the pool keeps for each volume', ['volume'], (gauge) => {
+      for (const { name, reservedBytes = 0 } of catalogue.volumes()) gauge.set({ volume: name }, reservedBytes);
+    });
     this.#gauge('ashlar_connections', 'Clients attached, by export', ['export'], async (gauge) => {
       const counts = await this.#options.connections();
       for (const { name } of catalogue.exports.list()) gauge.set({ export: name }, counts.get(name) ?? 0);
@@ -201,6 +206,14 @@ export class Metrics {
     const sizes = [
       ['ashlar_pool_free_bytes', 'What the file system can still give', 'freeBytes'],
       ['ashlar_pool_allocated_bytes', 'What the data files take', 'allocatedBytes'],
+      ['ashlar_pool_capacity_bytes', 'Most that data may take', 'capacityBytes'],
+      ['ashlar_pool_used_bytes', 'What data takes of the capacity', 'usedBytes'],
+      [
+        'ashlar_pool_reserved_bytes',
+        'What of the rest is kept for volumes that room was reserved for',
+        'reservedBytes',
+      ],
+      ['ashlar_pool_available_bytes', 'What any volume may still take', 'availableBytes'],
       ['ashlar_pool_journal_bytes', 'What the journal holds', 'journalBytes'],
       ['ashlar_pool_overlay_bytes', 'Journaled and not yet home, in memory', 'overlayBytes'],
       ['ashlar_pool_cache_bytes', 'Verified chunks in memory', 'cacheBytes'],
@@ -223,6 +236,11 @@ export class Metrics {
     for (const [name, help, field] of sizes) {
       this.#gauge(name, help, [], async (gauge) => gauge.set((await status())[field]));
     }
+    this.#gauge('ashlar_pool_provisioned_bytes', 'Sum of the sizes of all volumes', [], (gauge) =>
+      gauge.set(this.#options.catalogue.provisionedBytes),
+    );
+    const thresholdHelp = 'The highest threshold of pool.warn-at, in percent, that the use has reached; 0: none';
+    this.#gauge('ashlar_pool_warning_percent', thresholdHelp, [], (gauge) => gauge.set(this.#options.poolThreshold()));
     const totals = [
       ['ashlar_pool_checkpoints_total', 'Checkpoints since the start', 'checkpoints'],
       ['ashlar_pool_syncs_total', 'Syncs of the journal since the start', 'syncs'],

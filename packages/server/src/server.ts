@@ -14,6 +14,7 @@ import type { statusSchema } from './admin/schemas.ts';
 import { openAdminServers, type AdminServers } from './admin/servers.ts';
 import { LiveConfig, type Reloaded } from './config/live.ts';
 import type { LoadedConfig } from './config/load.ts';
+import type { Config } from './config/schema.ts';
 import { storeSettings } from './config/store-settings.ts';
 import { Control } from './control.ts';
 import { inside, prepareDataDirectory, type DataDirectory } from './data-directory.ts';
@@ -21,6 +22,7 @@ import { Flattener } from './flattener.ts';
 import { Grants } from './grants.ts';
 import type { Metrics } from './metrics.ts';
 import { NbdFront } from './nbd-front.ts';
+import { PoolWatch } from './pool-watch.ts';
 import { createSocketServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
 import { readOrMakeToken } from './process/token.ts';
 import { ScrubSchedule } from './scrub-schedule.ts';
@@ -62,6 +64,11 @@ type AdminApp = Awaited<ReturnType<typeof createAdminApp>>;
 /** What takes long to load and is not needed before the pool is open. */
 type Loaded = { readonly app: AdminApp; readonly Metrics: typeof Metrics };
 
+/** Most that the pool's data may take; nothing: what the disk has. */
+function capacityOf({ pool: { capacity } }: Config): number | undefined {
+  return capacity === 'auto' ? undefined : capacity;
+}
+
 /** An address as it stands in a URI. */
 function inUri(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
@@ -85,6 +92,7 @@ export class Server {
   readonly #schedules: SnapshotSchedules;
   readonly #scrubs: ScrubSchedule;
   readonly #flattener: Flattener;
+  readonly #watch: PoolWatch;
   #admin: AdminServers | undefined;
   #nbd: string[] = [];
   #nbdSocket: string | undefined;
@@ -121,10 +129,17 @@ export class Server {
       urisOf: (name) => this.urisOf(name),
       scrubRate: () => this.#scrubRate,
     });
+    const { scheduler } = createRealHost();
+    this.#watch = new PoolWatch({
+      room: () => plane.status(),
+      warnAt: () => live.current.pool.warnAt,
+      scheduler,
+      logger: options.logger,
+    });
     this.#schedules = new SnapshotSchedules({
       volumes: () => catalogue.volumes(),
       snapshots: catalogue.snapshots,
-      scheduler: createRealHost().scheduler,
+      scheduler,
       now: Date.now,
       logger: options.logger,
       removed: () => grants.forgetUnused(),
@@ -142,6 +157,7 @@ export class Server {
       catalogue,
       grants,
       poolStatus: () => plane.status(),
+      poolThreshold: () => this.#watch.threshold,
       scrub: () => plane.scrub({ action: 'status' }),
       connections: () => this.#control.connectionsByExport(),
       flattening: () => this.#flattener.count,
@@ -176,6 +192,7 @@ export class Server {
       settings: {
         poolPath: directory.pool,
         store: storeSettings(config.store),
+        capacityBytes: capacityOf(config),
         ...(bootId === undefined ? {} : { bootId }),
       },
       control: {
@@ -210,6 +227,7 @@ export class Server {
       server.#schedules.start();
       server.#scrubs.start();
       server.#flattener.start();
+      await server.#watch.start();
       return server;
     } catch (error) {
       if (server !== undefined) await server.#shutDoors();
@@ -263,6 +281,10 @@ export class Server {
   /** Connections stay as they are. Throws `invalid` and changes nothing when the configuration has faults. */
   reload(): Reloaded {
     const result = this.#live.reload((config) => this.#front.prepare(config));
+    if (result.applied.includes('pool.capacity')) {
+      // A worker that is gone ends the process.
+      this.#plane.setCapacity(capacityOf(this.#live.current)).catch(() => undefined);
+    }
     this.#logger.level = this.#live.current.log.level;
     this.#logger.info(result, 'configuration read again');
     if (result.applied.includes('scrub.rate')) void this.#setScrubRate();
@@ -342,6 +364,7 @@ export class Server {
 
   async #status(): Promise<z.output<typeof statusSchema>> {
     const { reason, ...pool } = await this.#plane.status();
+    const warning = this.#watch.warning(pool);
     const { rss, heapUsed, external } = process.memoryUsage();
     const socket = this.#nbdSocket;
     return {
@@ -357,7 +380,12 @@ export class Server {
       ...this.#control.counts,
       connections: (await this.#plane.connections()).length,
       memory: { residentBytes: rss, heapBytes: heapUsed, externalBytes: external },
-      pool: { ...pool, ...(reason === undefined ? {} : { reason }) },
+      pool: {
+        ...pool,
+        provisionedBytes: this.#catalogue.provisionedBytes,
+        ...(reason === undefined ? {} : { reason }),
+        ...(warning === undefined ? {} : { warning }),
+      },
       scrub: lastScrub(await this.#plane.scrub({ action: 'status' })),
     };
   }
@@ -384,6 +412,7 @@ export class Server {
     await this.#schedules.stop();
     await this.#scrubs.stop();
     await this.#flattener.close();
+    await this.#watch.stop();
     await this.#catalogue.close();
     try {
       const cut = await this.#plane.drain(this.#live.current.drainSeconds * 1000);

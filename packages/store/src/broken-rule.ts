@@ -8,6 +8,7 @@ export type BrokenRule =
   | 'sync-retried'
   | 'rescue-not-synced'
   | 'room-not-counted'
+  | 'reservation-ignored'
   | 'stale-slot-shown'
   | 'no-loss-generation'
   | 'generation-not-sealed'

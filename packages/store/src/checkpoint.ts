@@ -19,6 +19,7 @@ import {
   storeKey,
   type ObjectRecord,
 } from './records/keys.ts';
+import { countSome } from './count-own.ts';
 import { giveUpWarm } from './reclaim.ts';
 import type { Layer } from './layer.ts';
 import { PageLookahead } from './page-lookahead.ts';
@@ -120,6 +121,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
     if (pool.broken !== 'home-before-journal') await sync();
     turns.begin();
     await freeDead(pool, freed, turns, dying);
+    await countSome(pool, turns);
     const kept = await bringAllHome({ pool, taken, births, freed, transfers, turns, dying });
     const written = await commitChanges(pool, taken, births, dying, clean, trees, turns);
     const changes = [...dying.changes, ...kept, ...written];
@@ -145,6 +147,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
     object.generation = object.work.generation;
   }
   for (const { store, flattens } of taken.stores) if (flattens) flattened(store);
+  for (const object of allObjects(pool)) object.own.commit();
   const home = objectsOf(taken).flatMap(({ overlay }) => overlay.thaw().map((layer) => ({ overlay, layer })));
   for (const { store } of taken.stores) store.records.thaw();
   pool.pages.releaseFreed();
@@ -165,14 +168,16 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
   if (pool.broken !== 'release-before-commit') await giveBack(pool, freed);
 }
 
+function* allObjects({ stores }: PoolParts): Generator<ObjectState> {
+  for (const { objects } of stores.values()) yield* objects.values();
+}
+
 /** Whether slots with little in them reach over so much that the host may soon have no long free piece left. */
 function isSpread(pool: PoolParts): boolean {
-  const mostBytes = pool.room.freeBytes / 2;
+  const mostBytes = pool.host.freeBytes(pool.path) / 2;
   let holesBytes = pool.slots.liveCount * pool.chunkSizeBytes;
   if (holesBytes <= mostBytes) return false;
-  for (const store of pool.stores.values()) {
-    for (const { mappedBlocks } of store.objects.values()) holesBytes -= mappedBlocks * blockSize;
-  }
+  for (const { mappedBlocks } of allObjects(pool)) holesBytes -= mappedBlocks * blockSize;
   return holesBytes > mostBytes;
 }
 
@@ -286,6 +291,7 @@ async function bringObjectHome(
     const snapshot = own.before(generation);
     if (snapshot !== undefined && snapshot.id >= object.work.generation && snapshot.id >= object.created) {
       await keepFor(run, object, snapshot, kept);
+      object.own.beginAnew();
     }
     object.work = { generation, sizeBytes };
     const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
@@ -389,13 +395,14 @@ async function giveBack(pool: PoolParts, freed: Freed): Promise<void> {
     await pool.room.withhold(punch, () => pool.data.sync());
   }
   for (const slot of freed.moved) pool.slots.releaseWarm(slot);
-  const warmBytes = Math.min(mostWarmBytes, pool.room.freeBytes * warmShare);
+  const warmBytes = Math.min(mostWarmBytes, Math.max(0, pool.room.availableBytes) * warmShare);
   await giveUpWarm(pool, Math.floor(warmBytes / pool.chunkSizeBytes));
 }
 
 function rollBack(pool: PoolParts, taken: Taken, freed: Freed, dying: Dying): void {
   unbury(pool, dying);
   for (const tree of pool.dead.values()) tree.cursor = tree.committedCursor;
+  for (const object of allObjects(pool)) object.own.rollBack();
   for (const object of objectsOf(taken)) {
     object.overlay.unfreeze();
     object.tree.abandon();

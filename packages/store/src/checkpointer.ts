@@ -1,4 +1,5 @@
 import { AshlarError, GiB, KiB, MiB, type Timer } from '@ashlar/core';
+import { hasBackgroundWork } from './background.ts';
 import { Pacer } from './pacer.ts';
 import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
 import type { Journal } from './journal.ts';
@@ -30,6 +31,8 @@ const leastFreshBytes = 128 * MiB;
 const mostFreshBytes = 4 * GiB;
 /** What a byte of debt is thought to take before any checkpoint told. */
 const firstMsPerByte = 1 / (256 * KiB);
+/** The share of the capacity that is available from which on room counts as short. */
+const strayShare = 1 / 10;
 /** How long after a checkpoint that met a full disk the next one is tried. */
 const retryMs = 500;
 
@@ -193,13 +196,7 @@ export class Checkpointer {
   #tick(): void {
     this.#timer = undefined;
     if (this.#closed) return;
-    if (this.#hasDropped() || [...this.#pool.stores.values()].some(({ changed }) => changed)) this.begin();
-  }
-
-  /** There are maps to free, or snapshots whose turn comes. */
-  #hasDropped(): boolean {
-    const { dead, stores } = this.#pool;
-    return dead.size > 0 || [...stores.values()].some(({ snapshots }) => snapshots.some(({ isDropped }) => isDropped));
+    if (hasBackgroundWork(this.#pool) || [...this.#pool.stores.values()].some(({ changed }) => changed)) this.begin();
   }
 
   async #checkpoint(clean: boolean): Promise<void> {
@@ -230,9 +227,18 @@ export class Checkpointer {
     this.#learn(pool.host.clock.monotonicMs() - this.#beganMs);
     pool.room.settle();
     await this.#stand();
-    if (this.#hasDropped() && !this.#closed) {
+    await this.#reclaimStrays();
+    if (hasBackgroundWork(this.#pool) && !this.#closed) {
       this.#timer ??= pool.host.scheduler.after(10, () => this.#tick());
     }
+  }
+
+  /** What a process that was killed left is looked for when room is short. */
+  async #reclaimStrays(): Promise<void> {
+    const pool = this.#pool;
+    if (!pool.hasStrays || pool.room.availableBytes > pool.room.bounds.capacityBytes * strayShare) return;
+    pool.hasStrays = false;
+    await reclaim(pool);
   }
 
   /** Half of what is expected next is what the last one took; a small one says little, and one that had time nothing. */

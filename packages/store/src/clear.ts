@@ -56,7 +56,7 @@ function readsAsZeros({ pool, object }: Target, offset: number): Settled<boolean
 }
 
 async function clearBlocks(target: Target, from: number, to: number, keep: boolean): Promise<void> {
-  const { pool, object } = target;
+  const { pool, store, object } = target;
   const step = chunksAtOnce * pool.chunkSizeBytes;
   // Nobody else writes to the range meanwhile: what the overlay loses on the way is in the map then, and what it has is here.
   const journaled = journaledChunks(target, from, to);
@@ -67,7 +67,7 @@ async function clearBlocks(target: Target, from: number, to: number, keep: boole
       const chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep, journaled));
       if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
     } finally {
-      pool.room.recorded(promised);
+      pool.room.recorded(promised, store.reservation);
     }
     at = keep ? end : await object.tree.stable(() => nextToClear(target, end, journaled));
   }
@@ -132,6 +132,7 @@ function recordClear(
   const { pool, store, object } = target;
   const builder = pool.group.record(32, 0);
   applyClear(target, from, to, keep, chunks, (block) => pool.group.retire(block));
+  if (!keep) pool.room.giveUp();
   builder.clear({ store: store.id, sequence: nextSequence(store) }, object.id, from, to - from, keep);
   return pool.group.added();
 }

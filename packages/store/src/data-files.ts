@@ -191,6 +191,12 @@ export class DataFiles {
     });
   }
 
+  /** Bytes of the host's room that they take. */
+  usedBytes(): number {
+    const files = this.#host.list(this.#directory).map((name) => this.#host.stat(`${this.#directory}/${name}`));
+    return files.reduce((sum, stat) => sum + (stat?.allocatedBytes ?? 0), 0);
+  }
+
   /** The files that are there: the first slot of each, and how many it holds. */
   files(): { readonly first: number; readonly slots: number }[] {
     const slots = fileBytes / this.#slotBytes;

@@ -106,13 +106,15 @@ function burySnapshot(
       dying.changes.push(packedChange(keptKey(store.id, object.id, before.id), record));
       continue;
     }
+    // What both have is the object's own then.
+    if (firstKept(pool, store.id, object.id, gone.id + 1) === undefined) object.own.doubt();
     const place = { store: store.id, object: object.id, root: rootOf(record) };
     bury(pool, { ...place, floor: before?.birth ?? store.floor, snapshot: gone.id, birth }, dying);
   }
 }
 
 /** Whether a snapshot of the store is in the background's hands. */
-export function hasDeadSnapshots(pool: PoolParts, store: StoreId): boolean {
+export function hasDeadSnapshots(pool: Pick<PoolParts, 'dead'>, store: StoreId): boolean {
   for (const tree of pool.dead.values()) if (tree.store === store && tree.snapshot >= 0) return true;
   return false;
 }

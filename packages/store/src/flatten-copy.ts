@@ -1,6 +1,15 @@
 import { allDone, assert, MiB } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
-import { entriesEach, hasZero, readEntry, runsOf, writeEntry, type ChunkEntry, type Piece } from './format/map-leaf.ts';
+import {
+  entriesEach,
+  hasZero,
+  ownBlocksOf,
+  readEntry,
+  runsOf,
+  writeEntry,
+  type ChunkEntry,
+  type Piece,
+} from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { moveBlocks } from './gather.ts';
 import type { Homing } from './home.ts';
@@ -87,7 +96,9 @@ async function copyLeaf(homing: Homing, floor: number, leaf: number, copied: Cop
     await allDone(
       some.map(async (index) => {
         const entry = readEntry(view, index);
+        const before = ownBlocksOf(entry, shared);
         await copyEntry(homing, entry, isOrigins, shared, copied);
+        homing.object.own.add(leaf, ownBlocksOf(entry, shared) - before);
         writeEntry(view, index, entry);
       }),
     );

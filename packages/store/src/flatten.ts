@@ -1,4 +1,5 @@
 import { AshlarError, type FlattenProgress } from '@ashlar/core';
+import { withRoom } from './background.ts';
 import { blockSize } from './checksum.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { hasDeadSnapshots } from './dead-trees.ts';
@@ -27,27 +28,16 @@ export async function flattenSome(
   const leafBytes = entriesEach * pool.chunkSizeBytes;
   const needed = Math.min(copiedAtOnceBytes + leafBytes, committedBytes(store));
   // Before the checkpoint, which must not meet a full disk because of this (rule 6).
-  await promiseRoom(pool, needed);
+  await withRoom(pool, () => {
+    pool.room.promise(needed, store.reservation);
+    pool.room.recorded(needed, store.reservation);
+  });
   flattening.isWanted = true;
   store.changed = true;
   await checkpointer.run(false);
   if (flattening.committed !== before) return progressOf(pool, store);
   refuseSnapshots(store);
   throw new AshlarError('no-space', 'the pool is full: what a clone has of its origin needs room of its own');
-}
-
-/** Checkpoints run before anything is refused: what others were promised at the worst is known behind one, and what is dead comes back by some. */
-async function promiseRoom(pool: PoolParts, bytes: number): Promise<void> {
-  for (let left = 4; ; left -= 1) {
-    try {
-      pool.room.promise(bytes);
-      pool.room.recorded(bytes);
-      return;
-    } catch (error) {
-      if (left === 0 || (!pool.room.hasPromised && pool.dead.size === 0)) throw error;
-    }
-    await pool.relieve();
-  }
 }
 
 /** Those that are deleted keep what is the origin's until they are gone. */

@@ -6,6 +6,7 @@ import {
   entriesEach,
   hasBit,
   hasZero,
+  ownBlocksOf,
   piecesEach,
   readEntry,
   setBit,
@@ -105,9 +106,11 @@ async function overwriteBehind(
 function rearrange(homing: Homing, chunk: number, overlay: ChunkOverlay, shared: number): Settled<void> {
   const { object } = homing;
   const index = chunk % entriesEach;
-  return andThen(object.tree.change(Math.floor(chunk / entriesEach)), ({ view }) => {
+  const leaf = Math.floor(chunk / entriesEach);
+  return andThen(object.tree.change(leaf), ({ view }) => {
     const entry = readEntry(view, index);
     const before = blocksOf(entry);
+    const ownBefore = ownBlocksOf(entry, shared);
     const old = entry.pieces.map((piece) => ({ ...piece }));
     const moves = entry.pieces.every(({ birth }) => birth <= shared);
     const placing = { homing, entry, overlay, shared, moves };
@@ -118,6 +121,7 @@ function rearrange(homing: Homing, chunk: number, overlay: ChunkOverlay, shared:
         noteFreed(placing, old);
         writeEntry(view, index, entry);
         object.mappedBlocks += blocksOf(entry) - before;
+        object.own.add(leaf, ownBlocksOf(entry, shared) - ownBefore);
       }),
     );
   });

@@ -49,7 +49,7 @@ export async function cloneStore(
       if (was === undefined) continue;
       const own = { ...was, generation: 1, created: 1 };
       changes.push(packedChange(objectKey(id, object.id), own));
-      clone.objects.set(object.id, newObject(pool, clone, object.id, own, rootOf(own)));
+      clone.objects.set(object.id, newObject(pool, clone, object.id, own, rootOf(own), true));
     }
     await pool.records.commit(changes);
     pool.stores.set(id, clone);
@@ -99,8 +99,9 @@ export async function rollBack(
     store.flattening = undefined;
     for (const [{ id }, record] of after) {
       store.objects.delete(id);
-      if (record !== undefined) store.objects.set(id, newObject(pool, store, id, record, rootOf(record)));
+      if (record !== undefined) store.objects.set(id, newObject(pool, store, id, record, rootOf(record), false));
     }
   });
+  pool.room.recount();
   checkpointer.begin();
 }

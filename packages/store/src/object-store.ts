@@ -23,6 +23,7 @@ import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
 import { LocalReader } from './local-reader.ts';
 import { Overlay } from './overlay.ts';
+import { OwnBlocks } from './own-blocks.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { readObject } from './read.ts';
 import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
@@ -30,15 +31,8 @@ import { scanMerged } from './records/scan.ts';
 import { blocksInUse, spaceFrom } from './space.ts';
 import { blockSize } from './checksum.ts';
 import { LocalSnapshotView, statesOf } from './snapshot-view.ts';
-import {
-  listSnapshots,
-  nextSequence,
-  refuseClones,
-  sharedWithKept,
-  snapshotOf,
-  snapshotsHome,
-  takeSnapshots,
-} from './snapshots.ts';
+import { listSnapshots, nextSequence, refuseClones, sharedWithKept, snapshotOf, snapshotsHome } from './snapshots.ts';
+import { takeSnapshots } from './take-snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { admitted, checkRange, debtOf, writeObject } from './write.ts';
 
@@ -81,6 +75,7 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
       id,
       { sizeBytes, blocks: 0, generation, created: generation },
       emptyTree,
+      true,
     );
     this.store.objects.set(id, object);
     pool.group
@@ -301,13 +296,14 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
   }
 }
 
-/** An object in memory, over the map that the last checkpoint committed. */
+/** An object in memory, over the map that the last checkpoint committed. `ownsNothing`: that is known to be nobody else's in no block. */
 export function newObject(
   pool: Pick<PoolParts, 'arena' | 'overlayChunks' | 'pages'>,
   store: Pick<StoreState, 'id' | 'generation'>,
   id: ObjectId,
   { sizeBytes, blocks, generation, created }: Omit<ObjectRecord, 'root' | 'levels'>,
   root: TreeRoot,
+  ownsNothing: boolean,
 ): ObjectState {
   return {
     id,
@@ -320,6 +316,7 @@ export function newObject(
     locks: new BlockLocks(),
     committedBlocks: blocks,
     mappedBlocks: blocks,
+    own: new OwnBlocks(ownsNothing),
     generation,
     created,
     work: { generation, sizeBytes },

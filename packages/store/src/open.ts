@@ -170,11 +170,19 @@ async function assemble(
     records,
     stores: new Map(),
     dead: new Map(),
-    room: new Room(host, path, reserve, reserveBytes(settings)),
+    room: new Room({
+      host,
+      path,
+      reserve,
+      reserveBytes: reserveBytes(settings),
+      usedBytes: () => data.usedBytes(),
+      broken: settings.broken,
+    }),
     counters: { corruptBlocks: 0, checkpoints: 0, damagedRecords: 0 },
     overlayChunks: new OverlayChunks(superblock.chunkSizeBytes / blockSize),
     freshSlots: 0,
     broken: settings.broken,
+    hasStrays: record?.clean === false,
     group: undefined as unknown as GroupCommit,
     relieve: () => Promise.resolve(),
     birth: record?.birth ?? 0,
@@ -224,7 +232,7 @@ function loadState(parts: PoolParts): void {
     const record = unpackSealed<ObjectRecord>(key, bytes);
     const store = parts.stores.get(keyNumber(key, 0));
     const id = keyNumber(key, 1);
-    store?.objects.set(id, newObject(parts, store, id, record, rootOf(record)));
+    store?.objects.set(id, newObject(parts, store, id, record, rootOf(record), false));
     return true;
   });
   const dead = keyRange('d');

@@ -38,8 +38,10 @@ import { buryAll, commitDying, nothingDying } from './dead-trees.ts';
 import { flattenSome } from './flatten.ts';
 import { cloneStore, rollBack } from './lineage.ts';
 import { newStore } from './recovery.ts';
+import { reserveRoomFor } from './reserve.ts';
 import { Scrub } from './scrub/scrub.ts';
-import { listSnapshots, refuseClones, takeSnapshots } from './snapshots.ts';
+import { listSnapshots, refuseClones } from './snapshots.ts';
+import { takeSnapshots } from './take-snapshots.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
 
@@ -53,6 +55,8 @@ export type PoolOptions = {
   /** Bound of what is journaled and not yet home, in memory. */
   readonly overlayBytes?: number;
   readonly journalBytes?: number;
+  /** Most that data may take of the disk; nothing: what there is. */
+  readonly capacityBytes?: number | undefined;
   /** Leaves of maps (32 chunks each) that one checkpoint frees of what was deleted. */
   readonly deadLeavesAtOnce?: number;
   /** Bytes of data that a scrub gathers, to read them in the order in which they lie. */
@@ -74,6 +78,9 @@ const defaultPoolOptions = {
   deadLeavesAtOnce: 256,
   scrubBytes: GiB,
 } as const;
+
+/** What a pool that is closed says. */
+const noRoom = { freeBytes: 0, usedBytes: 0, capacityBytes: 0 } as const;
 
 /** A pool that is open in this thread, over one host. */
 class LocalPool implements Pool {
@@ -139,6 +146,7 @@ class LocalPool implements Pool {
       });
       await commitDying(parts, [...changes, this.#poolChange()], dying);
       parts.stores.delete(store);
+      parts.room.reserve(state.reservation, 0);
     });
     this.#checkpointer.begin();
   }
@@ -169,6 +177,17 @@ class LocalPool implements Pool {
     return flattenSome(this.#parts, this.#checkpointer, this.#find(store));
   }
 
+  async reserve(store: StoreId, bytes: number, mustFit: boolean): Promise<void> {
+    this.#check();
+    await reserveRoomFor(this.#parts, this.#find(store), bytes, mustFit);
+    this.#checkpointer.begin();
+  }
+
+  setCapacity(bytes: number | undefined): void {
+    this.#check();
+    this.#parts.room.capacityBytes = bytes;
+  }
+
   #find(store: StoreId): StoreState {
     const state = this.#parts.stores.get(store);
     if (state === undefined) throw new AshlarError('not-found', `there is no store ${store} in this pool`);
@@ -181,14 +200,16 @@ class LocalPool implements Pool {
   }
 
   status(): PoolStatus {
-    const { arena, cache, counters, data, group, host, pages, path, poolId, slots, state, reason } = this.#parts;
+    const { arena, cache, counters, data, group, host, pages, path, poolId, room, slots, state, reason } = this.#parts;
     return {
       state,
       reason,
       poolId,
       path,
       chunkSizeBytes: this.#parts.chunkSizeBytes,
-      freeBytes: this.#closed ? 0 : host.freeBytes(path),
+      ...(this.#closed ? noRoom : { freeBytes: host.freeBytes(path), ...room.bounds }),
+      reservedBytes: room.keptBytes,
+      availableBytes: this.#closed ? 0 : Math.max(0, room.availableBytes),
       allocatedBytes: slots.liveCount * this.#parts.chunkSizeBytes,
       journalBytes: this.#journal.bytes,
       overlayBytes: arena.heldBytes,
@@ -272,6 +293,7 @@ export async function openPool(host: Host, path: string, options: PoolOptions = 
   const { parts, journal, lock, wasClosed } = await openParts(host, path, settings);
   const checkpointer = new Checkpointer(parts, journal, settings.overlayBytes);
   parts.relieve = () => checkpointer.relieve();
+  parts.room.capacityBytes = settings.capacityBytes;
   if (checkpointer.debtBytes > 0) checkpointer.begin();
   const scrub = new Scrub(parts, {
     commit: (change) => checkpointer.alone(() => parts.records.commit([change])),

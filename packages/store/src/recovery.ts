@@ -15,6 +15,8 @@ import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { emptyTree } from './page-tree.ts';
 import type { StoreRecord } from './records/keys.ts';
 import { endGeneration } from './snapshots.ts';
+import { ownBytesOf } from './count-own.ts';
+import { Reservation } from './reservation.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
 /** What a journal held behind the last checkpoint. */
@@ -263,7 +265,7 @@ async function applyRecord(
     if (store.objects.has(record.object)) return;
     const { generation } = store;
     const made = { sizeBytes: record.sizeBytes, blocks: 0, generation, created: generation };
-    store.objects.set(record.object, newObject(pool, store, record.object, made, emptyTree));
+    store.objects.set(record.object, newObject(pool, store, record.object, made, emptyTree, true));
     return;
   }
   if (record.kind === 'snapshot') {
@@ -364,7 +366,7 @@ export function newStore(
   { sequence, generation, origin, floor }: StoreRecord,
   records: StoreState['records'],
 ): StoreState {
-  return {
+  const store: StoreState = {
     id,
     sequence,
     generation,
@@ -375,7 +377,10 @@ export function newStore(
     objects: new Map(),
     records,
     deleted: new Set(),
+    reservation: new Reservation(() => ownBytesOf(store)),
+    isCounted: false,
     changed: false,
     open: false,
   };
+  return store;
 }

@@ -1,19 +1,34 @@
-import { AshlarError, assert, errorKindOf, MiB } from '@ashlar/core';
+import { AshlarError, assert, errorKindOf, formatSize, MiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
+import type { BrokenRule } from './broken-rule.ts';
+import type { Reservation } from './reservation.ts';
 
 /** How long a measured amount of free room is believed, and how many bytes may be promised on it. */
 const believeMs = 200;
 const believeBytes = 16 * MiB;
 
+type RoomParts = {
+  readonly host: Host;
+  /** The pool's directory. */
+  readonly path: string;
+  readonly reserve: HostFile;
+  readonly reserveBytes: number;
+  /** What data takes of the host's room. */
+  readonly usedBytes: () => number;
+  readonly broken: BrokenRule | undefined;
+};
+
 /**
  * Rule 6: room for new blocks is counted before a write is acknowledged, and a reserve file keeps what one checkpoint
- * needs on a disk that is full.
+ * needs on a disk that is full. What is reserved for a store nobody else is let have.
  */
 export class Room {
-  readonly #host: Host;
-  readonly #path: string;
-  readonly #reserve: HostFile;
-  readonly #reserveBytes: number;
+  readonly #parts: RoomParts;
+  /** Most that data may take; nothing where only the disk bounds it. */
+  #capacityBytes: number | undefined;
+  readonly #reserved = new Set<Reservation>();
+  /** What of the free room is kept for them. */
+  #keptBytes = 0;
   #freeBytes = 0;
   #measuredAt = -Infinity;
   /** New blocks that were let in and are not yet home: of these, those that are not recorded yet, and those that the running checkpoint brings home. */
@@ -21,6 +36,7 @@ export class Room {
   #unrecordedBytes = 0;
   #takenBytes = 0;
   #measuredPromise = 0;
+  #isGivenUp = false;
   #shrunk = false;
   /** The host was asked since the start, and keeps the reserve's room or cannot: what its size says may be from before a loss of power. */
   #stands = false;
@@ -28,52 +44,119 @@ export class Room {
   #withholding = 0;
   #mostFreeBytes = Infinity;
 
-  constructor(host: Host, path: string, reserve: HostFile, reserveBytes: number) {
-    this.#host = host;
-    this.#path = path;
-    this.#reserve = reserve;
-    this.#reserveBytes = reserveBytes;
+  constructor(parts: RoomParts) {
+    this.#parts = parts;
   }
 
-  /** Bytes that new blocks may still take. */
+  /** Bytes that new blocks may still take, of whatever store. */
   get freeBytes(): number {
     this.#measure();
     return Math.max(0, Math.min(this.#freeBytes, this.#mostFreeBytes) - this.#promisedBytes);
   }
 
-  /** Something is counted that a checkpoint will know exactly. */
-  get hasPromised(): boolean {
-    return this.#promisedBytes > 0;
+  /** What reservations keep of the free room. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
+  /** What is free and not kept; below zero where what is kept does not fit. */
+  get availableBytes(): number {
+    return this.freeBytes - this.#keptBytes;
+  }
+
+  /** What data takes, and the most that it may. */
+  get bounds(): { readonly usedBytes: number; readonly capacityBytes: number } {
+    const { host, path } = this.#parts;
+    const usedBytes = this.#parts.usedBytes();
+    return { usedBytes, capacityBytes: this.#capacityBytes ?? usedBytes + host.freeBytes(path) };
+  }
+
+  /** Nothing: the disk alone bounds what data takes. */
+  set capacityBytes(bytes: number | undefined) {
+    this.#capacityBytes = bytes;
+    this.#measuredAt = -Infinity;
+  }
+
+  /** Something is counted that a checkpoint will know exactly, or was given up and comes back with one. */
+  get mayGrow(): boolean {
+    return this.#promisedBytes > 0 || this.#isGivenUp;
+  }
+
+  /** Blocks were trimmed. */
+  giveUp(): void {
+    this.#isGivenUp = true;
   }
 
   get isShrunk(): boolean {
     return this.#shrunk;
   }
 
-  /** Whether the exact count of new blocks must be known before a write of that many bytes. */
-  isTight(bytes: number): boolean {
-    return this.#shrunk || this.freeBytes < bytes + 4 * believeBytes;
+  /** Bytes that new blocks of a store may still take. */
+  freeFor(store: Reservation): number {
+    if (this.#parts.broken === 'reservation-ignored') return this.freeBytes;
+    return this.freeBytes - (this.#keptBytes - store.keptBytes);
   }
 
-  /** Whether there is room for a copy of that many bytes beside all that was promised; then it is promised. */
+  /** Whether the exact count of new blocks must be known before a store writes that many bytes. */
+  isTight(bytes: number, store: Reservation): boolean {
+    return this.#shrunk || this.freeFor(store) < bytes + 4 * believeBytes;
+  }
+
+  /** Whether there is room for a copy of that many bytes beside all that was promised and all that is kept; then it is promised. */
   holds(bytes: number): boolean {
-    if (this.isTight(bytes) && (this.#shrunk || this.freeBytes < bytes)) return false;
+    if (this.#shrunk || this.availableBytes < bytes) return false;
     this.#promisedBytes += bytes;
     this.#unrecordedBytes += bytes;
     return true;
   }
 
-  /** Counts new blocks, or throws `no-space`. What is counted is said to be `recorded` later, whatever becomes of it. */
-  promise(bytes: number): void {
+  /** Counts new blocks of a store, or throws `no-space`. What is counted is said to be `recorded` later, whatever becomes of it. */
+  promise(bytes: number, store: Reservation): void {
     if (bytes === 0) return;
-    if (this.#shrunk || this.freeBytes < bytes) {
+    if (this.#shrunk || this.freeFor(store) < bytes) {
       this.#measuredAt = -Infinity;
-      if (this.#shrunk || this.freeBytes < bytes) {
-        throw new AshlarError('no-space', 'the pool is full: new data needs room on its disk', { path: this.#path });
+      if (this.#shrunk || this.freeFor(store) < bytes) {
+        throw new AshlarError('no-space', this.#fullBecause(bytes), { path: this.#parts.path });
       }
     }
     this.#promisedBytes += bytes;
     this.#unrecordedBytes += bytes;
+    if (store.bytes > 0) this.#changeKept(store, () => store.promise(bytes));
+  }
+
+  #fullBecause(bytes: number): string {
+    if (!this.#shrunk && this.freeBytes >= bytes) {
+      return `the pool is full: what is free, ${formatSize(this.freeBytes)}, is reserved for other volumes`;
+    }
+    const { usedBytes, capacityBytes } = this.bounds;
+    if (this.#capacityBytes === undefined || this.#shrunk || capacityBytes - usedBytes > this.#freeBytes) {
+      return 'the pool is full: new data needs room on its disk';
+    }
+    return `the pool is full: its data takes ${formatSize(usedBytes)} of its capacity of ${formatSize(capacityBytes)}`;
+  }
+
+  /** Keeps so much room for a store; 0: none. */
+  reserve(store: Reservation, bytes: number): void {
+    this.#changeKept(store, () => store.set(bytes));
+    if (bytes > 0) this.#reserved.add(store);
+    else this.#reserved.delete(store);
+  }
+
+  /** What a store has is a snapshot's as well from now on. */
+  share(store: Reservation): void {
+    this.#changeKept(store, () => store.share());
+  }
+
+  /** What is the stores' own has changed. */
+  recount(): void {
+    for (const store of this.#reserved) this.#changeKept(store, () => store.recount());
+  }
+
+  #changeKept(store: Reservation, change: () => void): void {
+    const before = store.keptBytes;
+    change();
+    this.#keptBytes += store.keptBytes - before;
+    assert(this.#keptBytes >= 0, 'no less than nothing is kept');
   }
 
   /** New blocks that a recovery found: they were promised before. */
@@ -82,14 +165,17 @@ export class Room {
   }
 
   /** So many promised bytes are in the journal now, or have failed: the next checkpoint settles them. */
-  recorded(bytes: number): void {
+  recorded(bytes: number, store?: Reservation): void {
+    store?.recorded(bytes);
     this.#unrecordedBytes -= bytes;
     assert(this.#unrecordedBytes >= 0, 'what is recorded was promised');
   }
 
   /** A checkpoint takes all that is recorded. */
   take(): void {
+    this.#isGivenUp = false;
     this.#takenBytes = this.#promisedBytes - this.#unrecordedBytes;
+    for (const store of this.#reserved) store.take();
   }
 
   /** What was taken is home: the host counts it from now on. */
@@ -97,6 +183,7 @@ export class Room {
     this.#promisedBytes -= this.#takenBytes;
     this.#takenBytes = 0;
     this.#measuredAt = -Infinity;
+    for (const store of this.#reserved) this.#changeKept(store, () => store.settle());
   }
 
   /**
@@ -104,7 +191,7 @@ export class Room {
    * bring back what lay there, and what was acknowledged since would have no place.
    */
   async withhold(giveBack: () => Promise<void>, sync: () => Promise<void>): Promise<void> {
-    if (this.#withholding === 0) this.#mostFreeBytes = this.#host.freeBytes(this.#path);
+    if (this.#withholding === 0) this.#mostFreeBytes = this.#freeNow();
     this.#withholding += 1;
     try {
       await giveBack();
@@ -120,7 +207,7 @@ export class Room {
   async restore(): Promise<boolean> {
     if (this.#stands) return true;
     try {
-      await this.#reserve.allocate(0, this.#reserveBytes);
+      await this.#parts.reserve.allocate(0, this.#parts.reserveBytes);
     } catch (error) {
       const kind = errorKindOf(error);
       if (kind === 'no-space') {
@@ -137,20 +224,27 @@ export class Room {
 
   /** A checkpoint met a full disk: it may use the reserve. */
   shrink(): void {
-    this.#reserve.truncate(0);
+    this.#parts.reserve.truncate(0);
     this.#shrunk = true;
     this.#stands = false;
   }
 
   close(): void {
-    this.#reserve.close();
+    this.#parts.reserve.close();
   }
 
   #measure(): void {
-    const now = this.#host.clock.monotonicMs();
+    const now = this.#parts.host.clock.monotonicMs();
     if (now - this.#measuredAt < believeMs && this.#promisedBytes - this.#measuredPromise < believeBytes) return;
-    this.#freeBytes = this.#host.freeBytes(this.#path);
+    this.#freeBytes = this.#freeNow();
     this.#measuredAt = now;
     this.#measuredPromise = this.#promisedBytes;
+  }
+
+  /** What the disk has, up to what the capacity leaves. */
+  #freeNow(): number {
+    const { host, path, usedBytes } = this.#parts;
+    const onDisk = host.freeBytes(path);
+    return this.#capacityBytes === undefined ? onDisk : Math.min(onDisk, this.#capacityBytes - usedBytes());
   }
 }

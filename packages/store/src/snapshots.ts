@@ -15,33 +15,6 @@ export function snapshotOf({ snapshots }: StoreState, id: SnapshotId): SnapshotS
   return found;
 }
 
-/** Snapshots of a store whose generations are not home: a read looks through what was written in each. With so many a checkpoint begins, with more the next one waits. */
-const manyPending = 16;
-const mostPending = 64;
-
-/** Waits for checkpoints where there are too many that wait for one. */
-async function roomForSnapshot(store: StoreState, checkpoints: Checkpoints): Promise<void> {
-  for (;;) {
-    const pending = pendingOf(store);
-    if (pending >= manyPending) checkpoints.begin();
-    if (pending < mostPending) return;
-    await checkpoints.run(false);
-  }
-}
-
-/** They are the newest. */
-function pendingOf({ snapshots }: StoreState): number {
-  let count = 0;
-  while (count < snapshots.length && snapshots.at(-1 - count)?.birth === undefined) count += 1;
-  return count;
-}
-
-type Checkpoints = {
-  /** Unless one runs. */
-  readonly begin: () => void;
-  readonly run: (clean: boolean) => Promise<void>;
-};
-
 /** Settles when the generations of all snapshots are home: what is whose is known from then on. */
 export async function snapshotsHome(pool: Pick<PoolParts, 'relieve'>, store: StoreState): Promise<void> {
   // A full disk keeps a checkpoint from its end: then nobody waits for ever.
@@ -78,33 +51,6 @@ export function floorsOf({ stores }: Pick<PoolParts, 'stores'>, store: StoreStat
     floors.push(at.floor);
   }
   return floors;
-}
-
-/** Takes a snapshot of each store, all of one instant. */
-export async function takeSnapshots(
-  pool: Pick<PoolParts, 'broken' | 'group'>,
-  stores: readonly StoreState[],
-  durable: boolean,
-  checkpoints: Checkpoints,
-): Promise<readonly SnapshotId[]> {
-  const { broken, group } = pool;
-  for (const store of stores) await roomForSnapshot(store, checkpoints);
-  // A frame is there whole or not at all: all of them go into one of their own.
-  if (stores.length > 1) group.endRound();
-  const ids = stores.map((store) => recordSnapshot(pool, store));
-  await group.added();
-  if (durable && broken !== 'snapshot-not-synced') await group.sync();
-  return ids;
-}
-
-/** Adds it to the open frame: `added` must follow. */
-function recordSnapshot({ group }: Pick<PoolParts, 'group'>, store: StoreState): SnapshotId {
-  const id = store.generation;
-  const builder = group.record(8, 0);
-  const sequence = nextSequence(store);
-  endGeneration(store, id, sequence);
-  builder.snapshot({ store: store.id, sequence }, id);
-  return id;
 }
 
 /** Throws `busy` where a clone of the store's, or of one snapshot of it, is there. */

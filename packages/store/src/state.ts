@@ -9,9 +9,11 @@ import type { SlotWrites } from './fresh-slot.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { OverlayChunks } from './overlay-chunks.ts';
 import type { Overlay } from './overlay.ts';
+import type { OwnBlocks } from './own-blocks.ts';
 import type { PageFile } from './page-file.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { RecordOverlay } from './records/record-overlay.ts';
+import type { Reservation } from './reservation.ts';
 import type { Room } from './room.ts';
 import type { Scratch } from './scratch.ts';
 import type { SlotBitmap } from './slot-bitmap.ts';
@@ -51,6 +53,8 @@ export type ObjectState = {
   /** Blocks of data and kept room in the committed map, and in the one that the running checkpoint makes. */
   committedBlocks: number;
   mappedBlocks: number;
+  /** Of these, what no snapshot has. */
+  readonly own: OwnBlocks;
   /** What the committed map and size are of: the generation of the last change to them, and that in which the object was made. */
   generation: number;
   readonly created: number;
@@ -77,6 +81,10 @@ export type StoreState = {
   readonly records: RecordOverlay;
   /** Objects deleted since the last checkpoint. */
   readonly deleted: Set<ObjectState>;
+  /** Room that is kept for it; none while it is of 0 bytes. */
+  readonly reservation: Reservation;
+  /** What its own blocks are is kept known. */
+  isCounted: boolean;
   changed: boolean;
   open: boolean;
 };
@@ -144,6 +152,8 @@ export type PoolParts = {
   /** Slots that large writes took since the last checkpoint began. */
   freshSlots: number;
   readonly broken: BrokenRule | undefined;
+  /** Free slots may keep room of a process that was killed. */
+  hasStrays: boolean;
   group: GroupCommit;
   /** Settles behind a checkpoint, whether it succeeded or not. */
   relieve: () => Promise<void>;

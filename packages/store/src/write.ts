@@ -1,4 +1,5 @@
 import { AshlarError, allDone, andThen, errorKindOf, isPromise, KiB, type Settled } from '@ashlar/core';
+import { withRoom } from './background.ts';
 import { blockSize, checksumBlocks } from './checksum.ts';
 import { blocksOf, entriesEach, hasOwnRoom, piecesEach, readEntry } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
@@ -6,6 +7,7 @@ import { thenSync } from './group-commit.ts';
 import { firstArena, hole, nothing } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
+import type { Reservation } from './reservation.ts';
 import { nextSequence, sharedNow } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 
@@ -39,7 +41,8 @@ function writeNow(target: Target, offset: number, from: Uint8Array): Settled<voi
     return locks.run(floorBlock(offset), last, () => writeMerged(target, offset, from));
   }
   // Where room is short it is counted first, which takes a while.
-  if (from.length < largeBytes && !target.pool.room.isTight(from.length)) return writeBlocks(target, offset, from);
+  if (from.length < largeBytes && !target.pool.room.isTight(from.length, target.store.reservation))
+    return writeBlocks(target, offset, from);
   return locks.run(offset, end, async () => writeBlocks(target, offset, from));
 }
 
@@ -60,21 +63,21 @@ export async function writeMerged(target: Target, offset: number, from: Uint8Arr
 
 /** Whole blocks: each chunk's part by its size. */
 function writeBlocks(target: Target, offset: number, from: Uint8Array): Settled<void> {
-  const { pool } = target;
+  const { pool, store } = target;
   const promised = promiseRoom(target, offset, from.length);
   const isSmall = from.length < largeBytes && (offset % pool.chunkSizeBytes) + from.length <= pool.chunkSizeBytes;
   if (isSmall && !isPromise(promised)) {
     const written = writeSmall(target, offset, from);
-    pool.room.recorded(promised);
+    pool.room.recorded(promised, store.reservation);
     return written;
   }
-  return andThen(promised, (bytes) => settledRoom(pool, bytes, writeParts(target, offset, from)));
+  return andThen(promised, (bytes) => settledRoom(pool, bytes, writeParts(target, offset, from), store.reservation));
 }
 
 /** The promise is settled by the checkpoint that comes behind the end of an operation, however that ended. */
-function settledRoom(pool: PoolParts, bytes: number, written: Settled<void>): Settled<void> {
-  if (isPromise(written)) return written.finally(() => pool.room.recorded(bytes));
-  pool.room.recorded(bytes);
+function settledRoom({ room }: PoolParts, bytes: number, written: Settled<void>, store?: Reservation): Settled<void> {
+  if (isPromise(written)) return written.finally(() => room.recorded(bytes, store));
+  room.recorded(bytes, store);
 }
 
 function writeParts(target: Target, offset: number, from: Uint8Array): Settled<void> {
@@ -220,27 +223,23 @@ export function beginChange({ pool, store, object }: Target): void {
 /** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. Gives the bytes. */
 export function promiseRoom(target: Target, offset: number, length: number): Settled<number> {
   const { room, broken } = target.pool;
+  const { reservation } = target.store;
   if (broken === 'room-not-counted') return 0;
-  if (!room.isTight(length)) {
-    room.promise(length);
+  if (!room.isTight(length, reservation)) {
+    room.promise(length, reservation);
     return length;
   }
   return promiseNew(target, offset, length);
 }
 
-/** Counts exactly. What was promised at the worst is known exactly behind a checkpoint: one runs before anything is refused. */
-async function promiseNew(target: Target, offset: number, length: number): Promise<number> {
-  const { pool, object } = target;
-  for (let left = 2; ; left -= 1) {
+/** Counts exactly. */
+function promiseNew(target: Target, offset: number, length: number): Promise<number> {
+  const { pool, store, object } = target;
+  return withRoom(pool, async () => {
     const bytes = await object.tree.stable(() => countNew(target, offset, length));
-    try {
-      pool.room.promise(bytes);
-      return bytes;
-    } catch (error) {
-      if (left === 0 || !pool.room.hasPromised) throw error;
-    }
-    await pool.relieve();
-  }
+    pool.room.promise(bytes, store.reservation);
+    return bytes;
+  });
 }
 
 /** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */

@@ -3,6 +3,7 @@ import { dataTests } from './object-store/data-tests.ts';
 import { lifeTests } from './object-store/life-tests.ts';
 import { recordTests } from './object-store/record-tests.ts';
 import { flattenTests } from './object-store/flatten-tests.ts';
+import { reservationTests } from './object-store/reservation-tests.ts';
 import { snapshotSpaceTests } from './object-store/snapshot-space-tests.ts';
 import { snapshotTests } from './object-store/snapshot-tests.ts';
 import { spaceTests } from './object-store/space-tests.ts';
@@ -23,6 +24,7 @@ export function objectStoreContract(test: TestFn, name: string, subject: PoolSub
   snapshotTests(check);
   snapshotSpaceTests(check);
   flattenTests(check);
+  reservationTests(check);
 }
 
 /** The same of stores that have a past: between whose changes snapshots are taken, and that are clones of clones. */

@@ -1,12 +1,13 @@
 import type { ThrottleLimits } from '@ashlar/block';
 import { AshlarError, type ObjectStore, type RecordChange, type Space } from '@ashlar/core';
 import { cloneOf } from './clone.ts';
-import { Exports } from './exports.ts';
+import { Exports, ownExport } from './exports.ts';
 import { Flattening } from './flattening.ts';
 import { carryThrough, isIntent } from './intents.ts';
 import { accepted, heldError, heldReason, withRemoteWriter, type PoolLoss } from './loss.ts';
 import { checkName } from './names.ts';
 import { readCatalogue } from './read.ts';
+import { reservationOf, Reservations } from './reservations.ts';
 import {
   dropExport,
   dropSnapshot,
@@ -57,34 +58,31 @@ export class Catalogue {
   readonly exports: Exports;
   readonly snapshots: Snapshots;
   readonly flattening: Flattening;
+  readonly reservations: Reservations;
 
   private constructor(options: CatalogueOptions) {
     this.#options = options;
     const { stores, now, newUuid } = options;
+    const volume = (name: string): Volume => this.volume(name);
+    const commit = (changes: readonly RecordChange[], more?: Partial<Counts>): Promise<void> =>
+      this.#commit(changes, more);
+    const put = (record: VolumeRecord): Promise<void> => this.#put(record);
+    const common = { serial: this.#serial, stores, volume };
     this.exports = new Exports({
       serial: this.#serial,
       now,
       findVolume: (name) => this.#byName(name),
       isMaking: (name) => this.#making.has(name),
-      commit: (changes, more) => this.#commit(changes, more),
+      commit,
     });
-    this.snapshots = new Snapshots({
-      serial: this.#serial,
-      stores,
-      now,
-      newUuid,
-      volumes: () => [...this.#volumes.values()],
-      volume: (name) => this.volume(name),
-      commit: (changes, more) => this.#commit(changes, more),
-    });
+    this.snapshots = new Snapshots({ ...common, now, newUuid, volumes: () => [...this.#volumes.values()], commit });
     this.flattening = new Flattening({
-      serial: this.#serial,
-      stores,
-      volume: (name) => this.volume(name),
+      ...common,
       byUuid: (uuid) => this.byUuid(uuid),
-      snapshotsOf: (volume) => this.snapshots.of(volume),
-      put: (volume) => this.#put(volume),
+      snapshotsOf: (each) => this.snapshots.of(each),
+      put,
     });
+    this.reservations = new Reservations({ ...common, put });
   }
 
   /**
@@ -100,6 +98,11 @@ export class Catalogue {
 
   volumes(): readonly Volume[] {
     return [...this.#volumes.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Sum of the sizes of all volumes. */
+  get provisionedBytes(): number {
+    return this.#volumes.values().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   /** Nothing where it was removed. */
@@ -132,6 +135,7 @@ export class Catalogue {
     const { name, sizeBytes, preallocation = 'off', limits = {}, afterLoss, exported = true } = request;
     checkName('volume', name);
     checkSize(sizeBytes);
+    const reservedBytes = reservationOf(request, request.reservedBytes ?? 0);
     this.#refuseVolume(name);
     if (exported) this.exports.refuse(name);
     this.#making.add(name);
@@ -146,13 +150,17 @@ export class Catalogue {
         preallocation,
         created,
         limits,
+        ...(reservedBytes === 0 ? {} : { reservedBytes }),
         ...(afterLoss === undefined ? {} : { afterLoss }),
         // No loss before now concerns it.
         acceptedLoss: this.#options.loss.lossGeneration,
         ...place,
       };
       await this.#serial
-        .run(() => this.#record(volume, exported))
+        .run(async () => {
+          if (reservedBytes > 0) await this.#options.stores.reserve(place.storeId, reservedBytes, true);
+          await this.#record(volume, exported);
+        })
         .catch(async (error: unknown) => {
           await this.#options.stores.remove(place.storeId);
           throw error;
@@ -377,18 +385,10 @@ export class Catalogue {
   }
 
   async #record(volume: Volume, exported: boolean): Promise<void> {
-    const { name, uuid, created } = volume;
-    const offered: Export = {
-      name,
-      source: { kind: 'volume', uuid },
-      readOnly: false,
-      allow: [],
-      over: ['nbd'],
-      created,
-    };
+    const offered = ownExport(volume);
     const changes = [putVolume(volume), ...(exported ? [putExport(offered)] : [])];
     await this.#commit(changes, { volumes: 1, exports: exported ? 1 : 0 });
-    this.#volumes.set(uuid, volume);
+    this.#volumes.set(volume.uuid, volume);
     if (exported) this.exports.put(offered);
   }
 
@@ -419,7 +419,7 @@ export class Catalogue {
     const record = (volume: VolumeRecord): Promise<void> => this.#commit([putVolume(volume)]);
     const volume = await carryThrough({ stores: this.#options.stores, record }, intent);
     this.#volumes.set(volume.uuid, volume);
-    return volume;
+    return this.reservations.fit(volume);
   }
 
   async #load(): Promise<void> {
@@ -444,6 +444,7 @@ export class Catalogue {
     for (const storeId of strays) await this.#options.stores.remove(storeId);
     await this.snapshots.removeStrays();
     const records = [...this.#volumes.values()];
+    await this.reservations.restore(records);
     for (const record of records) if (isIntent(record)) await this.#carry(record);
   }
 }

@@ -116,6 +116,11 @@ export class Exports {
   }
 }
 
+/** What a volume is offered as under its own name. */
+export function ownExport({ name, uuid, created }: Pick<Volume, 'name' | 'uuid' | 'created'>): Export {
+  return { name, source: { kind: 'volume', uuid }, readOnly: false, allow: [], over: ['nbd'], created };
+}
+
 function byName(items: readonly Export[]): readonly Export[] {
   return items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -21,6 +21,9 @@ export class FakePool implements VolumeStores {
   failing: 'commit' | 'resize' | 'rollBack' | 'flatten' | undefined;
   /** After so many a clone is flat. */
   flattenSteps = 1;
+  /** What is reserved; more than `mostReserved` in all does not fit. */
+  readonly reserved = new Map<StoreId, number>();
+  mostReserved = Infinity;
   #next = 2;
   #lastSnapshot = 0;
 
@@ -59,10 +62,17 @@ export class FakePool implements VolumeStores {
 
   remove(storeId: StoreId): void {
     this.sizes.delete(storeId);
+    this.reserved.delete(storeId);
   }
 
   list(): StoreId[] {
     return [...this.sizes.keys()];
+  }
+
+  reserve(storeId: StoreId, bytes: number, mustFit: boolean): void {
+    const others = [...this.reserved].reduce((sum, [store, each]) => sum + (store === storeId ? 0 : each), 0);
+    if (mustFit && others + bytes > this.mostReserved) throw new AshlarError('no-space', 'it does not fit');
+    this.reserved.set(storeId, bytes);
   }
 
   allocatedBytes(): number {

@@ -15,6 +15,8 @@ export interface VolumeStores {
   /** Not while it is open. */
   remove(storeId: StoreId): Settled<void>;
   list(): Settled<readonly StoreId[]>;
+  /** As `Pool.reserve`. */
+  reserve(storeId: StoreId, bytes: number, mustFit: boolean): Settled<void>;
   /** Of its data and kept room: at once, whatever there is. */
   allocatedBytes(place: VolumePlace): Settled<number>;
   /** Of a volume, or of a snapshot of it; looks at what changed between snapshots. */

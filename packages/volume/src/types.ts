@@ -25,6 +25,8 @@ export type Volume = VolumePlace & {
   readonly acceptedLoss?: number;
   /** A client on another machine could write since the last clean stop; on record before it was let in. */
   readonly remoteWriter?: boolean;
+  /** Room that the pool keeps for it; unset: none. */
+  readonly reservedBytes?: number;
   /** By which snapshots are taken by themselves. */
   readonly schedules?: readonly SnapshotSchedule[];
   /** A stream that is being received into it, or broke off: the uuids of its snapshot and of the one that it goes on from, and how far it is durable here. */
@@ -90,6 +92,8 @@ export type NewVolume = {
   readonly sizeBytes: number;
   readonly preallocation?: Preallocation;
   readonly limits?: ThrottleLimits;
+  /** Room that the pool keeps for it, 0 for none; more than the pool has is refused. */
+  readonly reservedBytes?: number;
   readonly afterLoss?: AfterLoss;
   /** Offers it at once under its own name; default true. */
   readonly exported?: boolean;

@@ -2,6 +2,7 @@ import { formatSize } from '@ashlar/core';
 import type { ConnectionView, StatusView } from '@ashlar/server';
 import { AdminClient } from '../client.ts';
 import type { ServerOptions } from '../options.ts';
+import { provisionedText, roomText } from '../room-text.ts';
 import { facts, show, table, type Column } from '../output.ts';
 import { scrubText } from '../scrub-text.ts';
 
@@ -50,7 +51,9 @@ function describe(status: StatusView): string {
     ['nbd', [...nbd.addresses, ...(nbd.socket === undefined ? [] : [nbd.socket])].join(', ') || 'nowhere'],
     ['admin', `${admin.address}, ${admin.socket}`],
     ['pool', pool.reason === undefined ? pool.state : `${pool.state}: ${pool.reason}`],
-    ['room', `${formatSize(pool.allocatedBytes)} taken, ${formatSize(pool.freeBytes)} free (${pool.dataIo} I/O)`],
+    ['room', roomText(status)],
+    ['provisioned', provisionedText(status)],
+    ['warning', pool.warning],
     [
       'journal',
       `${formatSize(pool.journalBytes)}, overlay ${formatSize(pool.overlayBytes)}, cache ${formatSize(pool.cacheBytes)}`,

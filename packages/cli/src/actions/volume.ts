@@ -1,8 +1,9 @@
 import { formatSize } from '@ashlar/core';
-import type { VolumeView } from '@ashlar/server';
+import type { StatusView, VolumeView } from '@ashlar/server';
 import { volumePath } from '../api-paths.ts';
 import { AdminClient } from '../client.ts';
 import type { ServerOptions } from '../options.ts';
+import { provisionedText } from '../room-text.ts';
 import { facts, print, show, sizeText, table, type Column } from '../output.ts';
 
 type Limits = {
@@ -18,6 +19,11 @@ const columns: readonly Column<VolumeView>[] = [
   { title: 'NAME', text: ({ name }) => name },
   { title: 'SIZE', text: ({ sizeBytes }) => formatSize(sizeBytes), right: true },
   { title: 'USED', text: ({ allocatedBytes }) => formatSize(allocatedBytes), right: true },
+  {
+    title: 'RESERVED',
+    text: ({ reservedBytes }) => (reservedBytes === 0 ? '-' : formatSize(reservedBytes)),
+    right: true,
+  },
   { title: 'STATE', text: ({ state }) => state },
   { title: 'CLIENTS', text: ({ connections }) => String(connections), right: true },
   { title: 'EXPORTS', text: ({ exports }) => exports.join(',') },
@@ -25,7 +31,7 @@ const columns: readonly Column<VolumeView>[] = [
 
 function describe(volume: VolumeView): string {
   const { name, uuid, type, sizeBytes, allocatedBytes, preallocation, created, limits, exports, connections } = volume;
-  const { state, reason, afterLoss, snapshots, origin, receiving, exclusiveBytes } = volume;
+  const { state, reason, afterLoss, snapshots, origin, receiving, exclusiveBytes, reservedBytes } = volume;
   return facts([
     ['name', name],
     ['uuid', uuid],
@@ -35,6 +41,7 @@ function describe(volume: VolumeView): string {
     ['size', sizeText(sizeBytes)],
     ['used', sizeText(allocatedBytes)],
     ['of its own', sizeText(exclusiveBytes)],
+    ['reserved', reservedBytes === 0 ? 'none' : sizeText(reservedBytes)],
     ['preallocation', preallocation],
     ['created', created],
     ['limits', Object.keys(limits).length === 0 ? 'none' : JSON.stringify(limits)],
@@ -76,13 +83,15 @@ function limitsOf(options: Limits): object | undefined {
 
 export async function create(
   name: string,
-  options: ServerOptions & Limits & { size: number; preallocation: string; export: boolean; afterLoss?: string },
+  options: ServerOptions &
+    Limits & { size: number; reserve?: number; preallocation: string; export: boolean; afterLoss?: string },
 ): Promise<void> {
-  const { size, preallocation, export: exported, afterLoss } = options;
+  const { size, reserve = 0, preallocation, export: exported, afterLoss } = options;
   const limits = limitsOf(options) ?? {};
   const made = await AdminClient.find(options).post<VolumeView>('/v1/volumes', {
     name,
     size,
+    reserve,
     preallocation,
     exported,
     limits,
@@ -92,9 +101,17 @@ export async function create(
 }
 
 export async function list(options: ServerOptions): Promise<void> {
-  const volumes = await AdminClient.find(options).get<VolumeView[]>('/v1/volumes');
+  const client = AdminClient.find(options);
+  const volumes = await client.get<VolumeView[]>('/v1/volumes');
+  const status = await client.get<StatusView>('/v1/status');
   const empty = "no volumes yet: make one with 'ashlar volume create NAME --size 10G'";
-  show(options.json, volumes, () => (volumes.length === 0 ? empty : table(columns, volumes)));
+  show(options.json, volumes, () => {
+    if (volumes.length === 0) return empty;
+    const { provisionedBytes, capacityBytes } = status.pool;
+    return provisionedBytes <= capacityBytes
+      ? table(columns, volumes)
+      : `${table(columns, volumes)}\n\n${provisionedText(status)}`;
+  });
 }
 
 export async function showOne(name: string, options: ServerOptions): Promise<void> {
@@ -105,6 +122,17 @@ export async function resize(name: string, options: ServerOptions & { size: numb
   const { size, shrink = false } = options;
   const changed = await AdminClient.find(options).patch<VolumeView>(volumePath(name), { size, shrink });
   show(options.json, changed, () => `the volume ${name} has ${formatSize(changed.sizeBytes)} now`);
+}
+
+/** `wanted`: bytes, or `none`. */
+export async function reserve(name: string, wanted: number | 'none', options: ServerOptions): Promise<void> {
+  const body = { reserve: wanted === 'none' ? 0 : wanted };
+  const changed = await AdminClient.find(options).patch<VolumeView>(volumePath(name), body);
+  show(options.json, changed, ({ reservedBytes }) =>
+    reservedBytes === 0
+      ? `no room is kept for the volume ${name} any more`
+      : `${formatSize(reservedBytes)} are kept for the volume ${name}`,
+  );
 }
 
 export async function rename(name: string, to: string, options: ServerOptions): Promise<void> {

@@ -24,6 +24,7 @@ function addMaking(volume: Command): void {
   withServer(withLimits(volume.command('create <NAME>')))
     .summary('make a volume and offer it under its name')
     .addOption(required('--size <SIZE>', 'size, such as 10G'))
+    .option('--reserve <SIZE>', 'room that the pool keeps for it, whatever others write', sizeArgument)
     .addOption(
       new Option('--preallocation <MODE>', 'as qemu-img means it').choices(['off', 'falloc', 'full']).default('off'),
     )
@@ -67,6 +68,11 @@ function addChanging(volume: Command): void {
       '\nExamples:\n  ashlar volume limit demo --iops 5000 --bps 200M\n  ashlar volume limit demo        (no limits)',
     )
     .action(later(actions, ({ limit }) => limit));
+  withServer(volume.command('reserve <NAME>'))
+    .summary('keep room in the pool for a volume, or none any more')
+    .argument('<SIZE>', "such as 5G, or 'none'", (text) => (text === 'none' ? text : sizeArgument(text)))
+    .addHelpText('after', '\nExamples:\n  ashlar volume reserve db 50G\n  ashlar volume reserve db none')
+    .action(later(actions, ({ reserve }) => reserve));
   withServer(volume.command('accept <NAME>'))
     .summary('serve a volume again that is held after a loss; see whether what it holds is whole')
     .addOption(afterLossOption('what later losses do to it'))
@@ -82,7 +88,9 @@ function addChanging(volume: Command): void {
 export function addVolumeCommands(program: Command, setStatus: (status: number) => void): void {
   const volume = program
     .command('volume')
-    .summary('make, list, show, resize, rename, limit, snapshot, clone, flatten, roll back, accept and remove volumes');
+    .summary(
+      'make, list, show, resize, rename, limit, reserve for, snapshot, clone, flatten, roll back, accept and remove volumes',
+    );
   addMaking(volume);
   addLooking(volume);
   addChanging(volume);

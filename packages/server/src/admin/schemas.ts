@@ -59,6 +59,7 @@ export const volumeSchema = z.object({
   afterLoss: z.enum(afterLossChoices),
   sizeBytes: z.int(),
   allocatedBytes: z.int().describe('what it takes in the pool'),
+  reservedBytes: z.int().describe('room that the pool keeps for it; 0: none'),
   exclusiveBytes: z.int().optional().describe('of that, what no snapshot or clone has; where `space` asks for it'),
   sharedBytes: z.int().optional().describe('of that, what snapshots or clones have as well; where `space` asks for it'),
   preallocation: z.enum(['off', 'falloc', 'full']),
@@ -78,6 +79,7 @@ export const newVolumeSchema = z.strictObject({
   size,
   preallocation: z.enum(['off', 'falloc', 'full']).default('off'),
   limits: limitsSchema.default({}),
+  reserve: size.default(0).describe('room that the pool keeps for it; refused where it does not fit'),
   afterLoss: z
     .enum(afterLossChoices)
     .optional()
@@ -90,6 +92,7 @@ export const volumeChangeSchema = z.strictObject({
   shrink: z.boolean().default(false).describe('a smaller size may cut contents off'),
   name: z.string().optional().describe('the new name'),
   limits: limitsSchema.optional(),
+  reserve: size.optional().describe('room that the pool keeps for it; 0: none any more'),
   schedules: z.array(scheduleSchema).max(20).optional().describe('all that it has from now on'),
   receiving: receivingSchema.nullable().optional().describe('null when all of it is there'),
 });
@@ -235,6 +238,12 @@ const poolSchema = z.object({
   chunkSizeBytes: z.int(),
   freeBytes: z.int(),
   allocatedBytes: z.int(),
+  capacityBytes: z.int().describe('most that data may take'),
+  usedBytes: z.int().describe('what data takes of that'),
+  reservedBytes: z.int().describe('what of the rest is kept for volumes that room was reserved for'),
+  availableBytes: z.int().describe('what any volume may still take'),
+  provisionedBytes: z.int().describe('sum of the sizes of all volumes'),
+  warning: z.string().optional().describe('what is short, and what to do'),
   journalBytes: z.int(),
   overlayBytes: z.int(),
   cacheBytes: z.int(),

@@ -16,6 +16,8 @@ const liveKeys: ReadonlySet<string> = new Set([
   'admin.open-metrics',
   'scrub.every-days',
   'scrub.rate',
+  'pool.capacity',
+  'pool.warn-at',
   'log.level',
 ]);
 

@@ -98,6 +98,17 @@ const scrub = z.strictObject({
     ),
 });
 
+const pool = z.strictObject({
+  capacity: z
+    .union([z.literal('auto'), size(16 * MiB, Number.MAX_SAFE_INTEGER)])
+    .default('auto')
+    .describe('most that the data of all volumes may take; "auto": what the file system has'),
+  warnAt: z
+    .array(z.coerce.number().min(1).max(100))
+    .default([80, 90])
+    .describe('percent of the capacity from which on status, metrics and the log warn'),
+});
+
 const log = z.strictObject({
   level: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -121,6 +132,7 @@ export const configSchema = z.strictObject({
     ),
   nbd: nbd.prefault({}),
   admin: admin.prefault({}),
+  pool: pool.prefault({}),
   store: store.prefault({}),
   scrub: scrub.prefault({}),
   log: log.prefault({}),

@@ -170,3 +170,9 @@ export function blocksOf(entry: ChunkEntry): number {
   for (const piece of entry.pieces) count += popcount(piece.low) + popcount(piece.high);
   return count;
 }
+
+/** The same in pieces that are born behind `shared`. */
+export function ownBlocksOf({ pieces, zeroLow, zeroHigh }: ChunkEntry, shared: number): number {
+  const own = pieces.filter(({ birth }) => birth > shared);
+  return own.length === 0 ? 0 : blocksOf({ pieces: own, zeroLow, zeroHigh });
+}

@@ -135,7 +135,7 @@ export function spaceTests(check: StoreTest): void {
 const roomBytes = 96 * MiB;
 
 /** Writes 1 MiB after 1 MiB until there is no room; gives how many went in. */
-async function fill(store: ObjectStore, object: ObjectId, most: number): Promise<number> {
+export async function fill(store: ObjectStore, object: ObjectId, most: number): Promise<number> {
   for (let index = 0; index < most; index += 1) {
     try {
       await store.write(object, index * MiB, pattern(index, MiB), false);

@@ -22,20 +22,29 @@ export type Profile = {
   readonly diskFails: boolean;
   /** Bytes that the disk holds for the pool; nothing when it is never full. */
   readonly roomBytes: number | undefined;
+  /**
+   * Most bytes of data that the pool takes; nothing where only the disk bounds it. Then room is kept for the first volume, as much as it can ever
+   * have of its own.
+   */
+  readonly capacityBytes: number | undefined;
   /** Of so many operations one is of a snapshot; 0 when there are none. */
   readonly snapshotEach: number;
   /** Of so many operations that want to be alone one clones a volume, deletes a clone, or rolls one back: where disks do not fail. */
   readonly cloneEach: number;
 };
 
-/** `seed`: every other history has snapshots. */
+/** The first volume is at most so many times as large as it is made. */
+export const mostGrowth = 2;
+
+/** `seed`: every other history has snapshots, and every fifth a pool with a capacity, where the disk is well and has room. */
 export function profileOf(random: SeededRandom, operations: number, seed: number): Profile {
   const own = new SeededRandom(seed);
   const snapshots = seed % 2 === 1;
   const full = random.oneIn(5);
-  return {
+  const sizeBytes = random.pick([256 * KiB, MiB, 2 * MiB, 4 * MiB]);
+  const profile = {
     operations,
-    sizeBytes: random.pick([256 * KiB, MiB, 2 * MiB, 4 * MiB]),
+    sizeBytes,
     mostInFlight: random.pick([1, 2, 4, 8]),
     crashEach: random.pick([8, 20, 40, 100]),
     powerLossesIn10: random.pick([3, 8, 10]),
@@ -49,4 +58,8 @@ export function profileOf(random: SeededRandom, operations: number, seed: number
     snapshotEach: snapshots ? own.pick([4, 10, 30]) : 0,
     cloneEach: snapshots ? own.pick([3, 10, 1000]) : 0,
   };
+  const isBound = seed % 5 === 0 && !full && !profile.diskFails;
+  if (!isBound) return { ...profile, capacityBytes: undefined };
+  const capacityBytes = sizeBytes * mostGrowth + own.pick([256 * KiB, MiB]);
+  return { ...profile, capacityBytes, cloneEach: snapshots ? own.pick([1, 3]) : 0 };
 }

@@ -3,7 +3,7 @@ import type { Host } from '@ashlar/host';
 import { SeededRandom } from '../seeded-random.ts';
 import { Flights, Moments } from './flights.ts';
 import type { Machine } from './machine.ts';
-import { profileOf, type Profile } from './profile.ts';
+import { mostGrowth, profileOf, type Profile } from './profile.ts';
 import { VolumeModel, type Found } from './volume-model.ts';
 import { findSnapshots, type Finish, type Volume } from './volume.ts';
 import { Workload } from './workload.ts';
@@ -92,10 +92,31 @@ class Simulation {
     const object = await this.#finish('create', () => store.create(this.#profile.sizeBytes, 'off'));
     await this.#finish('sync', () => store.sync());
     const model = new VolumeModel(this.#profile.sizeBytes);
-    this.#volumes.push({ storeId, object, model, store, snapshots: new Map(), pending: undefined, origin: undefined });
+    const isReserved = this.#profile.capacityBytes !== undefined;
+    this.#volumes.push({
+      storeId,
+      object,
+      model,
+      store,
+      snapshots: new Map(),
+      pending: undefined,
+      isReserved,
+      origin: undefined,
+    });
+    await this.#bound(pool, true);
     this.#lossGeneration = store.lossGeneration;
     this.#machine.setRoom(this.#profile.roomBytes);
     this.#machine.setFailing(this.#profile.diskFails);
+  }
+
+  /** What a pool forgets when it is closed. */
+  async #bound(pool: Pool, mustFit: boolean): Promise<void> {
+    const { capacityBytes, sizeBytes } = this.#profile;
+    if (capacityBytes === undefined) return;
+    await this.#finish('setCapacity', () => pool.setCapacity(capacityBytes));
+    for (const { storeId, isReserved } of this.#volumes) {
+      if (isReserved) await this.#finish('reserve', () => pool.reserve(storeId, sizeBytes * mostGrowth, mustFit));
+    }
   }
 
   async #next(): Promise<void> {
@@ -190,6 +211,7 @@ class Simulation {
   /** Reads everything that recovery left and asks the model. */
   async #verify(pool: Pool, powerLost: boolean, clean: boolean): Promise<void> {
     this.#pool = pool;
+    await this.#bound(pool, false);
     let lost = false;
     let lossGeneration = 0;
     for (const volume of this.#volumes) {
@@ -261,7 +283,8 @@ class Simulation {
     const store = await this.#finish('openStore', () => pool.openStore(storeId));
     this.#note(`store ${storeId} is a clone of snapshot ${snapshot} of store ${volume.storeId}`);
     const origin = { volume, snapshot };
-    this.#volumes.push({ storeId, object, model, store, snapshots: new Map(), pending: undefined, origin });
+    const isReserved = false;
+    this.#volumes.push({ storeId, object, model, store, snapshots: new Map(), pending: undefined, isReserved, origin });
   }
 
   async #deleteVolume(volume: Volume): Promise<void> {

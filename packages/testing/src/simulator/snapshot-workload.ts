@@ -13,7 +13,7 @@ export type SnapshotWorkloadParts = {
   readonly note: (line: string) => void;
   readonly problem: (sentence: string) => void;
   /** An operation failed: a problem, unless the disk fails or is full. */
-  readonly failed: (name: string, error: AshlarError, needsRoom: boolean) => void;
+  readonly failed: (name: string, error: AshlarError, mayLackRoom: boolean) => void;
 };
 
 /** Takes, reads and deletes snapshots of volumes at random, and checks every answer. */
@@ -52,7 +52,11 @@ export class SnapshotWorkload {
       event,
       () => volume.store.snapshot(),
       done,
-      (error) => failed(event.name, error, false),
+      (error) => {
+        // One that is refused was never taken.
+        if (volume.isReserved && error.kind === 'no-space') volume.pending = undefined;
+        failed(event.name, error, volume.isReserved);
+      },
     );
   }
 

@@ -24,6 +24,8 @@ export type Volume = {
   readonly snapshots: Map<SnapshotId, KnownSnapshot>;
   /** A snapshot that was asked for, and was not answered well. */
   pending: { readonly event: Event; readonly model: SnapshotModel } | undefined;
+  /** Room is kept for it: it is never told that there is none, but for a snapshot. */
+  readonly isReserved: boolean;
   /** The snapshot that it was cloned from, until it is known to be flat. */
   origin: { readonly volume: Volume; readonly snapshot: SnapshotId } | undefined;
 };

@@ -2,7 +2,7 @@ import type { AshlarError, Settled, SnapshotId } from '@ashlar/core';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Event } from './cell.ts';
 import type { Flights, Moments } from './flights.ts';
-import type { Profile } from './profile.ts';
+import { mostGrowth, type Profile } from './profile.ts';
 import { blockBytes } from './snapshot-model.ts';
 import { SnapshotWorkload } from './snapshot-workload.ts';
 import type { Finish, Volume } from './volume.ts';
@@ -40,7 +40,8 @@ export class Workload {
   constructor(parts: WorkloadParts) {
     this.#parts = parts;
     const { random, flights, note, problem } = parts;
-    const failed = (name: string, error: AshlarError, needsRoom: boolean): void => this.#failed(name, error, needsRoom);
+    const failed = (name: string, error: AshlarError, mayLackRoom: boolean): void =>
+      this.#failed(name, error, mayLackRoom);
     this.snapshots = new SnapshotWorkload({ random, flights, note, problem, failed });
   }
 
@@ -98,21 +99,30 @@ export class Workload {
     return end % blockBytes === 0 || length === 0 || model.isCertain(end - 1, 1);
   }
 
-  #change({ model }: Volume, event: Event, durable: boolean, operation: () => Settled<void>, needsRoom: boolean): void {
+  #change(volume: Volume, event: Event, durable: boolean, operation: () => Settled<void>, needsRoom: boolean): void {
     const { flights, note } = this.#parts;
+    const { model } = volume;
     note(`[${event.calledAt}] ${event.name}`);
     const done = (): void => {
       event.durable = durable;
       if (durable) model.durable(event.calledAt, flights.oldest);
       note(`[${event.settledAt}] ${event.name} done`);
     };
-    flights.start(event, operation, done, (error) => this.#failed(event.name, error, needsRoom));
+    flights.start(event, operation, done, (error) =>
+      this.#failed(event.name, error, needsRoom && this.#mayLackRoom(volume)),
+    );
   }
 
-  #failed(name: string, error: AshlarError, needsRoom: boolean): void {
-    const { note, profile, problem, mayFail } = this.#parts;
+  /** The disk may be full, or what the pool may take of it; then not to a volume that room is kept for. */
+  #mayLackRoom({ isReserved }: Volume): boolean {
+    const { roomBytes, capacityBytes } = this.#parts.profile;
+    return roomBytes !== undefined || (capacityBytes !== undefined && !isReserved);
+  }
+
+  #failed(name: string, error: AshlarError, mayLackRoom: boolean): void {
+    const { note, problem, mayFail } = this.#parts;
     note(`${name} failed: ${error.kind}: ${error.message}`);
-    if (error.kind === 'no-space' && profile.roomBytes !== undefined && needsRoom) {
+    if (error.kind === 'no-space' && mayLackRoom) {
       // It may have been done in part: the next look at what is uncertain tells.
     } else if (mayFail()) this.sawFailure = true;
     else problem(`${name} failed with ${error.kind}: ${error.message}`);
@@ -253,7 +263,7 @@ export class Workload {
   #truncate(volume: Volume): void {
     const { random, profile, flights } = this.#parts;
     const { model, store, object } = volume;
-    const sizeBytes = random.oneIn(2) ? profile.sizeBytes : 1 + random.below(profile.sizeBytes * 2);
+    const sizeBytes = random.oneIn(2) ? profile.sizeBytes : 1 + random.below(profile.sizeBytes * mostGrowth);
     if (!model.sizeIsCertain || !model.isCertain(0, model.sizeBytes)) return;
     const event = flights.event(`truncate to ${sizeBytes}`);
     model.truncate(event, sizeBytes);

@@ -1,0 +1,76 @@
+/**
+ * Room that is kept for one store: until so many bytes are its own, nobody else may take what is missing of them. Its own is what no
+ * snapshot has and no store that it was cloned from: what is shared is written to a new place, which takes room again.
+ */
+export class Reservation {
+  readonly #own: () => number;
+  #bytes = 0;
+  /** The store's own that is home, as of the last look. */
+  #ownBytes = 0;
+  /** What was promised to the store and will be its own: of that, what is not recorded, and what the running checkpoint brings home. */
+  #promisedBytes = 0;
+  #unrecordedBytes = 0;
+  #takenBytes = 0;
+
+  /** `own`: counts the store's own, in bytes, at most what it has. */
+  constructor(own: () => number) {
+    this.#own = own;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** What nobody else may take now. */
+  get keptBytes(): number {
+    return Math.max(0, this.#bytes - this.#ownBytes - this.#promisedBytes);
+  }
+
+  /** What would be kept if so many bytes were reserved. */
+  keptOf(bytes: number): number {
+    return Math.max(0, bytes - this.#own() - this.#promisedBytes);
+  }
+
+  set(bytes: number): void {
+    if (this.#bytes === 0 || bytes === 0) this.#forget();
+    this.#bytes = bytes;
+    this.#ownBytes = this.#own();
+  }
+
+  promise(bytes: number): void {
+    this.#promisedBytes += bytes;
+    this.#unrecordedBytes += bytes;
+  }
+
+  /** What was promised before room was reserved is recorded as well. */
+  recorded(bytes: number): void {
+    this.#unrecordedBytes = Math.max(0, this.#unrecordedBytes - bytes);
+  }
+
+  take(): void {
+    this.#takenBytes = Math.max(0, this.#promisedBytes - this.#unrecordedBytes);
+  }
+
+  settle(): void {
+    this.#promisedBytes -= this.#takenBytes;
+    this.#takenBytes = 0;
+    this.recount();
+  }
+
+  recount(): void {
+    this.#ownBytes = this.#own();
+  }
+
+  /** A snapshot has all that the store has, and what was promised until now. */
+  share(): void {
+    this.#promisedBytes = 0;
+    this.#takenBytes = 0;
+    this.recount();
+  }
+
+  #forget(): void {
+    this.#promisedBytes = 0;
+    this.#unrecordedBytes = 0;
+    this.#takenBytes = 0;
+  }
+}
