@@ -33,6 +33,16 @@ const optionReply = 0x0003e889;
 
 const mutations: readonly Mutation[] = [
   {
+    wrong: 'NBD_CMD_RESIZE is answered and changes nothing',
+    found: 'resize.larger',
+    device: () => ({ resize: () => undefined }),
+  },
+  {
+    wrong: 'NBD_CMD_RESIZE never makes anything smaller',
+    found: 'resize.smaller',
+    device: (memory) => ({ resize: (wanted) => (wanted > memory.sizeBytes ? memory.resize(wanted) : undefined) }),
+  },
+  {
     wrong: 'the greeting has a flag that nobody defined',
     found: 'handshake.no-unknown-flags',
     sends: (bytes, before) => {
@@ -151,7 +161,7 @@ for (const { wrong, found, device: change, sends } of mutations) {
     const directory = await mkdtemp(join(tmpdir(), 'ashlar-mutation-'));
     const memory = memoryDevice(sizeBytes);
     const device = change === undefined ? memory : changed(memory, change(memory));
-    const server = createNbdServer({ exports: new Map([['disk', { device }]]) });
+    const server = createNbdServer({ exports: new Map([['disk', { device, mayResize: true }]]) });
     const path = join(directory, 'server');
     await once(server.listen(path), 'listening');
     const between = sends === undefined ? undefined : relay(path, sends);
@@ -178,7 +188,7 @@ for (const { wrong, found, device: change, sends } of mutations) {
 test.serial('the server that the mutations are made from fails nothing', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'ashlar-mutation-'));
   const device = memoryDevice(sizeBytes);
-  const server = createNbdServer({ exports: new Map([['disk', { device }]]) });
+  const server = createNbdServer({ exports: new Map([['disk', { device, mayResize: true }]]) });
   const path = join(directory, 'server');
   await once(server.listen(path), 'listening');
   try {

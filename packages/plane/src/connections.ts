@@ -138,6 +138,7 @@ export class Connections {
       device: lease.device,
       readOnly: grant.readOnly,
       negotiated,
+      resize: this.#resizeOf(grant, lease),
       memory: this.#parts.memory,
       flow: lease.flow,
       onEnd: (error) => this.#ended(id, lease, error),
@@ -155,6 +156,12 @@ export class Connections {
     session.start();
     if (this.#closing) session.drain();
     if (lease.revoked) stream.destroy();
+  }
+
+  /** What others still use nobody makes smaller. */
+  #resizeOf({ source, mayResize }: Grant, lease: Lease): ((sizeBytes: number) => Promise<void>) | undefined {
+    if (!mayResize || source.kind !== 'volume') return undefined;
+    return async (sizeBytes) => this.#parts.control.resize(source.uuid, sizeBytes, lease.isOnly);
   }
 
   #ended(id: number, lease: Lease, error: Error | undefined): void {
@@ -177,8 +184,8 @@ export class Connections {
         const grant = await control.find(wanted, peer.address);
         if (grant === undefined) return undefined;
         found.set(wanted, grant);
-        const { exportName: name, contexts } = grant;
-        return { name, description: '', contexts, ...(await devices.describe(grant)) };
+        const { exportName: name, contexts, mayResize } = grant;
+        return { name, description: '', contexts, mayResize, ...(await devices.describe(grant)) };
       },
     };
   }

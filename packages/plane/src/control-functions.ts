@@ -8,6 +8,8 @@ export type ControlFunctions = {
   readonly find: (exportName: string, address: string) => Grant | undefined;
   /** Asked before a client that may write to a volume is attached; throws where it must not be let in. */
   readonly admitWriter: (volumeUuid: string, address: string) => void | Promise<void>;
+  /** Changes a volume's size for a client; makes it smaller only where that is said. */
+  readonly resize: (volumeUuid: string, sizeBytes: number, mayShrink: boolean) => Promise<void>;
   readonly log: (
     level: 'debug' | 'info' | 'warn' | 'error',
     fields: { readonly [name: string]: unknown },

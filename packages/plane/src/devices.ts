@@ -29,6 +29,8 @@ export type Lease = {
   readonly flow: Flow;
   /** The device is being taken away: its holder ends now. */
   readonly revoked: boolean;
+  /** Nobody else holds it. */
+  readonly isOnly: boolean;
   release(): void;
 };
 
@@ -75,6 +77,9 @@ export class Devices {
       device: grant.readOnly && !device.readOnly ? readOnlyDevice(device) : device,
       flow,
       revoked: false,
+      get isOnly() {
+        return holders.size === 1;
+      },
       release: () => this.#letGo(open, hold),
     };
     const hold = (): void => {

@@ -28,6 +28,8 @@ export type Grant = {
   readonly exportName: string;
   readonly source: DeviceSource;
   readonly readOnly: boolean;
+  /** Its clients may change the volume's size. */
+  readonly mayResize: boolean;
   /** `deviceStats` memory of the source, written by the worker and read by everybody. */
   readonly stats: SharedArrayBuffer;
   /** Of its volume's history. */

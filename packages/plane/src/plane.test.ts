@@ -27,6 +27,7 @@ function start(path: string, onDeath: (error: Error) => void = () => undefined):
     namesFor: () => [],
     find: nothing,
     admitWriter: nothing,
+    resize: () => Promise.resolve(),
     log: nothing,
     attached: nothing,
     ended: nothing,
@@ -38,6 +39,7 @@ const fileGrant = (path: string, readOnly: boolean): Grant => ({
   exportName: 'raw',
   source: { kind: 'file', path, readOnly },
   readOnly,
+  mayResize: false,
   stats: new SharedArrayBuffer(deviceStatsBytes),
   contexts: [],
 });

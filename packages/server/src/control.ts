@@ -100,6 +100,16 @@ export class Control {
     return this.volume(change.name ?? name);
   }
 
+  /** For a client that is attached; gives the volume's name. `denied` where it would be smaller and may not. */
+  async resizeFor(uuid: string, sizeBytes: number, mayShrink: boolean): Promise<string> {
+    const { catalogue } = this.#parts;
+    const volume = catalogue.byUuid(uuid);
+    if (volume === undefined) throw new AshlarError('not-found', 'the volume was removed');
+    if (!mayShrink && sizeBytes < volume.sizeBytes) throw new AshlarError('denied', 'other clients use the volume');
+    await catalogue.resizeVolume(volume.name, sizeBytes, mayShrink);
+    return volume.name;
+  }
+
   /** Serves a volume again that was held. */
   async acceptVolume(name: string, { afterLoss }: z.output<typeof acceptSchema>): Promise<VolumeView> {
     await this.#parts.catalogue.acceptVolume(name, afterLoss);
@@ -230,13 +240,14 @@ export class Control {
   }
 
   #exportView(item: Export, connections: ReadonlyMap<string, number>): ExportView {
-    const { name, source, readOnly, allow, over, created } = item;
+    const { name, source, readOnly, resizable = false, allow, over, created } = item;
     const volume = source.kind === 'volume' ? this.#parts.catalogue.byUuid(source.uuid) : undefined;
     return {
       name,
       ...(volume === undefined ? {} : { volume: volume.name, sizeBytes: volume.sizeBytes }),
       ...(source.kind === 'uri' ? { uri: source.uri } : {}),
       readOnly,
+      resizable,
       allow: [...allow],
       over: [...over],
       created,

@@ -69,7 +69,8 @@ export class Grants {
   grant(item: Export): Grant {
     const source = this.#sourceOf(item);
     const contexts = source.kind === 'file' ? [] : contextsOf(this.#snapshotsOf(item));
-    return { exportName: item.name, source, readOnly: item.readOnly, stats: this.#countersOf(source).memory, contexts };
+    const { name: exportName, readOnly, resizable: mayResize = false } = item;
+    return { exportName, source, readOnly, mayResize, stats: this.#countersOf(source).memory, contexts };
   }
 
   /** Every volume, used or not, then the files that were used. */
@@ -116,7 +117,7 @@ export class Grants {
     const source = snapshotSource(volume, snapshot);
     const contexts = contextsOf(snapshots.filter(({ snapshotId }) => snapshotId < snapshot.snapshotId));
     const exportName = `${item.name}@${name}`;
-    return { exportName, source, readOnly: true, stats: this.#countersOf(source).memory, contexts };
+    return { exportName, source, readOnly: true, mayResize: false, stats: this.#countersOf(source).memory, contexts };
   }
 
   #sourceOf(item: Export): DeviceSource {

@@ -251,3 +251,39 @@ test('clients that break off at any point of the handshake leave the server and 
   await (await openNbd(uriOf(up, 'demo'), {})).close();
   await device.close();
 });
+
+test('a client changes the size of a volume where its export says so, and never takes from others what they use', async (t) => {
+  const data = join(directory(t), 'data');
+  const up = await start(data, '', demo);
+  const request = { name: 'grow', source: 'demo', resizable: true };
+  t.is((await bySocket(up, 'POST', '/v1/exports', request)).status, 201);
+  const plain = await openNbd(uriOf(up, 'demo'), {});
+  t.is(plain.capabilities.resize, 'none');
+  const client = await openNbd(uriOf(up, 'grow'), {});
+  await client.resize(96 * MiB);
+  await client.write(95 * MiB, Buffer.alloc(MiB, 'grown'), true);
+  const { sizeBytes } = json<VolumeView>(await bySocket(up, 'GET', '/v1/volumes/demo'));
+  t.is(sizeBytes, 96 * MiB);
+  await t.throwsAsync(async () => client.resize(32 * MiB), { message: /other clients use the volume/ });
+  await t.throwsAsync(async () => client.resize(96 * MiB + 1), { instanceOf: AshlarError });
+  await plain.close();
+  while (json<ConnectionView[]>(await bySocket(up, 'GET', '/v1/connections')).length > 1);
+  await client.resize(32 * MiB);
+  t.is(client.sizeBytes, 32 * MiB);
+  await client.close();
+  await up.server.stop();
+  const again = await start(data, '', []);
+  t.teardown(() => again.server.stop());
+  const reader = await openNbd(uriOf(again, 'grow'), {});
+  t.is(reader.sizeBytes, 32 * MiB);
+  await reader.resize(96 * MiB);
+  t.deepEqual(await readBack(reader, 95 * MiB, MiB), Buffer.alloc(MiB));
+  await reader.close();
+});
+
+test('an export that is read-only, or of a file, is not resizable', async (t) => {
+  const up = await running(t, '', demo);
+  const add = (more: object) => bySocket(up, 'POST', '/v1/exports', { name: 'x', resizable: true, ...more });
+  t.regex((await add({ source: 'demo', readOnly: true })).text, /cannot be resizable: it is read-only/);
+  t.regex((await add({ source: 'file:///dev/null' })).text, /cannot be resizable: it is of no volume/);
+});

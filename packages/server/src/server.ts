@@ -199,6 +199,10 @@ export class Server {
         namesFor: (address) => started().#grants.namesFor(address),
         find: (name, address) => started().#grants.find(name, address),
         admitWriter: (uuid, address) => (isAnother(address) ? started().#catalogue.admitRemoteWriter(uuid) : undefined),
+        resize: async (uuid, sizeBytes, mayShrink) => {
+          const volume = await started().#control.resizeFor(uuid, sizeBytes, mayShrink);
+          options.logger.info({ volume, sizeBytes }, 'resized by a client');
+        },
         log: (level, fields, message) => options.logger[level](fields, message),
         attached: () => started().#metrics.count('attached'),
         ended: () => started().#front.ended(),

@@ -22,6 +22,8 @@ export type NewExport = {
   /** A volume's name or a URI. */
   readonly source: string;
   readonly readOnly?: boolean;
+  /** Its clients may change the volume's size. */
+  readonly resizable?: boolean;
   readonly allow?: readonly string[];
   readonly over?: readonly ExportProtocol[];
 };
@@ -65,16 +67,23 @@ export class Exports {
   add(request: NewExport): Promise<Export> {
     const { serial, findVolume, now, commit } = this.#parts;
     return serial.run(async () => {
-      const { name, source, readOnly = false, allow = [], over = ['nbd'] } = request;
+      const { name, source, readOnly = false, resizable = false, allow = [], over = ['nbd'] } = request;
       checkName('export', name);
       for (const cidr of allow) checkCidr(cidr);
       this.refuse(name);
       const volume = findVolume(source);
       if (volume === undefined) checkUri(source);
+      if (resizable && (readOnly || volume === undefined)) {
+        throw new AshlarError(
+          'invalid',
+          `the export '${name}' cannot be resizable: it is ${readOnly ? 'read-only' : 'of no volume'}`,
+        );
+      }
       const item: Export = {
         name,
         source: volume === undefined ? { kind: 'uri', uri: source } : { kind: 'volume', uuid: volume.uuid },
         readOnly,
+        ...(resizable ? { resizable } : {}),
         allow,
         over,
         created: now(),

@@ -76,6 +76,8 @@ export type Export = {
   readonly name: string;
   readonly source: ExportSource;
   readonly readOnly: boolean;
+  /** Its clients may change the volume's size; unset: not. */
+  readonly resizable?: boolean;
   /** Addresses (CIDR) that may attach over TCP; empty: everybody who may connect to the server. */
   readonly allow: readonly string[];
   readonly over: readonly ExportProtocol[];

@@ -19,13 +19,13 @@ const columns: readonly Column<ExportView>[] = [
 ];
 
 function describe(item: ExportView): string {
-  const { name, volume, uri, readOnly, allow, over, created, sizeBytes, connections, uris } = item;
+  const { name, volume, uri, readOnly, resizable, allow, over, created, sizeBytes, connections, uris } = item;
   return facts([
     ['name', name],
     ['volume', volume],
     ['source', uri],
     ['size', sizeText(sizeBytes)],
-    ['mode', readOnly ? 'read-only' : 'read and write'],
+    ['mode', readOnly ? 'read-only' : `read and write${resizable ? ', resizable by clients' : ''}`],
     ['allow', allow.length === 0 ? 'all that may connect' : allow.join(', ')],
     ['over', over.join(', ')],
     ['created', created],
@@ -44,10 +44,10 @@ function sourceOf(text: string): string {
 export async function add(
   name: string,
   source: string,
-  options: ServerOptions & { readOnly?: boolean; allow?: string[]; over: string },
+  options: ServerOptions & { readOnly?: boolean; resizable?: boolean; allow?: string[]; over: string },
 ): Promise<void> {
-  const { readOnly = false, allow = [], over } = options;
-  const request = { name, source: sourceOf(source), readOnly, allow, over: [over] };
+  const { readOnly = false, resizable = false, allow = [], over } = options;
+  const request = { name, source: sourceOf(source), readOnly, resizable, allow, over: [over] };
   const made = await AdminClient.find(options).post<ExportView>('/v1/exports', request);
   show(options.json, made, () => `${name} is offered at ${made.uris[0] ?? 'no address'}`);
 }

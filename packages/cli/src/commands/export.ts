@@ -11,6 +11,7 @@ export function addExportCommands(program: Command): void {
   withServer(exports.command('add <NAME> <SOURCE>'))
     .summary('offer a volume, or a raw file by its file: URI, under a name')
     .option('--read-only', 'refuse every change')
+    .option('--resizable', "let clients change the volume's size")
     .option(
       '--allow <CIDR>',
       'addresses that may attach over TCP; may be given several times',

@@ -40,7 +40,7 @@ class NbdDevice implements BlockDevice {
   readonly blockSizes: BlockSizes;
   readonly capabilities: BlockCapabilities;
   readonly readOnly: boolean;
-  readonly sizeBytes: number;
+  #sizeBytes: number;
   readonly #uri: NbdUri;
   readonly #options: NbdClientOptions;
   readonly #connections: (Connection | undefined)[] = [];
@@ -54,10 +54,14 @@ class NbdDevice implements BlockDevice {
   constructor(uri: NbdUri, options: NbdClientOptions, facts: ServerFacts) {
     this.#uri = uri;
     this.#options = options;
-    this.sizeBytes = facts.sizeBytes;
+    this.#sizeBytes = facts.sizeBytes;
     this.readOnly = (facts.flags & transmissionFlag.readOnly) !== 0;
     this.blockSizes = { minimum: 1, preferred: 4096, maximum: mostRead, atomic: 512, ...facts.blockSizes };
     this.capabilities = capabilitiesFrom(facts);
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   adopt(index: number, stream: Stream, facts: ServerFacts): void {
@@ -127,8 +131,12 @@ class NbdDevice implements BlockDevice {
     throw unsupported('copyFrom');
   }
 
-  resize(): never {
-    throw unsupported('resize');
+  /** Nothing may be in flight that lies between the two sizes. */
+  async resize(sizeBytes: number): Promise<void> {
+    if (this.#closed) throw closedError();
+    if (this.capabilities.resize === 'none') throw unsupported('resize');
+    await this.#ask({ type: command.resize, flags: 0, offset: sizeBytes, length: 0 }, 'none');
+    this.#sizeBytes = sizeBytes;
   }
 
   async close(): Promise<void> {
@@ -167,7 +175,7 @@ class NbdDevice implements BlockDevice {
     request: Pick<Request, 'type' | 'flags' | 'offset' | 'length'> & { from?: Uint8Array; into?: Uint8Array },
     durable: 'fua' | 'none',
   ): Promise<void> {
-    if (request.length === 0 && request.type !== command.flush) return;
+    if (request.length === 0 && request.type !== command.flush && request.type !== command.resize) return;
     const fua = durable === 'fua' && this.capabilities.durable === 'native';
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#submit({ ...request, flags: request.flags | (fua ? commandFlag.fua : 0), resolve, reject, got: 0 });
@@ -281,7 +289,7 @@ function capabilitiesFrom({ flags, allocation }: ServerFacts): BlockCapabilities
     prefetch: has(transmissionFlag.sendCache),
     compareAndWrite: 'none',
     copyFrom: 'none',
-    resize: 'none',
+    resize: has(transmissionFlag.sendResize),
     multiConnection: has(transmissionFlag.canMultiConn),
   };
 }

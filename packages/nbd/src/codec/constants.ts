@@ -26,6 +26,8 @@ export const transmissionFlag = {
   sendWriteZeroes: 64,
   sendDf: 128,
   canMultiConn: 256,
+  /** The document's branch extension-resize. */
+  sendResize: 512,
   sendCache: 1024,
   sendFastZero: 2048,
   blockStatusPayload: 4096,
@@ -72,6 +74,8 @@ export const command = {
   cache: 5,
   writeZeroes: 6,
   blockStatus: 7,
+  /** The document's branch extension-resize. */
+  resize: 8,
 } as const;
 
 export const commandFlag = { fua: 1, noHole: 2, df: 4, reqOne: 8, fastZero: 16, payloadLength: 32 } as const;

@@ -13,6 +13,7 @@ import { metaContextChecks } from './meta-context.ts';
 import { optionChecks } from './options.ts';
 import { readOnlyChecks } from './read-only.ts';
 import { readChecks } from './read.ts';
+import { resizeChecks } from './resize.ts';
 import { sizeAndFlagChecks } from './sizes.ts';
 import { structuredChecks } from './structured.ts';
 import { tlsChecks } from './tls.ts';
@@ -35,6 +36,7 @@ export const checks: readonly Check[] = [
   ...zeroTrimCacheChecks,
   ...blockStatusChecks,
   ...rangeCommandChecks,
+  ...resizeChecks,
   ...readOnlyChecks,
   ...extendedChecks,
   ...extendedStatusChecks,

@@ -76,6 +76,7 @@ export const command = {
   cache: 5,
   writeZeroes: 6,
   blockStatus: 7,
+  resize: 8,
 } as const;
 
 export const commandFlag = {

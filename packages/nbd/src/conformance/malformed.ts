@@ -1,7 +1,7 @@
 import { pattern, u32 } from './bytes.ts';
 import { extensionSource, robustnessSource, type Check } from './check.ts';
 import { command, errno, handshakeFlag, magic, option } from './constants.ts';
-import { writable } from './needs.ts';
+import { lacks, writable } from './needs.ts';
 import { encodeOption } from './negotiation.ts';
 import { ConnectionEnded, expect, within } from './outcome.ts';
 import type { RawConnection } from './raw-client.ts';
@@ -61,10 +61,10 @@ const commandChecks: readonly Check[] = [
     source: 'Error values',
     level: 'SHOULD',
     writes: true,
-    needs: [({ flags }) => ((flags & 512) === 0 ? undefined : 'the server offers it')],
+    needs: [lacks('resize')],
     run: (client, facts) =>
       client.eachStyle(facts, async (session) => {
-        await session.refuse({ type: 8, offset: facts.size }, errno.invalid);
+        await session.refuse({ type: command.resize, offset: facts.size }, errno.invalid);
       }),
   },
 ];

@@ -1,4 +1,4 @@
-import type { BlockDevice } from '@ashlar/core';
+import { maxOffset, type BlockDevice } from '@ashlar/core';
 import { command, commandFlag, errorCode } from '../codec/constants.ts';
 import type { RequestHead } from '../codec/request.ts';
 import { largestPayload } from './buffer-pool.ts';
@@ -27,17 +27,21 @@ function writes(type: number): boolean {
   return type === command.write || type === command.trim || type === command.writeZeroes;
 }
 
-/** The wire's error for a request that must not reach the device, 0 where it may. */
+/** The wire's error for a request that must not reach the device, 0 where it may. `mayResize`: clients may change the size. */
 export function checkRequest(
   head: RequestHead,
   device: BlockDevice,
   readOnly: boolean,
   negotiated: Negotiated,
+  mayResize: boolean,
 ): number {
   const { type, flags, offset, length } = head;
-  if (type > command.blockStatus || type === command.disconnect) return errorCode.EINVAL;
+  const last = mayResize ? command.resize : command.blockStatus;
+  if (type > last || type === command.disconnect) return errorCode.EINVAL;
   if ((flags & ~allowedFlags(type, negotiated.replies)) !== 0) return errorCode.EINVAL;
   if (type === command.flush) return offset === 0 && length === 0 ? 0 : errorCode.EINVAL;
+  // The offset is the new size; the length says nothing.
+  if (type === command.resize) return offset <= maxOffset ? 0 : errorCode.ENOSPC;
   if (writes(type) && readOnly) return errorCode.EPERM;
   // With extended headers a write without the flag carries nothing.
   if (type === command.write && negotiated.replies === 'extended' && (flags & commandFlag.payloadLength) === 0) {

@@ -1,11 +1,11 @@
 import { AshlarError, type Stream } from '@ashlar/core';
 import { ByteReader, ByteWriter, streamPair, StreamReader } from '@ashlar/wire';
 import test, { type ExecutionContext } from 'ava';
-import { option, optionReply } from '../codec/constants.ts';
+import { option, optionReply, transmissionFlag } from '../codec/constants.ts';
 import { encodeContextRequest, encodeInfoRequest, encodeOption } from '../codec/option.ts';
 import { handshake, type HandshakeOptions, type HandshakeResult } from './handshake.ts';
 import { nativeCapabilities } from './native-capabilities.ts';
-import type { ExportDirectory } from './negotiation.ts';
+import { transmissionFlags, type ExportDirectory } from './negotiation.ts';
 
 const directory: ExportDirectory = {
   list: () => [{ name: 'disk', description: 'a disk' }],
@@ -171,4 +171,13 @@ test('the old way to name an export answers with 134 bytes, 10 of them where zer
     t.is(reply.u64(), 5 * 2 ** 40);
     t.like(await client.result, { kind: 'ready', negotiated: { replies: 'simple' } });
   }
+});
+
+test('that clients may change the size is said of what they may write', (t) => {
+  const facts = { name: 'disk', description: '', sizeBytes: 4096, capabilities: nativeCapabilities };
+  const blockSizes = { minimum: 1, preferred: 4096, maximum: 2 ** 25, atomic: 4096 };
+  const negotiated = { exportName: 'disk', replies: 'simple', contexts: [] } as const;
+  const says = (readOnly: boolean, mayResize: boolean): boolean =>
+    (transmissionFlags({ ...facts, blockSizes, readOnly, mayResize }, negotiated) & transmissionFlag.sendResize) !== 0;
+  t.deepEqual([says(false, true), says(true, true), says(false, false)], [true, false, false]);
 });

@@ -9,6 +9,8 @@ export type ExportFacts = {
   readonly readOnly: boolean;
   readonly blockSizes: BlockSizes;
   readonly capabilities: BlockCapabilities;
+  /** Clients that may write may change its size. */
+  readonly mayResize?: boolean;
   /** Besides `base:allocation`. */
   readonly contexts?: readonly ContextOffer[];
 };
@@ -40,7 +42,10 @@ export type Negotiated = {
 };
 
 /** proto.md, "Transmission flags". A payload of BLOCK_STATUS chooses among the contexts that were negotiated, if any. */
-export function transmissionFlags({ readOnly, capabilities }: ExportFacts, { replies, contexts }: Negotiated): number {
+export function transmissionFlags(
+  { readOnly, capabilities, mayResize = false }: ExportFacts,
+  { replies, contexts }: Negotiated,
+): number {
   const flag = transmissionFlag;
   let flags: number = flag.hasFlags;
   if (capabilities.flush !== 'none') flags |= flag.sendFlush;
@@ -49,6 +54,7 @@ export function transmissionFlags({ readOnly, capabilities }: ExportFacts, { rep
   if (replies !== 'simple') flags |= flag.sendDf;
   if (replies === 'extended' && contexts.length > 0) flags |= flag.blockStatusPayload;
   if (readOnly) return flags | flag.readOnly;
+  if (mayResize) flags |= flag.sendResize;
   if (capabilities.durable !== 'none') flags |= flag.sendFua;
   if (capabilities.trim !== 'none') flags |= flag.sendTrim;
   if (capabilities.zero !== 'none') flags |= flag.sendWriteZeroes | flag.sendFastZero;

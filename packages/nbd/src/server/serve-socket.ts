@@ -7,7 +7,11 @@ import type { ExportDirectory } from './negotiation.ts';
 import { TransmissionSession } from './transmission.ts';
 
 export type SocketServerOptions = {
-  readonly exports: ReadonlyMap<string, { readonly device: BlockDevice; readonly readOnly?: boolean }>;
+  /** `mayResize`: clients may change the device's size. */
+  readonly exports: ReadonlyMap<
+    string,
+    { readonly device: BlockDevice; readonly readOnly?: boolean; readonly mayResize?: boolean }
+  >;
   readonly tls?: { readonly mode: TlsMode; readonly settings: TlsServerSettings };
   readonly handshakeTimeoutMs?: number;
 };
@@ -55,6 +59,7 @@ async function serve(
       device: found.device,
       readOnly,
       negotiated,
+      resize: found.mayResize === true ? (newBytes) => found.device.resize(newBytes) : undefined,
       memory,
       flow,
       onEnd: () => undefined,
@@ -70,9 +75,10 @@ function directoryOf({ exports }: SocketServerOptions): ExportDirectory {
     find: (name) => {
       const found = exports.get(name);
       if (found === undefined) return undefined;
-      const { device, readOnly = false } = found;
+      const { device, readOnly = false, mayResize = false } = found;
       const { sizeBytes, blockSizes, capabilities } = device;
-      return { name, description: '', sizeBytes, blockSizes, capabilities, readOnly: readOnly || device.readOnly };
+      const facts = { name, description: '', sizeBytes, blockSizes, capabilities, mayResize };
+      return { ...facts, readOnly: readOnly || device.readOnly };
     },
   };
 }

@@ -67,7 +67,12 @@ class HeldDevice implements BlockDevice {
   }
 }
 
-function serving(replies: Negotiated['replies'] = 'simple', readOnly = false, device = new HeldDevice()) {
+function serving(
+  replies: Negotiated['replies'] = 'simple',
+  readOnly = false,
+  device = new HeldDevice(),
+  resize?: BlockDevice['resize'],
+) {
   const [client, server] = streamPair();
   const memory = sessionMemory();
   const end = Promise.withResolvers<Error | undefined>();
@@ -81,6 +86,7 @@ function serving(replies: Negotiated['replies'] = 'simple', readOnly = false, de
     device,
     readOnly,
     negotiated,
+    resize,
     memory,
     flow: new FairQueue().flow(),
     onEnd: (error) => end.resolve(error),
@@ -257,4 +263,34 @@ test('a client that asks for errors and states and reads none of them is not rea
   server.onDrain();
   await later();
   t.true(replies > 32);
+});
+
+test('RESIZE has the new size in place of an offset, and is refused where the client may not', async (t) => {
+  const sizes: number[] = [];
+  const resize = (sizeBytes: number): void => void sizes.push(sizeBytes);
+  const { client, reader } = serving('simple', false, new HeldDevice(), resize);
+  client.send(request(command.resize, { offset: 5 * 2 ** 40, length: 77, cookie: 1 }));
+  t.deepEqual(await simpleReply(reader), { errno: 0, cookie: 1 });
+  client.send(request(command.resize, { offset: 2 ** 60, cookie: 2 }));
+  t.deepEqual(await simpleReply(reader), { errno: errorCode.ENOSPC, cookie: 2 });
+  client.send(request(command.resize, { offset: 512, flags: 4, cookie: 3 }));
+  t.deepEqual(await simpleReply(reader), { errno: errorCode.EINVAL, cookie: 3 });
+  t.deepEqual(sizes, [5 * 2 ** 40]);
+  for (const { client: other, reader: replies } of [
+    serving('simple', true, new HeldDevice(), resize),
+    serving('simple', false, new HeldDevice()),
+  ]) {
+    other.send(request(command.resize, { offset: 4096, cookie: 4 }));
+    t.deepEqual(await simpleReply(replies), { errno: errorCode.EINVAL, cookie: 4 });
+  }
+  t.is(sizes.length, 1);
+});
+
+test('what becomes of a RESIZE is its reply', async (t) => {
+  const resize = async (): Promise<void> => {
+    throw new AshlarError('denied', 'others use it');
+  };
+  const { client, reader } = serving('simple', false, new HeldDevice(), resize);
+  client.send(request(command.resize, { offset: 4096, cookie: 9 }));
+  t.deepEqual(await simpleReply(reader), { errno: errorCode.EPERM, cookie: 9 });
 });

@@ -30,6 +30,8 @@ export type TransmissionOptions = {
   /** The export is, whatever the device. */
   readonly readOnly: boolean;
   readonly negotiated: Negotiated;
+  /** Changes the size, where the client may. */
+  readonly resize?: BlockDevice['resize'] | undefined;
   readonly memory: SessionMemory;
   /** The volume's, of all its connections. */
   readonly flow: Flow;
@@ -47,6 +49,7 @@ export class TransmissionSession implements OperationOwner {
   readonly #device: BlockDevice;
   readonly #readOnly: boolean;
   readonly #negotiated: Negotiated;
+  readonly #resize: TransmissionOptions['resize'];
   readonly #memory: SessionMemory;
   readonly #flow: Flow;
   readonly #replies: Replies;
@@ -71,11 +74,12 @@ export class TransmissionSession implements OperationOwner {
   #closed = false;
   #error: Error | undefined;
 
-  constructor({ stream, device, readOnly, negotiated, memory, flow, onEnd }: TransmissionOptions) {
+  constructor({ stream, device, readOnly, negotiated, resize, memory, flow, onEnd }: TransmissionOptions) {
     this.#stream = stream;
     this.#device = device;
     this.#readOnly = readOnly || device.readOnly;
     this.#negotiated = negotiated;
+    this.#resize = this.#readOnly ? undefined : resize;
     this.#memory = memory;
     this.#flow = flow;
     this.#onEnd = onEnd;
@@ -187,7 +191,7 @@ export class TransmissionSession implements OperationOwner {
       return end;
     }
     const payload = this.#payloadLength(head);
-    const errno = checkRequest(head, this.#device, this.#readOnly, this.#negotiated);
+    const errno = checkRequest(head, this.#device, this.#readOnly, this.#negotiated, this.#resize !== undefined);
     if (errno !== 0 || (payload > 0 && head.type !== command.write && head.type !== command.blockStatus)) {
       return this.#refuse(errno === 0 ? errorCode.EINVAL : errno, payload, at, end);
     }
@@ -317,6 +321,9 @@ export class TransmissionSession implements OperationOwner {
         operation.follow(device.zero(offset, length, mode, durable));
         return;
       }
+      case command.resize:
+        operation.follow(this.#resize?.(offset));
+        return;
       case command.cache:
         operation.follow(device.prefetch(offset, length));
         return;

@@ -205,6 +205,7 @@ export const exportSchema = z.object({
   volume: z.string().optional().describe('name of the volume behind it'),
   uri: z.string().optional().describe('URI of what is behind it, where that is no volume'),
   readOnly: z.boolean(),
+  resizable: z.boolean().describe("clients may change the volume's size"),
   allow: z.array(z.string()).describe('addresses that may attach; empty: all that may connect'),
   over: z.array(z.enum(exportProtocols)),
   created: z.string().describe('ISO 8601'),
@@ -217,6 +218,7 @@ export const newExportSchema = z.strictObject({
   name: z.string(),
   source: z.string().describe("a volume's name, or a file's URI such as file:///srv/disk.raw"),
   readOnly: z.boolean().default(false),
+  resizable: z.boolean().default(false).describe("clients may change the volume's size"),
   allow: z.array(z.string()).default([]),
   over: z.array(z.enum(exportProtocols)).default(['nbd']),
 });
