@@ -1,7 +1,7 @@
 import { AshlarError, assert, errorKindOf, formatSize, MiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import type { BrokenRule } from './broken-rule.ts';
-import type { Reservation } from './reservation.ts';
+import { hostBytesOf, type Reservation } from './reservation.ts';
 
 /** How long a measured amount of free room is believed, and how many bytes may be promised on it. */
 const believeMs = 200;
@@ -27,8 +27,9 @@ export class Room {
   /** Most that data may take; nothing where only the disk bounds it. */
   #capacityBytes: number | undefined;
   readonly #reserved = new Set<Reservation>();
-  /** What of the free room is kept for them. */
+  /** What of the free room is kept for them, and besides for what the host takes to find it. */
   #keptBytes = 0;
+  #hostBytes = 0;
   #freeBytes = 0;
   #measuredAt = -Infinity;
   /** New blocks that were let in and are not yet home: of these, those that are not recorded yet, and those that the running checkpoint brings home. */
@@ -61,7 +62,7 @@ export class Room {
 
   /** What is free and not kept; below zero where what is kept does not fit. */
   get availableBytes(): number {
-    return this.freeBytes - this.#keptBytes;
+    return this.freeBytes - this.#keptBytes - this.#hostBytes;
   }
 
   /** What data takes, and the most that it may. */
@@ -94,7 +95,7 @@ export class Room {
   /** Bytes that new blocks of a store may still take. */
   freeFor(store: Reservation): number {
     if (this.#parts.broken === 'reservation-ignored') return this.freeBytes;
-    return this.freeBytes - (this.#keptBytes - store.keptBytes);
+    return this.availableBytes + store.keptBytes + store.hostBytes;
   }
 
   /** Whether the exact count of new blocks must be known before a store writes that many bytes. */
@@ -137,6 +138,7 @@ export class Room {
 
   /** Keeps so much room for a store; 0: none. */
   reserve(store: Reservation, bytes: number): void {
+    this.#hostBytes += hostBytesOf(bytes) - store.hostBytes;
     this.#changeKept(store, () => store.set(bytes));
     if (bytes > 0) this.#reserved.add(store);
     else this.#reserved.delete(store);
