@@ -36,6 +36,28 @@ testQemu('qemu-io reads back what it wrote, at odd offsets and of odd sizes', as
   t.pass();
 });
 
+testQemu(
+  'zeroes that a client writes as data are holes: those of qemu-io, and of qemu-img told to look for none',
+  async (t) => {
+    const folder = directory(t);
+    const { uri } = await serve(t, join(folder, 'data'), '64M');
+    await qemuIo(uri, 'write -P 5 0 24M', 'write -P 0 1M 2M', 'write -P 0 8M 4k', 'write -P 0 16383k 5k', 'flush');
+    const expected = [
+      { start: 0, length: MiB },
+      { start: 3 * MiB, length: 5 * MiB },
+      { start: 8 * MiB + 4096, length: 8 * MiB - 4096 },
+      { start: 16 * MiB + 4096, length: 8 * MiB - 4096 },
+    ];
+    t.deepEqual(await dataRuns(uri), expected);
+    const image = join(folder, 'full.raw');
+    // All of it is written, zeroes too: what qemu-img reads from it says nothing of holes.
+    await shell(`head -c 64M /dev/zero > ${image} && qemu-io -f raw -c 'write -P 7 5M 1M' ${image}`);
+    await shell(`qemu-img convert -n -S 0 -f raw -O raw ${image} ${uri}`);
+    t.deepEqual(await dataRuns(uri), [{ start: 5 * MiB, length: MiB }]);
+    await shell(`qemu-img compare -f raw -F raw ${image} ${uri}`);
+  },
+);
+
 testQemu('qemu-io is told of a pattern that is not there', async (t) => {
   const { uri } = await serve(t, join(directory(t), 'data'), '64M');
   const { message } = await t.throwsAsync(qemuIo(uri, 'write -P 1 0 8192', 'read -P 2 4096 4096'));

@@ -86,6 +86,7 @@ export interface ObjectStore extends ObjectReader {
   create(sizeBytes: number, preallocation: Preallocation): Settled<ObjectId>;
   /** Deletes it; its space comes back in the background. */
   delete(object: ObjectId): Settled<void>;
+  /** Blocks of zeros are trimmed by it, unless the object was preallocated. */
   write(object: ObjectId, offset: number, from: Uint8Array, durable: boolean): Settled<void>;
   /** Afterwards it reads as zeros and takes no space. */
   trim(object: ObjectId, offset: number, length: number, durable: boolean): Settled<void>;

@@ -8,18 +8,9 @@ import { nothingFreed, type Freed } from './freed.ts';
 import { bringHome, type Homing } from './home.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
 import type { JournalPosition } from './journal.ts';
-import {
-  keptKey,
-  objectKey,
-  packedChange,
-  poolKey,
-  recordKey,
-  sealed,
-  snapshotKey,
-  storeKey,
-  type ObjectRecord,
-} from './records/keys.ts';
+import { keptKey, objectKey, packedChange, poolKey, recordKey, sealed, snapshotKey, storeKey } from './records/keys.ts';
 import { countSome } from './count-own.ts';
+import { recordOf } from './kept.ts';
 import { giveUpWarm } from './reclaim.ts';
 import type { Layer } from './layer.ts';
 import { PageLookahead } from './page-lookahead.ts';
@@ -307,9 +298,8 @@ async function keepFor(run: Home, object: ObjectState, snapshot: SnapshotState, 
   const { own, store } = birthsFor(run, object);
   const { generation, sizeBytes } = object.work;
   const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
-  const { ref, levels } = await object.tree.write(own.of(generation), turns, shared);
-  const { mappedBlocks: blocks, created } = object;
-  const record: ObjectRecord = { sizeBytes, root: ref, levels, blocks, generation, created };
+  const root = await object.tree.write(own.of(generation), turns, shared);
+  const record = recordOf(object, root, { sizeBytes, blocks: object.mappedBlocks, generation });
   kept.push(packedChange(keptKey(store.id, object.id, snapshot.id), record));
 }
 
@@ -354,9 +344,8 @@ async function commitChanges(
     const own = births.get(store)!;
     const { generation } = object.work;
     const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
-    const { ref, levels } = await write(object.tree, own.of(generation), shared);
-    const { mappedBlocks: blocks, created } = object;
-    const record: ObjectRecord = { sizeBytes, root: ref, levels, blocks, generation, created };
+    const root = await write(object.tree, own.of(generation), shared);
+    const record = recordOf(object, root, { sizeBytes, blocks: object.mappedBlocks, generation });
     changes.push(packedChange(objectKey(object.store, object.id), record));
   }
   for (const { store, sequence, generation, snapshots, deleted, flattens } of taken.stores) {

@@ -4,7 +4,9 @@ import { entriesEach, slotOf } from './format/map-leaf.ts';
 import { hole, nothing, reserved } from './overlay.ts';
 import { nextSequence } from './snapshots.ts';
 import { indexFrom } from './sorted.ts';
-import { beginChange, floorBlock, promiseRoom, writeMerged, type Target } from './write.ts';
+import { recordClear } from './record-clear.ts';
+import { beginChange, type Target } from './target.ts';
+import { floorBlock, promiseRoom, writeMerged } from './write.ts';
 
 /** Chunks that one record clears: bounds the work of one turn. */
 const chunksAtOnce = 1024;
@@ -41,7 +43,7 @@ export async function clearObject(
 /** Zeros over a part of one block; nothing where it reads as zeros already and no room need be kept. */
 async function clearPart(target: Target, offset: number, length: number, keep: boolean): Promise<void> {
   if (keep || !(await target.object.tree.stable(() => readsAsZeros(target, offset)))) {
-    await writeMerged(target, offset, new Uint8Array(length));
+    await writeMerged(target, offset, new Uint8Array(length), keep);
   }
 }
 
@@ -120,44 +122,6 @@ export async function chunksToClear(
     chunks.add(journaled[at]!);
   }
   return chunks;
-}
-
-function recordClear(
-  target: Target,
-  from: number,
-  to: number,
-  keep: boolean,
-  chunks: ReadonlySet<number>,
-): Promise<void> {
-  const { pool, store, object } = target;
-  const builder = pool.group.record(32, 0);
-  applyClear(target, from, to, keep, chunks, (block) => pool.group.retire(block));
-  if (!keep) pool.room.giveUp();
-  builder.clear({ store: store.id, sequence: nextSequence(store) }, object.id, from, to - from, keep);
-  return pool.group.added();
-}
-
-/** Sets the overlay's codes for a range of whole blocks; recovery does the same. */
-export function applyClear(
-  target: Pick<Target, 'pool' | 'store' | 'object'>,
-  from: number,
-  to: number,
-  keep: boolean,
-  chunks: ReadonlySet<number>,
-  retire: (block: number) => void,
-): void {
-  const { pool, object } = target;
-  beginChange(target);
-  for (const chunk of chunks) {
-    const base = chunk * pool.chunkSizeBytes;
-    const first = Math.max(0, from - base) / blockSize;
-    const last = Math.min(pool.chunkSizeBytes, to - base) / blockSize;
-    const overlay = object.overlay.chunk(chunk);
-    for (let block = first; block < last; block += 1) {
-      const hidden = object.overlay.set(overlay, block, keep ? reserved : hole);
-      if (hidden >= 0) retire(hidden);
-    }
-  }
 }
 
 /** Changes the size: what is cut off reads as zeros when the object grows again (rule 8). */

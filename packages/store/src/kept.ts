@@ -49,3 +49,12 @@ export function rootOf({ root, levels }: Pick<ObjectRecord, 'root' | 'levels'>):
   // What was packed as undefined may come back as null.
   return root === undefined || root === null ? emptyTree : { ref: root, levels };
 }
+
+/** What goes on record of an object with that map. `keepsRoom` is there only where it is so. */
+export function recordOf(
+  { created, keepsRoom }: Pick<ObjectState, 'created' | 'keepsRoom'>,
+  { ref: root, levels }: TreeRoot,
+  counted: Pick<ObjectRecord, 'sizeBytes' | 'blocks' | 'generation'>,
+): ObjectRecord {
+  return { ...counted, root, levels, created, ...(keepsRoom ? { keepsRoom } : {}) };
+}

@@ -1,7 +1,7 @@
 import { AshlarError, type RecordChange, type SnapshotId, type StoreId } from '@ashlar/core';
 import type { Checkpointer } from './checkpointer.ts';
 import { bury, commitDying, hasDeadSnapshots, nothingDying } from './dead-trees.ts';
-import { firstKept, rootOf } from './kept.ts';
+import { firstKept, recordOf, rootOf } from './kept.ts';
 import { newObject } from './object-store.ts';
 import { keptKey, objectKey, packedChange, storeKey, type ObjectRecord, type StoreRecord } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
@@ -17,9 +17,8 @@ function recordAt(
   snapshot: SnapshotId,
 ): ObjectRecord | undefined {
   const kept = firstKept(pool, store.id, object.id, snapshot);
-  const { created, committedSize: sizeBytes, committedBlocks: blocks, generation } = object;
-  const { ref: root, levels } = object.tree.root;
-  const record = kept?.record ?? { sizeBytes, root, levels, blocks, generation, created };
+  const { committedSize: sizeBytes, committedBlocks: blocks, generation } = object;
+  const record = kept?.record ?? recordOf(object, object.tree.root, { sizeBytes, blocks, generation });
   return record.created <= snapshot ? record : undefined;
 }
 

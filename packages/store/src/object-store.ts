@@ -69,14 +69,8 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
     const id = pool.nextObject;
     pool.nextObject += 1;
     const { generation } = this.store;
-    const object = newObject(
-      pool,
-      this.store,
-      id,
-      { sizeBytes, blocks: 0, generation, created: generation },
-      emptyTree,
-      true,
-    );
+    const made = { sizeBytes, blocks: 0, generation, created: generation, keepsRoom: preallocation !== 'off' };
+    const object = newObject(pool, this.store, id, made, emptyTree, true);
     this.store.objects.set(id, object);
     pool.group
       .record(24, 0)
@@ -301,7 +295,7 @@ export function newObject(
   pool: Pick<PoolParts, 'arena' | 'overlayChunks' | 'pages'>,
   store: Pick<StoreState, 'id' | 'generation'>,
   id: ObjectId,
-  { sizeBytes, blocks, generation, created }: Omit<ObjectRecord, 'root' | 'levels'>,
+  { sizeBytes, blocks, generation, created, keepsRoom = false }: Omit<ObjectRecord, 'root' | 'levels'>,
   root: TreeRoot,
   ownsNothing: boolean,
 ): ObjectState {
@@ -319,6 +313,7 @@ export function newObject(
     own: new OwnBlocks(ownsNothing),
     generation,
     created,
+    keepsRoom,
     work: { generation, sizeBytes },
     deletedIn: undefined,
   };

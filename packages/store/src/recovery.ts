@@ -2,7 +2,7 @@ import { assert, MiB, type StoreId } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, firstDamaged } from './checksum.ts';
 import type { BrokenRule } from './broken-rule.ts';
-import { applyClear, chunksToClear, journaledChunks } from './clear.ts';
+import { chunksToClear, journaledChunks } from './clear.ts';
 import { Damage } from './damage.ts';
 import type { DataFiles } from './data-files.ts';
 import { maxFrameBytes, type JournalRecord } from './format/journal-frame.ts';
@@ -13,6 +13,7 @@ import { newObject } from './object-store.ts';
 import { corrupt, firstArena } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { emptyTree } from './page-tree.ts';
+import { applyClear } from './record-clear.ts';
 import type { StoreRecord } from './records/keys.ts';
 import { endGeneration } from './snapshots.ts';
 import { ownBytesOf } from './count-own.ts';
@@ -264,7 +265,8 @@ async function applyRecord(
     pool.nextObject = Math.max(pool.nextObject, record.object + 1);
     if (store.objects.has(record.object)) return;
     const { generation } = store;
-    const made = { sizeBytes: record.sizeBytes, blocks: 0, generation, created: generation };
+    const keepsRoom = record.preallocation !== 'off';
+    const made = { sizeBytes: record.sizeBytes, blocks: 0, generation, created: generation, keepsRoom };
     store.objects.set(record.object, newObject(pool, store, record.object, made, emptyTree, true));
     return;
   }

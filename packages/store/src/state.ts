@@ -58,6 +58,8 @@ export type ObjectState = {
   /** What the committed map and size are of: the generation of the last change to them, and that in which the object was made. */
   generation: number;
   readonly created: number;
+  /** Made with all of its room: zeros that are written to it keep theirs. */
+  readonly keepsRoom: boolean;
   committedSize: number;
   /** The same of what the running checkpoint has brought home so far. */
   work: { readonly generation: number; readonly sizeBytes: number };

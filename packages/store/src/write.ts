@@ -9,7 +9,9 @@ import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
 import type { Reservation } from './reservation.ts';
 import { nextSequence, sharedNow } from './snapshots.ts';
-import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import type { ObjectState, PoolParts } from './state.ts';
+import { beginChange, type Target } from './target.ts';
+import { hasZeroBlock, writeZeros, zeroRuns } from './zero-blocks.ts';
 
 /** Writes of this size and more within one chunk go to fresh slots; smaller ones into the journal. */
 const largeBytes = 64 * KiB;
@@ -18,8 +20,6 @@ const largeBytes = 64 * KiB;
 export function debtOf(length: number): number {
   return length < largeBytes ? length : 0;
 }
-
-export type Target = { readonly pool: PoolParts; readonly store: StoreState; readonly object: ObjectState };
 
 /** Writes any range of an object. The range was checked and the debt admitted. */
 export function writeObject(target: Target, offset: number, from: Uint8Array, durable: boolean): Settled<void> {
@@ -46,8 +46,8 @@ function writeNow(target: Target, offset: number, from: Uint8Array): Settled<voi
   return locks.run(offset, end, async () => writeBlocks(target, offset, from));
 }
 
-/** Reads the blocks at the ends, merges, and writes whole blocks: the journal knows no others. */
-export async function writeMerged(target: Target, offset: number, from: Uint8Array): Promise<void> {
+/** Reads the blocks at the ends, merges, and writes whole blocks: the journal knows no others. `keep`: also those that are zeros keep their room. */
+export async function writeMerged(target: Target, offset: number, from: Uint8Array, keep = false): Promise<void> {
   const { pool, object } = target;
   const first = floorBlock(offset);
   const merged = new Uint8Array(floorBlock(offset + from.length + blockSize - 1) - first);
@@ -58,11 +58,22 @@ export async function writeMerged(target: Target, offset: number, from: Uint8Arr
     await readObject(pool, object, first + last, merged.subarray(last, Math.min(merged.length, limit)));
   }
   merged.set(from, offset - first);
-  await writeBlocks(target, first, merged);
+  await (keep ? writeData(target, first, merged) : writeBlocks(target, first, merged));
 }
 
-/** Whole blocks: each chunk's part by its size. */
+/** Whole blocks. Those that are zeros become holes, unless the object's room is kept whatever is in it. */
 function writeBlocks(target: Target, offset: number, from: Uint8Array): Settled<void> {
+  if (target.object.keepsRoom || !hasZeroBlock(from)) return writeData(target, offset, from);
+  const waiting: Settled<void>[] = [];
+  for (const { isZero, start, end } of zeroRuns(from)) {
+    if (isZero) waiting.push(writeZeros(target, offset + start, offset + end));
+    else waiting.push(writeData(target, offset + start, from.subarray(start, end)));
+  }
+  return allDone(waiting);
+}
+
+/** Each chunk's part by its size. */
+function writeData(target: Target, offset: number, from: Uint8Array): Settled<void> {
   const { pool, store } = target;
   const promised = promiseRoom(target, offset, from.length);
   const isSmall = from.length < largeBytes && (offset % pool.chunkSizeBytes) + from.length <= pool.chunkSizeBytes;
@@ -212,12 +223,6 @@ function giveSlotBack(pool: PoolParts, object: ObjectState, chunk: number, ref: 
   if (used || overlay?.slots.at(-1) !== ref || pool.slotWrites.isBusy(ref.slot)) return;
   overlay.slots.pop();
   return andThen(pool.data.punch(ref.slot, 0, pool.blocksEach), () => pool.slots.release(ref.slot));
-}
-
-/** What is about to change belongs to the store's generation: a snapshot that ended the one before keeps what there was. */
-export function beginChange({ pool, store, object }: Target): void {
-  if (pool.broken === 'generation-not-sealed') return;
-  object.overlay.toGeneration(store.generation, object.journaledSize);
 }
 
 /** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. Gives the bytes. */

@@ -93,6 +93,11 @@ export function writeEntry(leaf: DataView, index: number, entry: ChunkEntry): vo
   leaf.setUint32(at + zeroAt + 4, entry.zeroHigh, true);
 }
 
+/** Whether a chunk has anything: each entry that has keeps it in a slot. */
+export function hasEntry(leaf: DataView, index: number): boolean {
+  return leaf.getFloat64(index * entrySize, true) !== 0;
+}
+
 /** The slot that holds a block, or -1. Costs no allocation: it is on the path of every read. */
 export function slotOf(leaf: DataView, index: number, block: number): number {
   const at = index * entrySize;

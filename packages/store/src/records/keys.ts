@@ -63,6 +63,8 @@ export type ObjectRecord = {
   /** In which it was changed last, and in which it was made. */
   readonly generation: number;
   readonly created: number;
+  /** It was made with all of its room: zeros that are written to it keep theirs. */
+  readonly keepsRoom?: boolean;
 };
 
 /** One key space: a letter, then numbers as 8 bytes big endian, so that a scan gives them in order. */

@@ -92,6 +92,48 @@ export function spaceTests(check: StoreTest): void {
     t.is(await checkSpace(t, run, again, object), 8192);
   });
 
+  check(
+    'blocks of zeros that are written are a hole and give their room back, whatever the size of the write',
+    async (t, run) => {
+      const store = await run.start();
+      const object = await store.create(4 * MiB, 'off');
+      await store.write(object, 0, new Uint8Array(3 * MiB), false);
+      t.is(await checkSpace(t, run, store, object), 0);
+      const model = pattern(1, 4 * MiB);
+      await store.write(object, 0, model, false);
+      const zero = async (offset: number, length: number): Promise<void> => {
+        await store.write(object, offset, new Uint8Array(length), false);
+        model.fill(0, offset, offset + length);
+      };
+      await zero(4096, 4096);
+      await zero(64 * KiB - 100, 8192);
+      await zero(MiB, 512 * KiB);
+      t.is(await checkSpace(t, run, store, object), 4 * MiB - 8192 - 512 * KiB);
+      // Every other block of a large write, and the rest of one that was zeros in part.
+      for (let at = 2 * MiB; at < 3 * MiB; at += 8192) model.fill(0, at, at + 4096);
+      await store.write(object, 2 * MiB, model.subarray(2 * MiB, 3 * MiB), false);
+      await zero(64 * KiB - 4096, 4096 - 100);
+      const left = 4 * MiB - 12_288 - MiB;
+      t.is(await checkSpace(t, run, store, object), left);
+      sameBytes(t, model, await readObject(store, object, 0, 4 * MiB), 'before opening again');
+      const again = await run.reopen();
+      t.is(await checkSpace(t, run, again, object), left);
+      sameBytes(t, model, await readObject(again, object, 0, 4 * MiB), 'after opening again');
+    },
+  );
+
+  check('zeros that are written to a preallocated object keep their room', async (t, run) => {
+    let store = await run.start();
+    const object = await store.create(MiB, 'falloc');
+    await store.write(object, 0, pattern(1, MiB), false);
+    for (const offset of [0, 128 * KiB]) {
+      await store.write(object, offset, new Uint8Array(100 * KiB), true);
+      t.is(await checkSpace(t, run, store, object), MiB);
+      store = await run.reopen();
+      t.is(await checkSpace(t, run, store, object), MiB);
+    }
+  });
+
   check('random histories keep the accounting exact, and deletion gives it all back', async (t, run) => {
     let store = await run.start();
     const object = await store.create(2 * MiB, 'off');
