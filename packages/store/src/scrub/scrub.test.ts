@@ -13,6 +13,7 @@ import {
   type ScrubReport,
 } from '@ashlar/core';
 import { createRealHost, type Host } from '@ashlar/host';
+import { withFiles } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { changeRecord, flip } from '../inspect/damaging.ts';
 import { PoolInspection } from '../inspect/pool-inspection.ts';
@@ -121,20 +122,19 @@ test('while others compete for the disk it has one transfer under way', async (t
   const { path } = await make(t);
   const fair = new FairQueue();
   const [flow, volume] = [fair.flow(), fair.flow()];
-  const pool = await openPool(createRealHost(), path, { ...options, flow });
-  volume.submit({ cost: 4 * MiB, behind: undefined, begin: () => undefined });
   let most = 0;
-  let hasEnded = false;
-  await pool.scrub({ action: 'start' });
-  const watching = (async () => {
-    while (!hasEnded) {
+  const host = withFiles(createRealHost(), (file) => {
+    const read = file.read.bind(file);
+    file.read = (offset, into) => {
       most = Math.max(most, flow.underWay);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  })();
+      return read(offset, into);
+    };
+    return file;
+  });
+  const pool = await openPool(host, path, { ...options, flow });
+  volume.submit({ cost: 4 * MiB, behind: undefined, begin: () => undefined });
+  await pool.scrub({ action: 'start' });
   t.like(await ended(pool), { state: 'done', doneBytes: 2 * MiB + 68 * KiB });
-  hasEnded = true;
-  await watching;
   t.true(most > 0 && most <= MiB, String(most));
   await pool.close();
 });
