@@ -120,7 +120,10 @@ type Catalogue = {
   readonly named: Named;
 };
 
-/** A catalogue that cannot be read is a problem among others: the rest of the pool was checked all the same. */
+/**
+ * A catalogue that cannot be read is a problem among others: the rest of the pool was checked all the same. One that was never made, or of which
+ * nothing is left, says of nothing that nobody wants it.
+ */
 async function volumesOf(inspection: PoolInspection): Promise<Catalogue> {
   try {
     const { volumes, snapshots, recorded } = await readCatalogue(inspection);
@@ -130,7 +133,7 @@ async function volumesOf(inspection: PoolInspection): Promise<Catalogue> {
         volumes.filter(({ uuid }) => uuid === volume).map(({ storeId }) => ({ store: storeId, snapshot: snapshotId })),
       ),
     };
-    return { volumes, snapshots, problems: [], named: recorded ? named : undefined };
+    return { volumes, snapshots, problems: [], named: recorded ? named : 'unknown' };
   } catch (error) {
     if (!(error instanceof AshlarError)) throw error;
     const problem = { kind: 'catalogue', sentence: error.message, mend: 'none' } as const;

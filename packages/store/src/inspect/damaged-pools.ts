@@ -7,6 +7,7 @@ import {
   type Pool,
   type Random,
   type RecordStore,
+  type SnapshotId,
   type StoreId,
 } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
@@ -17,6 +18,7 @@ import { openPool } from '../pool.ts';
 import { walkMap } from './map-rows.ts';
 import { openPoolFiles } from './pool-files.ts';
 import { PoolInspection } from './pool-inspection.ts';
+import type { Named } from './record-check.ts';
 import { statesOf } from './states.ts';
 import { damagedBlocks } from './verify-blocks.ts';
 
@@ -62,6 +64,8 @@ export class SimulatedPool {
   readonly #objects = new Map<StoreId, ObjectId[]>();
   /** Snapshots that there are clones of: `store@snapshot`. */
   readonly #cloned = new Set<string>();
+  /** What somebody wants, as a catalogue says it. */
+  named: Named;
 
   constructor(machine: Machine, random: Chance) {
     this.machine = machine;
@@ -106,10 +110,23 @@ export class SimulatedPool {
     this.#cloned.add(`${first}@${snapshot}`);
     this.#objects.set(clone, [...this.#objectsOf(first)]);
     await this.#change(pool, clone, 2);
-    if (random.oneIn(2)) await machine.finish(pool.deleteStore(second));
-    else await this.#change(pool, second, 2);
+    if (random.oneIn(2)) {
+      await machine.finish(pool.deleteStore(second));
+      this.#objects.delete(second);
+    } else await this.#change(pool, second, 2);
+    this.named = await this.#wanted(pool);
     if (ending === 'closed') await machine.finish(pool.close());
     else machine.crash(false);
+  }
+
+  async #wanted(pool: Pool): Promise<Named> {
+    const objects: { store: StoreId; object: ObjectId }[] = [];
+    const snapshots: { store: StoreId; snapshot: SnapshotId }[] = [];
+    for (const [store, found] of this.#objects) {
+      objects.push(...found.map((object) => ({ store, object })));
+      for (const { id } of await this.machine.finish(pool.snapshotsOf(store))) snapshots.push({ store, snapshot: id });
+    }
+    return { objects, snapshots };
   }
 
   #objectsOf(store: StoreId): ObjectId[] {

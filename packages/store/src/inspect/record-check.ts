@@ -279,16 +279,19 @@ function tellDamagedRecord(
   findings: Findings,
   { kind, key, numbers }: Pick<RecordRow, 'kind' | 'key' | 'numbers'>,
   mend: Mend,
+  more = '',
 ): void {
   const number = numbers.length === 0 ? '' : ` ${numbers.join('/')}`;
-  const sentence = `the record ${kind}${number} of the database (${nameOf(key)}) does not fit its checksum`;
+  const sentence = `the record ${kind}${number} of the database (${nameOf(key)}) does not fit its checksum${more}`;
   const [first, second] = numbers;
   const where = { ...(first === undefined ? {} : { first }), ...(second === undefined ? {} : { second }) };
   findings.add('record-damaged', sentence, where, mend);
 }
 
-export function tellDamagedBitmap(findings: Findings, { kind, index }: Bitmap, mend: Mend): void {
-  tellDamagedRecord(findings, { kind, key: bitmapKey(kind, index), numbers: [index] }, mend);
+/** `isKnown`: the maps say what it must say. Else a repair takes for in use whatever may be, of which some is leaked then. */
+export function tellDamagedBitmap(findings: Findings, { kind, index }: Bitmap, mend: Mend, isKnown: boolean): void {
+  const more = isKnown ? '' : `: until the maps are in order all of its ${kind} count as in use`;
+  tellDamagedRecord(findings, { kind, key: bitmapKey(kind, index), numbers: [index] }, mend, more);
 }
 
 const nameOfSnapshot = (store: StoreId, snapshot: SnapshotId): string => `${store}@${snapshot}`;

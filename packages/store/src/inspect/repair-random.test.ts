@@ -37,17 +37,21 @@ for (let seed = 1; seed <= seeds; seed += 1) {
     async (t) => {
       const { pool, planted } = await damaged(seed);
       t.log(planted.join(', '));
+      const { named } = pool;
       const kept = await pool.kept();
-      const { before, mended, after } = await pool.inspect((inspection) => inspection.repair(), true);
+      const { before, mended, after } = await pool.inspect((inspection) => inspection.repair({ named }), true);
       isNoWorse(t, kept, await pool.kept(), 'what maps lead to');
-      const again = await pool.inspect((inspection) => inspection.check());
+      const again = await pool.inspect((inspection) => inspection.check({ named }));
       t.deepEqual(again, { ...after, read: again.read });
       t.is(again.mendableCount, 0);
       const left = new Set(sentencesOf(again));
       for (const { sentence, mend } of before.problems) if (mend === 'repair') t.false(left.has(sentence), sentence);
       t.is(before.problems.filter(({ sentence }) => !left.has(sentence)).length, mended.length);
       const known = new Set(sentencesOf(before));
-      const worse = again.problems.filter(({ sentence }) => !known.has(sentence));
+      // The check said that all counts as in use where nothing says what is: some of that is room that is lost.
+      const isFilled = before.problems.some(({ sentence }) => sentence.endsWith('count as in use'));
+      const isAnnounced = (kind: string): boolean => isFilled && (kind === 'slot-leaked' || kind === 'page-leaked');
+      const worse = again.problems.filter(({ sentence, kind }) => !known.has(sentence) && !isAnnounced(kind));
       t.deepEqual(worse, []);
       t.deepEqual(again.damage, before.damage);
       const written = await filled(seed).then((whole) => whole.served());

@@ -98,7 +98,7 @@ function tellCounts(
     const census = counts[kind];
     const what = kind === 'slots' ? 'slot' : 'page';
     for (const index of census.lost)
-      tellDamagedBitmap(findings, { kind, index }, census.has(index) || frees ? 'repair' : 'none');
+      tellDamagedBitmap(findings, { kind, index }, census.has(index) || frees ? 'repair' : 'none', frees);
     for (const run of census.unclaimed()) {
       const sentence = `${kind} ${spanOf(run)} are referred to and on record as free: they would be written over`;
       findings.add(`${what}-not-claimed`, sentence, run, 'repair');
