@@ -81,7 +81,7 @@ export interface Host {
   freeBytes(path: string): number;
   /** Changes with each start of the machine: tells a killed process from a lost machine. */
   bootId(): string;
-  /** Memory aligned for `direct` files (4 KiB), zeroed, outside the JS heap; in the processor's large pages from 2 MiB on. */
+  /** Memory aligned for `direct` files (4 KiB), with anything in it, outside the JS heap; in the processor's large pages from 2 MiB on. */
   alignedBuffer(length: number): Uint8Array;
   /** The same, from 2 MiB on, brought to be by another thread: the first touch of it then costs nothing. */
   populatedBuffer(length: number): Promise<Uint8Array>;

@@ -159,7 +159,7 @@ async function assemble(
     arena,
     cache: new BlockCache(host, settings.cacheBytes, blocksEach),
     scratch,
-    zeros: host.alignedBuffer(blockSize),
+    zeros: host.alignedBuffer(blockSize).fill(0),
     slotWrites: new SlotWrites(),
     trickleBytes,
     deadLeavesAtOnce: settings.deadLeavesAtOnce,

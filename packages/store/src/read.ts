@@ -47,11 +47,22 @@ export function readObject(pool: PoolParts, object: Readable, offset: number, in
     const chunk = Math.floor(place / chunkSizeBytes);
     const start = place - chunk * chunkSizeBytes;
     const length = Math.min(chunkSizeBytes - start, into.length - at);
-    const result = readChunk({ pool, object, chunk, start, length, into, at, checkpoints }, true);
+    let result: Settled<void>;
+    try {
+      result = readChunk({ pool, object, chunk, start, length, into, at, checkpoints }, true);
+    } catch (error) {
+      return failBehind(waiting, error);
+    }
     if (isPromise(result)) (waiting ??= []).push(result);
     at += length;
   }
   return waiting === undefined ? undefined : allDone(waiting);
+}
+
+/** Fails once what is under way does not use the caller's memory any more. */
+function failBehind(waiting: readonly Promise<void>[] | undefined, error: unknown): Promise<void> {
+  if (waiting === undefined) throw error;
+  return allDone([...waiting, Promise.reject(error)]);
 }
 
 /** A read within one block that is in memory already, as most small ones are: nothing is made for it. */
@@ -67,9 +78,12 @@ function readCached(pool: PoolParts, object: Readable, offset: number, into: Uin
     if (code !== nothing) return code >= firstArena;
   }
   const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
-  // Whoever reads it from the disk asks for it anew, and is told what is wrong with it.
-  if (isPromise(leaf)) leaf.catch(() => undefined);
-  if (leaf === undefined || isPromise(leaf)) return false;
+  if (isPromise(leaf)) {
+    // Whoever reads it anew hears of it, where it is damaged.
+    leaf.catch(() => undefined);
+    return false;
+  }
+  if (leaf === undefined) return false;
   const slot = slotOf(leaf.view, chunk % entriesEach, block);
   return slot >= 0 && pool.cache.copyOut(slot * pool.blocksEach + block, from, to, into, 0);
 }
@@ -142,7 +156,7 @@ function readBlocks(part: Part, leaf: Page | undefined): Settled<void> {
       block += 1;
       continue;
     }
-    if (code === corrupt) throw corruptBlock(part, block);
+    if (code === corrupt) return failBehind(waiting, corruptBlock(part, block));
     const slot = sourceSlot(layer, code, leaf, chunk % entriesEach, block);
     if (slot < 0) {
       into.fill(0, at + from - start, at + to - start);
@@ -152,7 +166,12 @@ function readBlocks(part: Part, leaf: Page | undefined): Settled<void> {
     let end = block + 1;
     while (end <= lastBlock && continues(part, end, layer, leaf, slot)) end += 1;
     const ref = code < 0 ? layer?.slots[-1 - code] : undefined;
-    const result = readRun(part, { slot, ref, block, blocks: end - block }, leaf);
+    let result: Settled<void>;
+    try {
+      result = readRun(part, { slot, ref, block, blocks: end - block }, leaf);
+    } catch (error) {
+      return failBehind(waiting, error);
+    }
     if (isPromise(result)) (waiting ??= []).push(result);
     block = end;
   }
@@ -200,7 +219,12 @@ function readRun(part: Part, run: Run, leaf: Page | undefined): Settled<void> {
     else while (stop < end && !cache.has(first + stop)) stop += 1;
     const missing = { ...run, block, blocks: stop - block };
     const alone = leaf === undefined || run.ref !== undefined || missing.blocks >= longBlocks || !cache.hasRoom;
-    const result = alone ? readMissing(part, missing) : readWindow(part, missing, leaf);
+    let result: Settled<void>;
+    try {
+      result = alone ? readMissing(part, missing) : readWindow(part, missing, leaf);
+    } catch (error) {
+      return failBehind(waiting, error);
+    }
     if (isPromise(result)) (waiting ??= []).push(result);
     block = stop;
   }

@@ -54,7 +54,9 @@ export async function writeMerged(target: Target, offset: number, from: Uint8Arr
   const limit = Math.max(0, object.journaledSize - first);
   if (offset !== first) await readObject(pool, object, first, merged.subarray(0, Math.min(blockSize, limit)));
   const last = merged.length - blockSize;
-  if ((last > 0 || offset === first) && (offset + from.length) % blockSize !== 0 && last < limit) {
+  // What is behind the end of the object is zeros.
+  const isPart = (offset + from.length) % blockSize !== 0 && offset + from.length < object.journaledSize;
+  if (isPart && (last > 0 || offset === first)) {
     await readObject(pool, object, first + last, merged.subarray(last, Math.min(merged.length, limit)));
   }
   merged.set(from, offset - first);

@@ -2,15 +2,21 @@ import type { Random } from '@ashlar/core';
 
 /** Chance from a seed (sfc32): the same numbers in the same order for the same seed, on every machine. */
 export class SeededRandom implements Random {
-  #a: number;
-  #b: number;
-  #c: number;
+  #a = 0;
+  #b = 0;
+  #c = 0;
   #counter = 1;
 
   constructor(seed: number) {
+    this.restart(seed);
+  }
+
+  /** Begins anew, from another seed. */
+  restart(seed: number): void {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
     this.#c = 0x9e3779b9;
+    this.#counter = 1;
     for (let round = 0; round < 15; round += 1) this.#next();
   }
 

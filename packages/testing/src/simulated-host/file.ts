@@ -1,7 +1,7 @@
 import { AshlarError, maxOffset, type Extent, type Settled } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { Inode } from './inode.ts';
-import { blockBytes } from './inode.ts';
+import { blockBytes } from './memory.ts';
 
 /** What a file needs of its machine. */
 export interface FileSeams {
@@ -12,7 +12,7 @@ export interface FileSeams {
   /** Settles some time later with what `work` gives; never when a crash comes first. */
   later<T>(work: () => T): Promise<T>;
   /** A call that may fail on this disk does so now. */
-  strikes(call: 'write' | 'sync'): boolean;
+  strikes(call: 'read' | 'write' | 'sync'): boolean;
   readsLater(): boolean;
   sync(inode: Inode, path: string): Promise<void>;
   closed(inode: Inode): void;
@@ -50,8 +50,8 @@ export class SimulatedFile implements HostFile {
 
   read(offset: number, into: Uint8Array): Settled<number> {
     this.#check('read', offset, into.length);
-    if (!this.#options.direct && !this.#seams.readsLater()) return this.#inode.read(offset, into);
-    return this.#seams.later(() => this.#inode.read(offset, into));
+    if (!this.#options.direct && !this.#seams.readsLater()) return this.#read(offset, into);
+    return this.#seams.later(() => this.#read(offset, into));
   }
 
   readSync(offset: number, into: Uint8Array): number {
@@ -135,6 +135,13 @@ export class SimulatedFile implements HostFile {
     this.#inode.locks.delete(this);
     this.#inode.openers -= 1;
     this.#seams.closed(this.#inode);
+  }
+
+  #read(offset: number, into: Uint8Array): number {
+    if (this.#seams.strikes('read')) {
+      throw new AshlarError('io', `${this.path} could not be read`, { path: this.path, offset });
+    }
+    return this.#inode.read(offset, into);
   }
 
   /** A disk that is full, or fails, may have taken the first part of it. */

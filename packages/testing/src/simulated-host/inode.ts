@@ -1,7 +1,7 @@
 import type { Extent } from '@ashlar/core';
 import type { SeededRandom } from '../seeded-random.ts';
+import { blockBytes, type SimulatedMemory } from './memory.ts';
 
-export const blockBytes = 4096;
 const sectorBytes = 512;
 const zeros = new Uint8Array(blockBytes);
 
@@ -19,9 +19,10 @@ function isZero(bytes: Uint8Array): boolean {
 
 /**
  * A file as its machine has it: what processes see (the page cache) and what is on the disk. A block's bytes are never
- * changed in place, so that a snapshot costs nothing.
+ * changed in place where the disk or a sync has them as well, so that these cost nothing.
  */
 export class Inode {
+  readonly #memory: SimulatedMemory;
   sizeBytes = 0;
   /** Opened so many times, and whether a directory names it. */
   openers = 0;
@@ -34,10 +35,18 @@ export class Inode {
   #reserved = new Set<number>();
   /** Blocks that differ from the disk, the latest change last. */
   #dirty = new Set<number>();
+  /** Blocks that a sync that failed lost: they count as clean, and the disk has others. */
+  readonly #lost = new Set<number>();
+  /** Where the last block on the disk ends. */
+  #diskEnd = 0;
   #syncs = 0;
   /** The orders of the sync that began last, and of the last that ended of those that did. */
   #begun = 0;
   #ended = 0;
+
+  constructor(memory: SimulatedMemory) {
+    this.#memory = memory;
+  }
 
   get allocatedBlocks(): number {
     return this.#blocks.size + this.#reserved.size;
@@ -59,7 +68,8 @@ export class Inode {
       const inBlock = (offset + done) % blockBytes;
       const size = Math.min(blockBytes - inBlock, length - done);
       const block = this.#blocks.get(Math.floor((offset + done) / blockBytes)) ?? zeros;
-      into.set(block.subarray(inBlock, inBlock + size), done);
+      if (block === zeros) into.fill(0, done, done + size);
+      else into.set(size === blockBytes ? block : block.subarray(inBlock, inBlock + size), done);
       done += size;
     }
     return length;
@@ -74,7 +84,8 @@ export class Inode {
       const before = this.#blocks.get(index) ?? zeros;
       if (before === zeros && isZero(part)) this.#set(index, zeros);
       else {
-        const block = before.slice();
+        const block = this.#isOwn(index, before) ? before : this.#memory.block();
+        if (block !== before && size < blockBytes) block.set(before);
         block.set(part, inBlock);
         this.#set(index, block);
       }
@@ -97,8 +108,8 @@ export class Inode {
       const start = Math.max(0, offset - index * blockBytes);
       const stop = Math.min(blockBytes, end - index * blockBytes);
       if (start > 0 || stop < blockBytes) {
-        const block = this.#blocks.get(index)?.slice();
-        if (block !== undefined) this.#set(index, block.fill(0, start, stop));
+        const block = this.#blocks.get(index);
+        if (block !== undefined) this.#set(index, this.#copy(block).fill(0, start, stop));
         continue;
       }
       if (this.#blocks.delete(index)) this.#touch(index);
@@ -159,6 +170,7 @@ export class Inode {
       if (random.oneIn(2)) this.#toDisk(index, block);
       else if (this.#blocks.get(index) === block) {
         this.#dirty.delete(index);
+        this.#lost.add(index);
         if (forgets && block !== undefined) this.#blocks.set(index, this.#disk.get(index) ?? zeros);
       }
     }
@@ -182,14 +194,37 @@ export class Inode {
       const now = this.#blocks.get(index);
       const share = kept(place);
       if (share === 'new') this.#setDisk(index, now);
-      else if (share === 'torn') this.#setDisk(index, torn(this.#disk.get(index) ?? zeros, now ?? zeros, random));
+      else if (share === 'torn') this.#setDisk(index, this.#torn(this.#disk.get(index) ?? zeros, now ?? zeros, random));
     }
     if (this.sizeBytes !== this.#diskSize && random.oneIn(2)) this.#diskSize = this.sizeBytes;
     this.sizeBytes = this.#diskSize;
-    this.#blocks = new Map([...this.#disk].filter(([index]) => index * blockBytes < this.sizeBytes));
-    this.#disk = new Map(this.#blocks);
-    this.#reserved = new Set([...this.#reserved].filter((index) => !this.#blocks.has(index)));
+    // What is clean is the same on both; what lies behind the end is gone.
+    for (const index of this.#lost) this.#forgetCached(index);
+    for (const index of dirty) this.#forgetCached(index);
+    this.#lost.clear();
+    if (this.#diskEnd > this.sizeBytes) this.#cutOff();
     this.#afterCrash();
+  }
+
+  #cutOff(): void {
+    for (const index of this.#disk.keys()) {
+      if (index * blockBytes < this.sizeBytes) continue;
+      this.#disk.delete(index);
+      this.#blocks.delete(index);
+    }
+    this.#diskEnd = Math.ceil(this.sizeBytes / blockBytes) * blockBytes;
+  }
+
+  /** The page cache has what the disk has. */
+  #forgetCached(index: number): void {
+    const block = this.#disk.get(index);
+    const cached = this.#blocks.get(index);
+    if (cached !== undefined && cached !== block && cached !== zeros) this.#memory.giveBlock(cached);
+    if (block === undefined) this.#blocks.delete(index);
+    else {
+      this.#blocks.set(index, block);
+      this.#reserved.delete(index);
+    }
   }
 
   /** The process is gone: its locks and syncs are, the page cache stays. */
@@ -200,11 +235,11 @@ export class Inode {
   /** Flips one bit of what is on the disk and in the cache. */
   flipBit(offset: number, random: SeededRandom): void {
     const index = Math.floor(offset / blockBytes);
-    const block = (this.#blocks.get(index) ?? zeros).slice();
+    const block = this.#copy(this.#blocks.get(index) ?? zeros);
     const place = offset % blockBytes;
     block[place] = (block[place] ?? 0) ^ (1 << random.below(8));
     this.#blocks.set(index, block);
-    this.#disk.set(index, block);
+    this.#setDisk(index, block);
   }
 
   #afterCrash(clean = true): void {
@@ -248,8 +283,33 @@ export class Inode {
   }
 
   #setDisk(index: number, block: Uint8Array | undefined): void {
+    const before = this.#disk.get(index);
     if (block === undefined) this.#disk.delete(index);
-    else this.#disk.set(index, block);
+    else {
+      this.#disk.set(index, block);
+      this.#diskEnd = Math.max(this.#diskEnd, (index + 1) * blockBytes);
+    }
+    const isInUse = before === undefined || before === zeros || before === block || this.#blocks.get(index) === before;
+    if (!isInUse && this.#syncs === 0) this.#memory.giveBlock(before);
+  }
+
+  /** Only the page cache has that block. */
+  #isOwn(index: number, block: Uint8Array): boolean {
+    return this.#syncs === 0 && block !== zeros && this.#disk.get(index) !== block;
+  }
+
+  #copy(block: Uint8Array): Uint8Array {
+    const copy = this.#memory.block();
+    copy.set(block);
+    return copy;
+  }
+
+  #torn(before: Uint8Array, after: Uint8Array, random: SeededRandom): Uint8Array {
+    const block = this.#copy(before);
+    for (let at = 0; at < blockBytes; at += sectorBytes) {
+      if (random.oneIn(2)) block.set(after.subarray(at, at + sectorBytes), at);
+    }
+    return block;
   }
 
   #indexes(offset: number, end: number): number[] {
@@ -269,12 +329,4 @@ export class Inode {
     }
     return next;
   }
-}
-
-function torn(before: Uint8Array, after: Uint8Array, random: SeededRandom): Uint8Array {
-  const block = before.slice();
-  for (let at = 0; at < blockBytes; at += sectorBytes) {
-    if (random.oneIn(2)) block.set(after.subarray(at, at + sectorBytes), at);
-  }
-  return block;
 }

@@ -105,3 +105,28 @@ test('a full disk refuses new blocks and takes overwrites', async (t) => {
   await file.write(8192, page(3));
   t.pass();
 });
+
+test('a machine without direct I/O refuses to open a file for it, and makes none', (t) => {
+  const { host } = new SimulatedMachine(1, { isDirect: false });
+  const error = t.throws(() => host.open('/f', { create: true, direct: true }), { instanceOf: AshlarError });
+  t.is(error?.kind, 'unsupported');
+  t.is(host.stat('/f'), undefined);
+});
+
+test('a bit that flips is one bit, on the disk as well', async (t) => {
+  const machine = new SimulatedMachine(1);
+  machine.makeDurableDirectory('/d');
+  const file = machine.host.open('/d/f', { create: true });
+  await file.write(0, page(1));
+  await machine.finish(file.sync());
+  await machine.finish(machine.host.syncDirectory('/d'));
+  machine.flipBit('/d/f', 100);
+  machine.crash(true);
+  const found = new Uint8Array(4096);
+  machine.host.open('/d/f', {}).readSync(0, found);
+  const wrong = [...found.entries()].filter(([, byte]) => byte !== 1);
+  t.deepEqual(
+    wrong.map(([place, byte]) => [place, Math.log2(byte ^ 1) % 1]),
+    [[100, 0]],
+  );
+});

@@ -5,20 +5,16 @@ import { SimulatedRecordDisk } from '../simulated-record-store.ts';
 import type { Machine } from '../simulator/machine.ts';
 import { Directory, lookUp, parentOf } from './directory.ts';
 import { SimulatedFile, type FileSeams } from './file.ts';
-import { blockBytes, Inode } from './inode.ts';
+import { Inode } from './inode.ts';
+import { blockBytes, SimulatedMemory } from './memory.ts';
 import { SimulatedTime } from './time.ts';
+import { turn } from './turn.ts';
 
 /** Of so many calls one fails while the disk fails. */
-const syncFailsOneIn = 10;
-const writeFailsOneIn = 150;
+const failsOneIn = { sync: 10, write: 150, read: 300 } as const;
 
 /** The kernel writes back on its own at one of so many tasks. */
 const writeBackOneIn = 20;
-
-/** One turn of the event loop lets every promise go on that can. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /**
  * A computer in memory with files, a page cache, and a database disk. All chance comes from one seed and all time from
@@ -26,6 +22,8 @@ function turn(): Promise<void> {
  */
 export class SimulatedMachine implements Machine {
   readonly #random: SeededRandom;
+  readonly #memory: SimulatedMemory;
+  readonly #isDirect: boolean;
   readonly #time = new SimulatedTime();
   readonly #root = new Directory();
   readonly #records: SimulatedRecordDisk;
@@ -38,8 +36,12 @@ export class SimulatedMachine implements Machine {
   hasFailed = false;
   host: Host;
 
-  constructor(seed: number) {
+  /** `memory`: that of a machine that has ended, to be used again. `isDirect`: its file system has direct I/O. */
+  constructor(seed: number, { memory = new SimulatedMemory(), isDirect = true } = {}) {
     this.#random = new SeededRandom(seed);
+    this.#memory = memory;
+    this.#isDirect = isDirect;
+    memory.endMachine();
     this.#records = new SimulatedRecordDisk(this.#random, this.#time);
     this.host = this.#newHost();
   }
@@ -50,6 +52,16 @@ export class SimulatedMachine implements Machine {
 
   setFailing(failing: boolean): void {
     this.#failing = failing;
+  }
+
+  restartChance(seed: number): void {
+    this.#random.restart(seed);
+  }
+
+  flipBit(path: string, offset: number): void {
+    const node = lookUp(this.#root, path);
+    if (!(node instanceof Inode)) throw new AshlarError('not-found', `${path} is not a file`, { path });
+    node.flipBit(offset, this.#random);
   }
 
   openRecords(): RecordStore {
@@ -94,6 +106,7 @@ export class SimulatedMachine implements Machine {
     this.#time.forgetTasks();
     this.#records.crash();
     this.#nameless.clear();
+    this.#memory.endProcess();
     if (powerLost) {
       this.#boot += 1;
       this.hasFailed = false;
@@ -114,7 +127,8 @@ export class SimulatedMachine implements Machine {
     return {
       isAlive: () => life === this.#life,
       takeRoom: (blocks, path) => {
-        if (blocks === 0 || this.#usedBlocks() + blocks <= this.#capacityBlocks) return;
+        if (blocks === 0 || this.#capacityBlocks === Infinity) return;
+        if (this.#usedBlocks() + blocks <= this.#capacityBlocks) return;
         throw new AshlarError('no-space', `there is no room for ${path}`, { path });
       },
       later: (work) =>
@@ -128,7 +142,7 @@ export class SimulatedMachine implements Machine {
           });
         }),
       strikes: (call) => {
-        const strikes = this.#failing && random.oneIn(call === 'sync' ? syncFailsOneIn : writeFailsOneIn);
+        const strikes = this.#failing && random.oneIn(failsOneIn[call]);
         this.hasFailed ||= strikes;
         return strikes;
       },
@@ -172,8 +186,8 @@ export class SimulatedMachine implements Machine {
         return Math.max(0, this.#capacityBlocks - this.#usedBlocks()) * blockBytes;
       },
       bootId: () => `boot-${this.#boot}`,
-      alignedBuffer: (length) => new Uint8Array(new ArrayBuffer(length)),
-      populatedBuffer: (length) => this.#seamsOf(life).later(() => new Uint8Array(new ArrayBuffer(length))),
+      alignedBuffer: (length) => this.#memory.buffer(length),
+      populatedBuffer: (length) => this.#seamsOf(life).later(() => this.#memory.buffer(length)),
       clock: this.#time,
       random: this.#random,
       scheduler: this.#time,
@@ -181,6 +195,8 @@ export class SimulatedMachine implements Machine {
   }
 
   #open(path: string, options: OpenOptions, life: number): HostFile {
+    const { readOnly = false, direct = false } = options;
+    if (direct && !this.#isDirect) throw new AshlarError('unsupported', `${path} has no direct I/O`, { path });
     const { directory, name } = parentOf(this.#root, path);
     let node = directory.names.get(name);
     if (node !== undefined && options.create && options.exclusive) {
@@ -188,11 +204,10 @@ export class SimulatedMachine implements Machine {
     }
     if (node === undefined) {
       if (!options.create) throw new AshlarError('not-found', `${path} is not there`, { path });
-      node = new Inode();
+      node = new Inode(this.#memory);
       directory.change([[name, node]]);
     }
     if (!(node instanceof Inode)) throw new AshlarError('is-directory', `${path} is a directory`, { path });
-    const { readOnly = false, direct = false } = options;
     return new SimulatedFile(path, node, { readOnly, direct }, this.#seamsOf(life));
   }
 

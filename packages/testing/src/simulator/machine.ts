@@ -11,6 +11,10 @@ export interface Machine {
   /** A sync or a write failed since the machine was last started. */
   readonly hasFailed: boolean;
   openRecords(): RecordStore;
+  /** What it does by chance goes on from that seed. */
+  restartChance(seed: number): void;
+  /** Flips one bit of what is on its disk. */
+  flipBit(path: string, offset: number): void;
   /** Runs the next task that falls due and the promises that hang on it; false when there is none. */
   step(): Promise<boolean>;
   /** Kills the process; with `powerLost` the machine too, and any part of what was not synced is lost. */
