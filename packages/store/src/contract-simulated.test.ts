@@ -9,7 +9,12 @@ import {
 import test from 'ava';
 import { openPool, type PoolOptions } from './index.ts';
 
-const options: PoolOptions = { overlayBytes: 8 * MiB, journalBytes: 32 * MiB, chunkSizeBytes: 256 * KiB };
+const options: PoolOptions = {
+  overlayBytes: 8 * MiB,
+  journalBytes: 32 * MiB,
+  cacheBytes: 4 * MiB,
+  chunkSizeBytes: 256 * KiB,
+};
 
 /** A pool on a machine of its own, whose time runs until the fixture is removed. */
 async function create(roomBytes?: number): Promise<PoolFixture> {

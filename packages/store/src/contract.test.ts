@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { MiB } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { objectStoreContract, objectStoreContractWithPast, type PoolFixture, type PoolSubject } from '@ashlar/testing';
 import test from 'ava';
 import { openPool, type PoolOptions } from './index.ts';
 
-const options: PoolOptions = { overlayBytes: 8 * 1024 * 1024, journalBytes: 32 * 1024 * 1024 };
+const options: PoolOptions = { overlayBytes: 8 * MiB, journalBytes: 32 * MiB, cacheBytes: 4 * MiB };
 
 async function fixture(path: string, remove: () => Promise<void>): Promise<PoolFixture> {
   let pool = await openPool(createRealHost(), path, options);

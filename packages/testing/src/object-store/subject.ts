@@ -91,16 +91,35 @@ function present<T>(value: T | undefined): T {
   return value;
 }
 
+/** Pools that are open at once: each takes some of the machine's memory. */
+const mostAtOnce = 12;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** Runs one of the tests of a file, which all begin at once, when it has its turn. */
+async function inTurn(body: () => Promise<void>): Promise<void> {
+  if (running === mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running += 1;
+  try {
+    await body();
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) running -= 1;
+    else next();
+  }
+}
+
 export function storeTest(test: TestFn, name: string, subject: PoolSubject): StoreTest {
   return (title, body) => {
-    test(`${name}: ${title}`, async (t) => {
-      const run = new StoreRun(subject);
-      try {
-        await body(t, run);
-      } finally {
-        await run.end();
-      }
-    });
+    test(`${name}: ${title}`, (t) =>
+      inTurn(async () => {
+        const run = new StoreRun(subject);
+        try {
+          await body(t, run);
+        } finally {
+          await run.end();
+        }
+      }));
   };
 }
 
