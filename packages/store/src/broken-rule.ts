@@ -16,4 +16,8 @@ export type BrokenRule =
   | 'freed-though-kept'
   | 'cursor-not-committed'
   | 'snapshot-not-synced'
-  | 'origin-forgotten';
+  | 'origin-forgotten'
+  | 'snapshots-apart'
+  | 'flush-answered-early'
+  | 'tail-not-cleared'
+  | 'checksums-not-compared';

@@ -130,7 +130,7 @@ export async function resizeObject(target: Target, sizeBytes: number): Promise<v
   const before = object.sizeBytes;
   if (sizeBytes < before) {
     object.sizeBytes = sizeBytes;
-    await clearObject(target, sizeBytes, before - sizeBytes, false, false);
+    if (pool.broken !== 'tail-not-cleared') await clearObject(target, sizeBytes, before - sizeBytes, false, false);
   }
   const builder = pool.group.record(16, 0);
   beginChange(target);

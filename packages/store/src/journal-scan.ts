@@ -39,14 +39,17 @@ export class JournalScan {
   readonly #files: readonly HostFile[];
   readonly #poolId: string;
   readonly #history: readonly JournalSpan[];
-  /** What is looked at: memory for each frame would take longer than its bytes. */
-  readonly #header = new Uint8Array(maxHeaderBytes);
-  readonly #step = new Uint8Array(stepBytes);
+  /** What is looked at. */
+  readonly #header: Uint8Array;
+  readonly #step: Uint8Array;
 
-  constructor(files: readonly HostFile[], poolId: string, history: readonly JournalSpan[]) {
+  /** `memory` has room for a frame. */
+  constructor(files: readonly HostFile[], poolId: string, history: readonly JournalSpan[], memory: Uint8Array) {
     this.#files = files;
     this.#poolId = poolId;
     this.#history = history;
+    this.#header = memory.subarray(0, maxHeaderBytes);
+    this.#step = memory.subarray(maxHeaderBytes, maxHeaderBytes + stepBytes);
   }
 
   /** Where one is missing those behind it are found block by block. */

@@ -27,6 +27,9 @@ export type Kept = {
 
 type Segment = { readonly index: number; readonly file: HostFile };
 
+/** What new segments are filled with. */
+const zeros = new Uint8Array(MiB);
+
 /** Segments that are there before the first write: what overwrites need on a disk that is full. */
 const leastSegments = 4;
 
@@ -318,7 +321,6 @@ export class Journal {
     const path = `${this.#directory}/segment-${String(index).padStart(6, '0')}`;
     const file = this.#host.open(path, { create: true });
     try {
-      const zeros = new Uint8Array(MiB);
       for (let offset = 0; offset < this.#segmentBytes; offset += zeros.length) {
         await file.writeOffThread(offset, zeros);
       }

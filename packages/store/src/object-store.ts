@@ -217,9 +217,10 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
 
   sync(): Settled<void> {
     this.#check();
-    const { state, reason } = this.pool;
+    const { state, reason, broken, group } = this.pool;
     if (state === 'failed') throw new AshlarError('io', reason ?? 'the pool has failed');
-    return this.pool.group.sync();
+    if (broken === 'flush-answered-early') return void group.sync().catch(() => undefined);
+    return group.sync();
   }
 
   async allocatedBytesOf(object: ObjectId): Promise<number> {

@@ -56,16 +56,17 @@ export type JournalLook = {
   readonly cutSegments: number;
 };
 
-/** Reads a journal's history and says what of it is to be taken over. Changes nothing. */
+/** Reads a journal's history and says what of it is to be taken over. Changes nothing. `memory` has room for a frame. */
 export async function lookAtJournal(
   source: JournalSource,
   files: readonly HostFile[],
   history: readonly JournalSpan[],
+  memory: Uint8Array,
 ): Promise<JournalLook> {
-  const found = new JournalScan(files, source.poolId, history).read();
+  const found = new JournalScan(files, source.poolId, history, memory).read();
   const cutSegments = countCut(files, found);
   const durable = found.reduce((most, { frame }) => Math.max(most, frame.durable), -1);
-  const { frames, missing } = await longestPrefix(source, found, firstOf(history), durable);
+  const { frames, missing } = await longestPrefix(source, found, firstOf(history), durable, memory);
   return { found, durable, taken: frames, missing, cutSegments };
 }
 
@@ -76,8 +77,8 @@ export async function lookAtJournal(
 export async function recover(pool: PoolParts, directory: string, history: readonly JournalSpan[]): Promise<Recovered> {
   const files = pool.host.list(directory).map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
   try {
-    const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, history);
-    const memory = new Uint8Array(maxFrameBytes);
+    const memory = pool.host.alignedBuffer(maxFrameBytes);
+    const { found, durable, taken, missing, cutSegments } = await lookAtJournal(pool, files, history, memory);
     for (const { source, damaged } of taken) await applyFrame(pool, source, damaged, memory);
     const mended = taken.filter(({ item }) => item.behind !== undefined);
     const promised = mended.filter(({ item }) => item.frame.number <= durable);
@@ -131,13 +132,13 @@ async function longestPrefix(
   found: readonly Found[],
   first: number,
   durable: number,
+  memory: Uint8Array,
 ): Promise<{ frames: readonly Verified[]; missing: number }> {
   const frames: Verified[] = [];
   const unpromised = new Damage(pool.chunkSizeBytes);
   let expected = first;
   let missing = 0;
   let length = 0;
-  const memory = new Uint8Array(maxFrameBytes);
   for (const item of found) {
     const { number } = item.frame;
     if (number > expected) {

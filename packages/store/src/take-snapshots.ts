@@ -1,4 +1,4 @@
-import { AshlarError, formatSize, type SnapshotId } from '@ashlar/core';
+import { AshlarError, formatSize, type Settled, type SnapshotId } from '@ashlar/core';
 import { withRoom } from './background.ts';
 import { endGeneration, nextSequence } from './snapshots.ts';
 import type { PoolParts, StoreState } from './state.ts';
@@ -41,28 +41,39 @@ export async function takeSnapshots(
   for (const store of stores) await roomForSnapshot(store, checkpoints);
   const { ids, appended } = await withRoom(pool, () => {
     refuseSnapshot(pool, stores);
-    return { ids: recordAll(pool, stores), appended: group.added() };
+    return recordAll(pool, stores);
   });
   await appended;
   if (durable && broken !== 'snapshot-not-synced') await group.sync();
   return ids;
 }
 
-function recordAll(pool: PoolParts, stores: readonly StoreState[]): SnapshotId[] {
+type Taken = { readonly ids: readonly SnapshotId[]; readonly appended: Promise<void> };
+
+function recordAll(pool: PoolParts, stores: readonly StoreState[]): Settled<Taken> {
   // A frame is there whole or not at all: all of them go into one of their own.
   if (stores.length > 1) pool.group.endRound();
-  const ids = stores.map((store) => recordSnapshot(pool, store));
-  for (const { reservation } of stores) pool.room.share(reservation);
-  return ids;
+  if (pool.broken === 'snapshots-apart') return recordApart(pool, stores);
+  return { ids: stores.map((store) => recordSnapshot(pool, store)), appended: pool.group.added() };
+}
+
+async function recordApart(pool: PoolParts, stores: readonly StoreState[]): Promise<Taken> {
+  const ids: SnapshotId[] = [];
+  for (const store of stores) {
+    ids.push(recordSnapshot(pool, store));
+    await pool.group.added();
+  }
+  return { ids, appended: Promise.resolve() };
 }
 
 /** Adds it to the open frame: `added` must follow. */
-function recordSnapshot({ group }: PoolParts, store: StoreState): SnapshotId {
+function recordSnapshot({ group, room }: PoolParts, store: StoreState): SnapshotId {
   const id = store.generation;
   const builder = group.record(8, 0);
   const sequence = nextSequence(store);
   endGeneration(store, id, sequence);
   builder.snapshot({ store: store.id, sequence }, id);
+  room.share(store.reservation);
   return id;
 }
 

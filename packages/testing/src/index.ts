@@ -11,4 +11,7 @@ export { objectStoreContract, objectStoreContractWithPast } from './object-store
 export type { PoolFixture, PoolSubject } from './object-store/subject.ts';
 export { hostContract, type HostFixture } from './host-contract.ts';
 export { SimulatedMachine } from './simulated-host/machine.ts';
+export { SimulatedMemory } from './simulated-host/memory.ts';
+export { shrink } from './simulator/shrink.ts';
+export type { CheckedPool, RestingPool, Rot, RotTarget } from './simulator/rot.ts';
 export { simulate, type OpenPool, type Outcome } from './simulator/simulation.ts';

@@ -1,6 +1,6 @@
 import { systemStore } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
-import type { JournalRecord } from '../format/journal-frame.ts';
+import { maxFrameBytes, type JournalRecord } from '../format/journal-frame.ts';
 import { RecordOverlay } from '../records/record-overlay.ts';
 import { firstOf, historyOf } from '../journal-history.ts';
 import { recordsOf } from '../journal-scan.ts';
@@ -49,7 +49,8 @@ export class JournalView {
     const files = names.map((name) => pool.host.open(`${directory}/${name}`, { readOnly: true }));
     const { poolId, chunkSizeBytes } = pool.superblock;
     const history = historyOf(pool.record);
-    const look = await lookAtJournal({ poolId, chunkSizeBytes, data: pool.data }, files, history);
+    const source = { poolId, chunkSizeBytes, data: pool.data };
+    const look = await lookAtJournal(source, files, history, pool.host.alignedBuffer(maxFrameBytes));
     return new JournalView(look, files, firstOf(history));
   }
 

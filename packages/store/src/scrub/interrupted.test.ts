@@ -16,7 +16,7 @@ async function make(seed: number): Promise<{ machine: SimulatedMachine; pool: Ch
   const store = await pool.openStore(await machine.finish(pool.createStore()));
   const object = await machine.finish(store.create(64 * MiB, 'off'));
   for (let at = 0; at < 64; at += 8) {
-    await machine.finish(store.write(object, at * MiB, new Uint8Array(2 * MiB).fill(at), false));
+    await machine.finish(store.write(object, at * MiB, new Uint8Array(2 * MiB).fill(at + 1), false));
   }
   await machine.finish(store.sync());
   await machine.finish(pool.checkpoint());

@@ -78,9 +78,9 @@ test('after a failed sync the next one succeeds, and what the first one lost is 
     const file = machine.host.open('/d/f', { create: true });
     await machine.finish(machine.host.syncDirectory('/d'));
     await file.write(0, page(1));
-    machine.setFailing(true);
+    machine.setFailing('writes');
     const error = await machine.finish(file.sync()).catch((reason: unknown) => reason);
-    machine.setFailing(false);
+    machine.setFailing('nothing');
     if (!(error instanceof AshlarError)) continue;
     t.true(machine.hasFailed);
     await machine.finish(file.sync());

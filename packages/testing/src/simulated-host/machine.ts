@@ -2,7 +2,7 @@ import { AshlarError, type RecordStore } from '@ashlar/core';
 import type { Host, HostFile, HostStat, OpenOptions } from '@ashlar/host';
 import { SeededRandom } from '../seeded-random.ts';
 import { SimulatedRecordDisk } from '../simulated-record-store.ts';
-import type { Machine } from '../simulator/machine.ts';
+import type { Failing, Machine } from '../simulator/machine.ts';
 import { Directory, lookUp, parentOf } from './directory.ts';
 import { SimulatedFile, type FileSeams } from './file.ts';
 import { Inode } from './inode.ts';
@@ -30,7 +30,7 @@ export class SimulatedMachine implements Machine {
   /** Files without a name that somebody has open. */
   readonly #nameless = new Set<Inode>();
   #capacityBlocks = Infinity;
-  #failing = false;
+  #failing: Failing = 'nothing';
   #boot = 1;
   #life = 1;
   hasFailed = false;
@@ -50,7 +50,7 @@ export class SimulatedMachine implements Machine {
     this.#capacityBlocks = roomBytes === undefined ? Infinity : this.#usedBlocks() + Math.floor(roomBytes / blockBytes);
   }
 
-  setFailing(failing: boolean): void {
+  setFailing(failing: Failing): void {
     this.#failing = failing;
   }
 
@@ -142,7 +142,8 @@ export class SimulatedMachine implements Machine {
           });
         }),
       strikes: (call) => {
-        const strikes = this.#failing && random.oneIn(failsOneIn[call]);
+        const mayFail = this.#failing === 'everything' || (this.#failing === 'writes' && call !== 'read');
+        const strikes = mayFail && random.oneIn(failsOneIn[call]);
         this.hasFailed ||= strikes;
         return strikes;
       },

@@ -13,8 +13,11 @@ export type Event = {
   durable: boolean;
 };
 
+/** Before everything. */
+export const dawn: Event = { name: 'creation', calledAt: -1, endedAt: -1, settledAt: -1, durable: true };
+
 /** `rank`: what was seen to be the last of several that were in flight at once comes after all of a lower rank. */
-type Version<V> = { readonly value: V; readonly event: Event; readonly rank: number };
+export type Version<V> = { readonly value: V; readonly event: Event; readonly rank: number };
 
 /** From the first to the last moment at which a history cut there would show what was found. */
 export type Interval = { readonly from: number; readonly to: number };
@@ -35,6 +38,11 @@ export class Cell<V> {
     this.#versions = [{ value, event, rank: 0 }];
   }
 
+  /** The one version that it has, where there is one only: so it is with most of them, most of the time. */
+  get #only(): Version<V> | undefined {
+    return this.#versions.length === 1 ? this.#versions[0] : undefined;
+  }
+
   /** What it holds is not certain: something is under way, or failed, or several were in flight at once. */
   get uncertain(): boolean {
     const [only, ...more] = this.#last();
@@ -51,20 +59,30 @@ export class Cell<V> {
   }
 
   /** What something that looks at this moment may find; what is in flight then, or failed, may have taken effect or not. */
-  visible(at: number): V[] {
-    const seen = this.#versions.filter(
+  visible(at: number): readonly Version<V>[] {
+    if (this.#versions.length === 1) return this.#versions;
+    return this.#versions.filter(
       (version) => !this.#versions.some((other) => other.event.settledAt < at && follows(other, version)),
     );
-    return seen.map(({ value }) => value);
   }
 
-  /** Values of what was asked for after that moment. */
-  since(at: number): V[] {
-    return this.#versions.filter(({ event }) => event.calledAt > at).map(({ value }) => value);
+  /** What was asked for after that moment. */
+  since(at: number): readonly Version<V>[] {
+    return this.#versions.filter(({ event }) => event.calledAt > at);
+  }
+
+  /** Until when something that looks may find that version. */
+  endOf(version: Version<V>): number {
+    return this.#versions.reduce(
+      (least, other) => (follows(other, version) ? Math.min(least, other.event.settledAt) : least),
+      Infinity,
+    );
   }
 
   /** What a read between these moments may have seen: nothing that was overwritten for certain before it began. */
   maySee(matches: (value: V) => boolean, calledAt: number, settledAt: number): boolean {
+    const only = this.#only;
+    if (only !== undefined) return only.event.calledAt < settledAt && matches(only.value);
     return this.#versions.some(
       (version) =>
         version.event.calledAt < settledAt &&
@@ -74,7 +92,9 @@ export class Cell<V> {
   }
 
   /** When the history may have been cut, if this is what is left: nothing durable lost, all before the cut there. */
-  cuts(matches: (value: V) => boolean): Interval[] {
+  cuts(matches: (value: V) => boolean): readonly Interval[] {
+    const only = this.#only;
+    if (only !== undefined) return matches(only.value) ? [{ from: only.event.calledAt, to: Infinity }] : [];
     return this.#versions.flatMap((version) => {
       if (!matches(version.value)) return [];
       const gone = this.#versions.filter((other) => follows(other, version));
@@ -91,6 +111,11 @@ export class Cell<V> {
     const settled = event.settledAt === Infinity ? { ...event, endedAt: at, settledAt: at } : event;
     this.#versions = this.#versions.filter((version) => version !== shown && version.event.settledAt !== Infinity);
     this.#versions.push({ value: shown.value, event: settled, rank: this.#rank + 1 });
+  }
+
+  /** The store says that it has lost it: nothing may be read until it is written again. */
+  lost(): void {
+    this.#versions = [];
   }
 
   /** The operation's value is among those that it had, or may have had. */
@@ -112,6 +137,8 @@ export class Cell<V> {
    * killed process it is where it was, and what was under way and does not show may have been overwritten or not.
    */
   recovered(matches: (value: V) => boolean, at: number, onDisk: boolean): void {
+    const only = this.#only;
+    if (only !== undefined && (onDisk ? only.event.durable : only.event.settledAt <= at)) return;
     const found = this.#versions.findLast(({ value }) => matches(value));
     if (found === undefined) return;
     if (onDisk) {
@@ -134,7 +161,7 @@ export class Cell<V> {
    * at `oldest` or later may see.
    */
   forget(durableUntil: number, oldest: number): void {
-    if (this.#versions.length === 1) return;
+    if (this.#only !== undefined) return;
     const durable = this.#versions.filter(
       ({ event }) => (event.durable || event.settledAt < durableUntil) && event.settledAt < oldest,
     );
@@ -157,7 +184,8 @@ export class Cell<V> {
   }
 
   /** What may be the last of all. */
-  #last(): Version<V>[] {
+  #last(): readonly Version<V>[] {
+    if (this.#versions.length === 1) return this.#versions;
     return this.#versions.filter((version) => !this.#versions.some((other) => follows(other, version)));
   }
 }

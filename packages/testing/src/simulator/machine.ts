@@ -1,14 +1,17 @@
 import type { RecordStore } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 
+/** Syncs and writes fail, or reads as well. */
+export type Failing = 'nothing' | 'writes' | 'everything';
+
 /** A whole simulated computer as the simulation drives it: nothing happens in it but by `step`. */
 export interface Machine {
   /** The host of the process that runs now; a crash brings another. */
   readonly host: Host;
-  /** Bytes its disk has room for, and whether its disk fails now and then; changes take effect at once. */
+  /** Bytes its disk has room for, and what fails on it now and then; changes take effect at once. */
   setRoom(roomBytes: number | undefined): void;
-  setFailing(failing: boolean): void;
-  /** A sync or a write failed since the machine was last started. */
+  setFailing(failing: Failing): void;
+  /** Something failed since the machine was last started. */
   readonly hasFailed: boolean;
   openRecords(): RecordStore;
   /** What it does by chance goes on from that seed. */

@@ -1,9 +1,8 @@
 import { KiB, MiB } from '@ashlar/core';
-import { SeededRandom } from '../seeded-random.ts';
+import type { SeededRandom } from '../seeded-random.ts';
 
 /** What kind of history a seed tells: chosen from the seed, so that each kind comes up often. */
 export type Profile = {
-  readonly operations: number;
   readonly sizeBytes: number;
   /** Operations in flight at once. */
   readonly mostInFlight: number;
@@ -29,21 +28,22 @@ export type Profile = {
   readonly capacityBytes: number | undefined;
   /** Of so many operations one is of a snapshot; 0 when there are none. */
   readonly snapshotEach: number;
-  /** Of so many operations that want to be alone one clones a volume, deletes a clone, or rolls one back: where disks do not fail. */
-  readonly cloneEach: number;
+  /** Of so many operations that want to be alone one makes, clones, deletes or rolls back a volume: where disks do not fail. */
+  readonly volumesEach: number;
+  /** Where the disk fails reads do as well: then little else is seen. */
+  readonly readsFail: boolean;
+  /** The disk rots when all is over. */
+  readonly rots: boolean;
 };
 
 /** The first volume is at most so many times as large as it is made. */
 export const mostGrowth = 2;
 
-/** `seed`: every other history has snapshots, and every fifth a pool with a capacity, where the disk is well and has room. */
-export function profileOf(random: SeededRandom, operations: number, seed: number): Profile {
-  const own = new SeededRandom(seed);
-  const snapshots = seed % 2 === 1;
+/** Every other history has snapshots, and every fifth a pool with a capacity, where the disk is well and has room. */
+export function profileOf(random: SeededRandom, seed: number): Profile {
   const full = random.oneIn(5);
   const sizeBytes = random.pick([256 * KiB, MiB, 2 * MiB, 4 * MiB]);
   const profile = {
-    operations,
     sizeBytes,
     mostInFlight: random.pick([1, 2, 4, 8]),
     crashEach: random.pick([8, 20, 40, 100]),
@@ -55,11 +55,14 @@ export function profileOf(random: SeededRandom, operations: number, seed: number
     stepsBetween: random.pick([0, 2, 10, 60]),
     diskFails: !full && random.oneIn(5),
     roomBytes: full ? random.pick([512 * KiB, MiB, 3 * MiB]) : undefined,
-    snapshotEach: snapshots ? own.pick([4, 10, 30]) : 0,
-    cloneEach: snapshots ? own.pick([3, 10, 1000]) : 0,
+    snapshotEach: seed % 2 === 1 ? random.pick([4, 10, 30]) : 0,
+    volumesEach: random.pick([2, 4, 20]),
+    rots: !random.oneIn(4),
+    readsFail: random.oneIn(4),
   };
   const isBound = seed % 5 === 0 && !full && !profile.diskFails;
   if (!isBound) return { ...profile, capacityBytes: undefined };
-  const capacityBytes = sizeBytes * mostGrowth + own.pick([256 * KiB, MiB]);
-  return { ...profile, capacityBytes, cloneEach: snapshots ? own.pick([1, 3]) : 0 };
+  const capacityBytes = sizeBytes * mostGrowth + random.pick([256 * KiB, MiB]);
+  // What is written over after a rot would need room of its own.
+  return { ...profile, capacityBytes, volumesEach: random.pick([1, 3]), rots: false };
 }

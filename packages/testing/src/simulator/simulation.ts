@@ -1,127 +1,173 @@
-import { AshlarError, type Pool, type RecordStore, type Settled, type SnapshotId } from '@ashlar/core';
+import type { RecordStore, Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { SeededRandom } from '../seeded-random.ts';
+import { Decay } from './decay.ts';
 import { Flights, Moments } from './flights.ts';
-import type { Machine } from './machine.ts';
-import { mostGrowth, profileOf, type Profile } from './profile.ts';
-import { VolumeModel, type Found } from './volume-model.ts';
-import { findSnapshots, type Finish, type Volume } from './volume.ts';
+import type { Failing, Machine } from './machine.ts';
+import { profileOf, type Profile } from './profile.ts';
+import type { Rot } from './rot.ts';
+import { Problem, Stepper } from './stepper.ts';
+import { Verifier } from './verifier.ts';
+import type { SimulatedPool } from './volume.ts';
+import { ended, Volumes } from './volumes.ts';
 import { Workload } from './workload.ts';
 
 /** Opens the pool on a simulated machine, making it if it is not there: the very code that runs in production. */
-export type OpenPool = (machine: { readonly host: Host; readonly records: RecordStore }) => Promise<Pool>;
+export type OpenPool = (machine: { readonly host: Host; readonly records: RecordStore }) => Promise<SimulatedPool>;
 
 export type SimulationOptions = {
   readonly seed: number;
-  readonly operations: number;
+  /** Numbers of the operations, from 1 on: what each does by chance comes from the seed and its number, so that any of them may be left out. */
+  readonly operations: readonly number[];
   readonly openPool: OpenPool;
-  readonly machine: (random: SeededRandom) => Machine;
+  /** Lets the disk rot at the end of some histories. */
+  readonly rot: Rot;
+  /** Makes the machine; what it does by chance is set anew before each operation. */
+  readonly machine: () => Machine;
 };
 
 export type Outcome = {
-  readonly seed: number;
-  readonly operations: number;
   readonly crashes: number;
   /** What is wrong, in a sentence; nothing when all was well. */
   readonly problem: string | undefined;
+  /** The operations up to the one at which it was seen. */
+  readonly done: readonly number[];
   /** What was asked and answered, a line each. */
   readonly history: readonly string[];
 };
 
-/** Tasks of the machine after which an answer that has not come never will. */
-const patience = 200_000;
-
-const mostVolumes = 3;
-
-/** Ends a simulation that found something. */
-class Problem extends Error {}
+/** What the numbers of operations leave free. */
+const making = 0;
+const theEnd = 2 ** 20 - 1;
 
 class Simulation {
+  readonly #seed: number;
+  readonly #operations: readonly number[];
   readonly #random: SeededRandom;
   readonly #profile: Profile;
   readonly #machine: Machine;
   readonly #openPool: OpenPool;
+  readonly #rot: Rot;
   readonly #moments = new Moments();
   readonly #flights = new Flights(this.#moments);
+  readonly #stepper: Stepper;
   readonly #workload: Workload;
-  readonly history: string[] = [];
-  #pool: Pool | undefined;
-  /** The volume, and what was cloned from it. */
-  #volumes: Volume[] = [];
-  #lossGeneration = 0;
+  readonly #volumes: Volumes;
+  readonly #verifier: Verifier;
+  readonly #history: string[] = [];
+  readonly #done: number[] = [];
+  #pool: SimulatedPool | undefined;
   #found: string | undefined;
-  crashes = 0;
+  #isDamaged = false;
+  #crashes = 0;
 
-  constructor(options: SimulationOptions) {
-    this.#random = new SeededRandom(options.seed);
-    this.#profile = profileOf(this.#random, options.operations, options.seed);
-    this.#machine = options.machine(this.#random);
-    this.#openPool = options.openPool;
-    this.#workload = new Workload({
-      random: this.#random,
-      profile: this.#profile,
-      flights: this.#flights,
-      moments: this.#moments,
-      mayFail: () => this.#machine.hasFailed,
-      note: (line) => this.history.push(line),
-      problem: (sentence) => {
-        this.#found ??= sentence;
-      },
-    });
+  constructor({ seed, operations, machine, openPool, rot }: SimulationOptions) {
+    this.#seed = seed;
+    this.#rot = rot;
+    this.#operations = operations;
+    this.#random = new SeededRandom(seed);
+    this.#profile = profileOf(this.#random, seed);
+    this.#machine = machine();
+    this.#openPool = openPool;
+    this.#stepper = new Stepper(this.#machine, this.#flights);
+    const [random, profile, flights, moments, stepper] = [
+      this.#random,
+      this.#profile,
+      this.#flights,
+      this.#moments,
+      this.#stepper,
+    ];
+    const note = (line: string): void => void this.#history.push(line);
+    const problem = (sentence: string): void => void (this.#found ??= sentence);
+    const mayFail = (): boolean => this.#machine.hasFailed || this.#isDamaged;
+    const pool = (): SimulatedPool => this.#opened();
+    const attempt = <T>(what: string, operation: () => Settled<T>): Promise<T | typeof ended> =>
+      this.#attempt(what, operation);
+    this.#workload = new Workload({ random, profile, flights, moments, mayFail, note, problem });
+    const { snapshots } = this.#workload;
+    this.#volumes = new Volumes({ random, profile, moments, stepper, snapshots, attempt, pool, note });
+    this.#verifier = new Verifier({ moments, stepper, snapshots, volumes: this.#volumes, pool, note });
   }
 
-  async run(): Promise<string | undefined> {
+  async run(): Promise<Outcome> {
+    let problem: string | undefined;
     try {
-      await this.#make();
-      for (let count = 0; count < this.#profile.operations; count += 1) await this.#next();
+      await this.#tell();
+    } catch (error) {
+      problem = this.#found ?? (error instanceof Problem ? error.message : String((error as Error)?.stack ?? error));
+    }
+    return { crashes: this.#crashes, problem, done: this.#done, history: this.#history };
+  }
+
+  async #tell(): Promise<void> {
+    this.#begin(making);
+    await this.#make();
+    for (const operation of this.#operations) {
+      this.#begin(operation);
+      this.#done.push(operation);
+      await this.#next();
+    }
+    this.#begin(theEnd);
+    if (this.#profile.rots) await this.#decay();
+    else {
       await this.#quiet();
       if (!this.#workload.sawFailure) await this.#restartCleanly();
-    } catch (error) {
-      if (!(error instanceof Problem)) return this.#found ?? String((error as Error)?.stack ?? error);
-      return error.message;
     }
-    return undefined;
+    this.#check();
+  }
+
+  /** The process ends, and the disk is not what it was. */
+  async #decay(): Promise<void> {
+    const clean = this.#random.oneIn(2);
+    let powerLost: boolean;
+    if (clean) {
+      await this.#quiet();
+      const closed = this.#workload.sawFailure ? undefined : await this.#close();
+      if (closed === undefined) return await this.#crash();
+      ({ powerLost } = closed);
+    } else powerLost = this.#loseProcess();
+    this.#isDamaged = true;
+    const decay = new Decay({
+      random: this.#random,
+      machine: this.#machine,
+      flights: this.#flights,
+      moments: this.#moments,
+      stepper: this.#stepper,
+      volumes: this.#volumes,
+      verifier: this.#verifier,
+      scrubs: this.#workload.scrubs,
+      rot: this.#rot,
+      open: async () => (this.#pool = await this.#stepper.finish('opening it', () => this.#open())),
+      close: async () => await this.#close(),
+      note: (line) => this.#note(line),
+    });
+    await decay.run({ powerLost, clean });
+  }
+
+  /** From here on chance is that of the operation: what came before has no part in it. */
+  #begin(operation: number): void {
+    this.#random.restart(2 * operation * 2 ** 32 + this.#seed);
+    this.#machine.restartChance((2 * operation + 1) * 2 ** 32 + this.#seed);
+    if (operation > making && operation < theEnd) this.#note(`operation ${operation}`);
   }
 
   async #make(): Promise<void> {
     this.#note(JSON.stringify(this.#profile));
-    this.#pool = await this.#finish('making the pool', () => this.#open());
-    const pool = this.#present(this.#pool);
-    const storeId = await this.#finish('createStore', () => pool.createStore());
-    const store = await this.#finish('openStore', () => pool.openStore(storeId));
-    const object = await this.#finish('create', () => store.create(this.#profile.sizeBytes, 'off'));
-    await this.#finish('sync', () => store.sync());
-    const model = new VolumeModel(this.#profile.sizeBytes);
-    const isReserved = this.#profile.capacityBytes !== undefined;
-    this.#volumes.push({
-      storeId,
-      object,
-      model,
-      store,
-      snapshots: new Map(),
-      pending: undefined,
-      isReserved,
-      origin: undefined,
-    });
-    await this.#bound(pool, true);
-    this.#lossGeneration = store.lossGeneration;
+    this.#pool = await this.#stepper.finish('making the pool', () => this.#open());
+    const [pool, sizeBytes] = [this.#pool, this.#profile.sizeBytes];
+    const storeId = await this.#stepper.finish('createStore', () => pool.createStore());
+    const store = await this.#stepper.finish('openStore', () => pool.openStore(storeId));
+    const object = await this.#stepper.finish('create', () => store.create(sizeBytes, 'off'));
+    this.#volumes.begin(storeId, store, object, sizeBytes);
+    await this.#volumes.bound(true);
+    this.#verifier.begin(store.lossGeneration);
     this.#machine.setRoom(this.#profile.roomBytes);
-    this.#machine.setFailing(this.#profile.diskFails);
-  }
-
-  /** What a pool forgets when it is closed. */
-  async #bound(pool: Pool, mustFit: boolean): Promise<void> {
-    const { capacityBytes, sizeBytes } = this.#profile;
-    if (capacityBytes === undefined) return;
-    await this.#finish('setCapacity', () => pool.setCapacity(capacityBytes));
-    for (const { storeId, isReserved } of this.#volumes) {
-      if (isReserved) await this.#finish('reserve', () => pool.reserve(storeId, sizeBytes * mostGrowth, mustFit));
-    }
+    this.#machine.setFailing(this.#failing);
   }
 
   async #next(): Promise<void> {
     const random = this.#random;
-    const volume = this.#volumes.length > 1 ? random.pick(this.#volumes) : this.#present(this.#volumes[0]);
+    const volume = this.#volumes.pick();
     if (random.oneIn(this.#profile.crashEach) || (this.#workload.sawFailure && random.oneIn(4))) {
       return await this.#crash();
     }
@@ -133,29 +179,45 @@ class Simulation {
     if (this.#workload.wantsToBeAlone()) {
       await this.#quiet();
       if (this.#workload.sawFailure) return;
-      const { cloneEach, diskFails } = this.#profile;
-      if (cloneEach > 0 && !diskFails && random.oneIn(cloneEach)) return await this.#changeVolumes();
-      await this.#workload.issueAlone(volume, (operation) => this.#finish('a check', operation));
+      if (!this.#profile.diskFails && random.oneIn(this.#profile.volumesEach)) return await this.#volumes.change();
+      await this.#workload.issueAlone(volume, this.#opened(), this.#stepper);
     } else if (volume.origin !== undefined && random.oneIn(12)) {
-      const pool = this.#present(this.#pool);
+      const pool = this.#opened();
       this.#workload.snapshots.flatten(volume, () => pool.flatten(volume.storeId));
-    } else this.#workload.issue(volume, (snapshot) => this.#isOrigin(volume, snapshot));
-    await this.#steps(random.below(this.#profile.stepsBetween + 1));
-    while (this.#flights.count >= this.#profile.mostInFlight) await this.#step();
+    } else {
+      const isOrigin = (snapshot: number): boolean => this.#volumes.isOrigin(volume, snapshot);
+      this.#workload.issue(volume, { pool: this.#opened(), all: this.#volumes.all, isOrigin });
+    }
+    await this.#stepper.steps(random.below(this.#profile.stepsBetween + 1));
+    while (this.#flights.count >= this.#profile.mostInFlight) await this.#stepper.step();
     this.#check();
+  }
+
+  /** One of three is ended before it is answered, if it takes long enough. */
+  async #attempt<T>(what: string, operation: () => Settled<T>): Promise<T | typeof ended> {
+    if (!this.#random.oneIn(3)) return await this.#stepper.finish(what, operation);
+    const answered = await this.#stepper.within(what, operation, this.#random.below(120));
+    if (answered !== undefined) return answered.value;
+    await this.#crash();
+    return ended;
   }
 
   async #crash(): Promise<void> {
     let powerLost = this.#loseProcess();
     for (;;) {
-      const opened = this.#beginOpen();
-      if (this.#random.oneIn(4) && !(await this.#opensWithin(opened, this.#random.below(200)))) {
+      const open = (): Promise<SimulatedPool> => this.#open();
+      const opening = this.#random.oneIn(4)
+        ? await this.#stepper.within('recovery', open, this.#random.below(200))
+        : { value: await this.#stepper.finish('recovery', open) };
+      if (opening === undefined) {
         this.#note('… while it recovers');
         powerLost = this.#loseProcess() || powerLost;
         continue;
       }
-      await this.#verify(await this.#finish('recovery', () => opened.promise), powerLost, false);
-      this.#machine.setFailing(this.#profile.diskFails);
+      this.#pool = opening.value;
+      await this.#verifier.verify({ powerLost, clean: false });
+      this.#check();
+      this.#machine.setFailing(this.#failing);
       return;
     }
   }
@@ -165,228 +227,73 @@ class Simulation {
     // A page cache that a failed sync went through is not to be trusted by the next process either.
     const powerLost = this.#machine.hasFailed || this.#random.below(10) < this.#profile.powerLossesIn10;
     this.#note(`${powerLost ? 'the power is lost' : 'the process is killed'} with [${this.#flights.names}] in flight`);
-    this.crashes += 1;
+    this.#crashes += 1;
     this.#flights.crash();
-    this.#workload.crashed();
-    this.#machine.setFailing(false);
+    this.#workload.ended();
+    this.#machine.setFailing('nothing');
     this.#machine.crash(powerLost);
     return powerLost;
   }
 
-  #beginOpen(): { promise: Promise<Pool>; ended: boolean } {
-    const opened = { promise: this.#open(), ended: false };
-    const end = (): void => {
-      opened.ended = true;
-    };
-    opened.promise.then(end, end);
-    return opened;
-  }
-
-  async #opensWithin(opened: { readonly ended: boolean }, steps: number): Promise<boolean> {
-    for (let count = 0; count < steps && !opened.ended; count += 1) await this.#machine.step();
-    return opened.ended;
-  }
-
-  /** Closes the pool; then even a loss of power takes nothing. One that failed behind everybody's back says so now. */
+  /** Closes the pool; then even a loss of power takes nothing. */
   async #restartCleanly(): Promise<void> {
+    const closed = await this.#close();
+    if (closed === undefined) return await this.#crash();
+    this.#pool = await this.#stepper.finish('opening again', () => this.#open());
+    await this.#verifier.verify({ powerLost: closed.powerLost, clean: true });
+    this.#machine.setFailing(this.#failing);
+  }
+
+  /** Gives nothing where a pool that failed behind everybody's back says so now. */
+  async #close(): Promise<{ readonly powerLost: boolean } | undefined> {
     this.#note('the pool is closed');
-    this.#machine.setFailing(false);
-    const pool = this.#present(this.#pool);
+    this.#machine.setFailing('nothing');
+    const pool = this.#opened();
     const failed = (error: unknown): 'failed' => {
       if (!this.#machine.hasFailed) throw error;
       return 'failed';
     };
-    const outcome = await this.#finish('close', () => pool.close().then(() => 'closed' as const, failed));
+    const outcome = await this.#stepper.finish('close', () => pool.close().then(() => 'closed' as const, failed));
     if (outcome === 'failed') {
       this.#note('… and says that it has failed');
-      return await this.#crash();
+      return undefined;
     }
-    for (const { model } of this.#volumes) model.durable(this.#moments.next(), Infinity);
+    for (const { model } of this.#volumes.all) model.durable(this.#moments.next(), Infinity);
     const powerLost = this.#random.oneIn(2);
+    this.#workload.ended();
     this.#machine.crash(powerLost);
-    await this.#verify(await this.#finish('opening again', () => this.#open()), powerLost, true);
-    this.#machine.setFailing(this.#profile.diskFails);
+    return { powerLost };
   }
 
-  /** Reads everything that recovery left and asks the model. */
-  async #verify(pool: Pool, powerLost: boolean, clean: boolean): Promise<void> {
-    this.#pool = pool;
-    await this.#bound(pool, false);
-    let lost = false;
-    let lossGeneration = 0;
-    for (const volume of this.#volumes) {
-      volume.store = await this.#finish('openStore', () => pool.openStore(volume.storeId));
-      lossGeneration = volume.store.lossGeneration;
-      lost = (await this.#verifyVolume(volume, powerLost)) || lost;
-    }
-    const before = this.#lossGeneration;
-    this.#lossGeneration = lossGeneration;
-    if (lost && lossGeneration <= before) {
-      throw new Problem(`something acknowledged was lost and the loss generation stayed ${before}`);
-    }
-    if ((!powerLost || clean) && lossGeneration !== before) {
-      throw new Problem(`nothing was lost and the loss generation went from ${before} to ${lossGeneration}`);
-    }
-  }
-
-  /** Gives whether something that was acknowledged is lost. */
-  async #verifyVolume(volume: Volume, powerLost: boolean): Promise<boolean> {
-    const isUnsure =
-      volume.pending !== undefined || [...volume.snapshots.values()].some(({ isDropping }) => isDropping);
-    const wrong = findSnapshots(volume);
-    if (wrong !== undefined) throw new Problem(wrong);
-    // What a killed process left of an operation that it never answered is not on the disk for certain.
-    if (isUnsure && !powerLost) await this.#finish('sync', () => volume.store.sync());
-    const found = await this.#readAll(volume);
-    const { problem, lost } = volume.model.recover(found, this.#moments.next(), powerLost);
-    if (problem !== undefined) throw new Problem(problem);
-    this.#note(
-      `recovered ${found.bytes.length} bytes, ${found.records.size} records and the snapshots ${[...volume.snapshots.keys()].join(' ')} of store ${volume.storeId}${lost ? '; some was lost' : ''}`,
-    );
-    for (const id of volume.snapshots.keys()) await this.#readSnapshot(volume, id);
-    return lost;
-  }
-
-  async #readSnapshot(volume: Volume, id: SnapshotId): Promise<void> {
-    const finish: Finish = (operation) => this.#finish(`reading snapshot ${id}`, operation);
-    await this.#workload.snapshots.readAll(volume, id, finish);
-    this.#check();
-  }
-
-  #isOrigin(volume: Volume, snapshot: SnapshotId): boolean {
-    return this.#volumes.some(({ origin }) => origin?.volume === volume && origin.snapshot === snapshot);
-  }
-
-  /** Clones a volume, deletes one that has no clones, or rolls one back, with nothing in flight. */
-  async #changeVolumes(): Promise<void> {
-    for (const volume of this.#volumes) {
-      const wrong = findSnapshots(volume);
-      if (wrong !== undefined) throw new Problem(wrong);
-    }
-    const [kind, volume] = [this.#random.below(3), this.#random.pick(this.#volumes)];
-    const newest = Math.max(-1, ...volume.snapshots.keys());
-    if (kind === 2 && this.#volumes.length > 1 && !this.#volumes.some(({ origin }) => origin?.volume === volume)) {
-      return await this.#deleteVolume(volume);
-    }
-    if (newest < 0) return;
-    await this.#readSnapshot(volume, newest);
-    if (kind === 1) return await this.#rollBack(volume, newest);
-    if (this.#volumes.length < mostVolumes) await this.#clone(volume, this.#random.pick([...volume.snapshots.keys()]));
-  }
-
-  async #clone(volume: Volume, snapshot: SnapshotId): Promise<void> {
-    const pool = this.#present(this.#pool);
-    const { object } = volume;
-    await this.#readSnapshot(volume, snapshot);
-    const model = VolumeModel.of(this.#present(volume.snapshots.get(snapshot)).model);
-    const storeId = await this.#finish('clone', () => pool.cloneStore(volume.storeId, snapshot));
-    const store = await this.#finish('openStore', () => pool.openStore(storeId));
-    this.#note(`store ${storeId} is a clone of snapshot ${snapshot} of store ${volume.storeId}`);
-    const origin = { volume, snapshot };
-    const isReserved = false;
-    this.#volumes.push({ storeId, object, model, store, snapshots: new Map(), pending: undefined, isReserved, origin });
-  }
-
-  async #deleteVolume(volume: Volume): Promise<void> {
-    const pool = this.#present(this.#pool);
-    await this.#finish('close', () => volume.store.close());
-    await this.#finish('deleteStore', () => pool.deleteStore(volume.storeId));
-    this.#volumes = this.#volumes.filter((each) => each !== volume);
-    this.#note(`store ${volume.storeId} is deleted`);
-  }
-
-  async #rollBack(volume: Volume, snapshot: SnapshotId): Promise<void> {
-    const pool = this.#present(this.#pool);
-    await this.#finish('close', () => volume.store.close());
-    const event = this.#flights.event(`rollback to ${snapshot}`);
-    await this.#finish('rollBack', () => pool.rollBack(volume.storeId, snapshot));
-    event.settledAt = event.endedAt = this.#moments.next();
-    event.durable = true;
-    volume.model.becomes(event, this.#present(volume.snapshots.get(snapshot)).model);
-    volume.model.durable(this.#moments.next(), Infinity);
-    volume.store = await this.#finish('openStore', () => pool.openStore(volume.storeId));
-    this.#note(`[${event.settledAt}] store ${volume.storeId} is what its snapshot ${snapshot} is`);
-  }
-
-  async #readAll({ store, object }: Volume): Promise<Found> {
-    const bytes = new Uint8Array(store.sizeOf(object));
-    for (let at = 0; at < bytes.length; at += 256 * 1024) {
-      const part = bytes.subarray(at, at + 256 * 1024);
-      await this.#finish(`reading back at ${at}`, () => store.read(object, at, part));
-    }
-    const records = await this.#finish('scanning the records', () =>
-      store.scanRecords(new Uint8Array(0), Uint8Array.of(255, 255), 10_000),
-    );
-    const text = records.map(({ key, value }) => [Buffer.from(key).toString(), Buffer.from(value).toString()] as const);
-    return { bytes, records: new Map(text) };
-  }
-
-  #open(): Promise<Pool> {
+  #open(): Promise<SimulatedPool> {
     return this.#openPool({ host: this.#machine.host, records: this.#machine.openRecords() });
   }
 
-  /** Lets the machine run until an operation has settled; gives its value. */
-  async #finish<T>(what: string, operation: () => Settled<T>): Promise<T> {
-    let outcome: { value: T } | { error: unknown } | undefined;
-    const event = this.#flights.event(what);
-    this.#flights.start(
-      event,
-      operation,
-      (value) => {
-        outcome = { value };
-      },
-      (error) => {
-        outcome = { error };
-      },
-    );
-    for (let count = 0; outcome === undefined; count += 1) {
-      if (count > patience) throw new Problem(`${what} was never answered`);
-      await this.#step();
-    }
-    if ('value' in outcome) return outcome.value;
-    const { error } = outcome;
-    throw new Problem(
-      `${what} failed: ${error instanceof AshlarError ? `${error.kind}: ` : ''}${(error as Error).stack}`,
-    );
+  #opened(): SimulatedPool {
+    if (this.#pool === undefined) throw new Problem('the pool is not open');
+    return this.#pool;
   }
 
-  /** Lets the machine run until nothing is in flight. */
   async #quiet(): Promise<void> {
-    for (let count = 0; this.#flights.count > 0; count += 1) {
-      if (count > patience) throw new Problem(`${this.#flights.names}: never answered`);
-      await this.#step();
-    }
+    await this.#stepper.quiet();
     this.#check();
-  }
-
-  async #steps(count: number): Promise<void> {
-    for (let step = 0; step < count; step += 1) if (!(await this.#machine.step())) return;
-  }
-
-  async #step(): Promise<void> {
-    if (await this.#machine.step()) return;
-    if (this.#flights.count > 0)
-      throw new Problem(`nothing happens any more, and ${this.#flights.names} wait for an answer`);
   }
 
   #check(): void {
     if (this.#found !== undefined) throw new Problem(this.#found);
   }
 
-  #note(line: string): void {
-    this.history.push(line);
+  get #failing(): Failing {
+    if (!this.#profile.diskFails) return 'nothing';
+    return this.#profile.readsFail ? 'everything' : 'writes';
   }
 
-  #present<T>(value: T | undefined): T {
-    if (value === undefined) throw new Problem('the pool is not open');
-    return value;
+  #note(line: string): void {
+    this.#history.push(line);
   }
 }
 
-/** Runs one history from its seed. The same seed and code give the same history. */
+/** Runs one history from its seed. The same seed, operations and code give the same history. */
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
-  const simulation = new Simulation(options);
-  const problem = await simulation.run();
-  const { seed, operations } = options;
-  return { seed, operations, crashes: simulation.crashes, problem, history: simulation.history };
+  return await new Simulation(options).run();
 }

@@ -1,8 +1,10 @@
-import type { AshlarError, FlattenProgress, Settled, SnapshotId } from '@ashlar/core';
+import { andThen, type AshlarError, type FlattenProgress, type Settled, type SnapshotId } from '@ashlar/core';
 import type { Flights } from './flights.ts';
 import type { SeededRandom } from '../seeded-random.ts';
-import { blockBytes } from './snapshot-model.ts';
-import type { Finish, Volume } from './volume.ts';
+import { blockBytes, Instant } from './snapshot-model.ts';
+import { nothingIsLost, readBack, type MayBeLost } from './read-back.ts';
+import { Problem, type Stepper } from './stepper.ts';
+import type { Finish, SimulatedPool, Volume } from './volume.ts';
 
 const mostSnapshots = 5;
 const mostReadBytes = 300_000;
@@ -16,46 +18,72 @@ export type SnapshotWorkloadParts = {
   readonly failed: (name: string, error: AshlarError, mayLackRoom: boolean) => void;
 };
 
+/** What a snapshot may have to do with besides its volume. */
+export type Surroundings = {
+  readonly pool: SimulatedPool;
+  readonly all: readonly Volume[];
+  /** Something was cloned from that snapshot of the volume. */
+  readonly isOrigin: (snapshot: SnapshotId) => boolean;
+};
+
 /** Takes, reads and deletes snapshots of volumes at random, and checks every answer. */
 export class SnapshotWorkload {
   readonly #parts: SnapshotWorkloadParts;
+  /** Memory for the contents of one snapshot. */
+  #memory = new Uint8Array(0);
 
   constructor(parts: SnapshotWorkloadParts) {
     this.#parts = parts;
   }
 
   /** One operation, beside those in flight. `isOrigin`: something was cloned from that snapshot. */
-  issue(volume: Volume, isOrigin: (snapshot: SnapshotId) => boolean): void {
-    const kind = this.#parts.random.below(10);
-    if (volume.snapshots.size === 0 || kind < 4) return this.#take(volume);
+  issue(volume: Volume, { pool, all, isOrigin }: Surroundings): void {
+    const { random } = this.#parts;
+    const kind = random.below(10);
+    if (all.length > 1 && random.oneIn(3)) return this.#take(all, pool);
+    if (volume.snapshots.size === 0 || kind < 4) return this.#take([volume], pool);
     if (kind < 7) return this.#read(volume);
     this.#drop(volume, isOrigin);
   }
 
-  #take(volume: Volume): void {
+  /** Of one volume, or of all at one instant. */
+  #take(volumes: readonly Volume[], pool: SimulatedPool): void {
     const { flights, note, failed } = this.#parts;
     // Of two that were not answered nobody could tell which one is there.
-    if (volume.pending !== undefined || volume.snapshots.size >= mostSnapshots) return;
-    const event = flights.event(`snapshot of store ${volume.storeId}`);
+    if (volumes.some(({ pending, snapshots }) => pending !== undefined || snapshots.size >= mostSnapshots)) return;
+    const stores = volumes.map(({ storeId }) => storeId);
+    const event = flights.event(`snapshot of store ${stores.join(' and ')}`);
     note(`[${event.calledAt}] ${event.name}`);
-    const model = volume.model.snapshot(event.calledAt);
-    volume.pending = { event, model };
-    const done = (id: SnapshotId): void => {
-      volume.pending = undefined;
+    const instant = new Instant(event.calledAt);
+    const pending = volumes.map((volume) => {
+      const model = volume.model.snapshot(event.calledAt, instant);
+      volume.pending = { event, model };
+      return { volume, model };
+    });
+    const done = (ids: readonly SnapshotId[]): void => {
       event.durable = true;
-      volume.model.widen(model, event.calledAt);
-      volume.snapshots.set(id, { model, readers: 0, isDropping: false });
-      volume.model.durable(event.calledAt, flights.oldest);
-      note(`[${event.settledAt}] ${event.name} done: ${id}`);
+      instant.narrow([{ from: event.calledAt, to: event.settledAt }]);
+      for (const [index, { volume, model }] of pending.entries()) {
+        volume.pending = undefined;
+        volume.model.widen(model, event.calledAt);
+        volume.snapshots.set(ids[index] ?? -1, { model, readers: 0, isDropping: false });
+        volume.model.durable(event.calledAt, flights.oldest);
+      }
+      note(`[${event.settledAt}] ${event.name} done: ${ids.join(' and ')}`);
     };
+    const [alone, ...more] = volumes;
+    const isReserved = volumes.some((volume) => volume.isReserved);
     flights.start(
       event,
-      () => volume.store.snapshot(),
+      () =>
+        alone !== undefined && more.length === 0
+          ? andThen(alone.store.snapshot(), (id): readonly SnapshotId[] => [id])
+          : pool.snapshot(stores, true),
       done,
       (error) => {
         // One that is refused was never taken.
-        if (volume.isReserved && error.kind === 'no-space') volume.pending = undefined;
-        failed(event.name, error, volume.isReserved);
+        if (isReserved && error.kind === 'no-space') for (const volume of volumes) volume.pending = undefined;
+        failed(event.name, error, isReserved);
       },
     );
   }
@@ -132,18 +160,25 @@ export class SnapshotWorkload {
     });
   }
 
-  /** Reads all of a snapshot, so that all of it is known. */
-  async readAll(volume: Volume, id: SnapshotId, finish: Finish): Promise<void> {
+  /** Reads all of a snapshot, so that all of it is known. Gives the blocks that are lost. */
+  async readAll(
+    volume: Volume,
+    id: SnapshotId,
+    stepper: Stepper,
+    mayBeLost: MayBeLost = nothingIsLost,
+  ): Promise<ReadonlySet<number>> {
     const snapshot = volume.snapshots.get(id);
-    if (snapshot === undefined) return;
+    if (snapshot === undefined) return new Set();
     const view = volume.store.openSnapshot(id);
     const sizeBytes = view.sizeOf(volume.object);
-    const bytes = new Uint8Array(sizeBytes).fill(0xee);
-    await finish(() => view.read(volume.object, 0, bytes));
-    for (const wrong of [snapshot.model.sawSize(sizeBytes), snapshot.model.saw(0, bytes)]) {
-      if (wrong !== undefined) this.#parts.problem(`snapshot ${id} of store ${volume.storeId}: ${wrong}`);
+    if (this.#memory.length < sizeBytes) this.#memory = new Uint8Array(sizeBytes);
+    const bytes = this.#memory.subarray(0, sizeBytes).fill(0xee);
+    const lost = await readBack(stepper, bytes, (at, part) => view.read(volume.object, at, part), mayBeLost);
+    for (const wrong of [snapshot.model.sawSize(sizeBytes), snapshot.model.saw(0, bytes, lost)]) {
+      if (wrong !== undefined) throw new Problem(`snapshot ${id} of store ${volume.storeId}: ${wrong}`);
     }
     view.close();
+    return lost;
   }
 
   /** What is called unchanged since a snapshot is what it was. With nothing in flight. */

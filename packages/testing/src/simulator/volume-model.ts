@@ -1,11 +1,15 @@
-import { Cell, type Event, type Interval } from './cell.ts';
-import { blockBytes, SnapshotModel } from './snapshot-model.ts';
+import { Cell, dawn, type Event, type Interval } from './cell.ts';
+import { blockBytes, SnapshotModel, type Instant } from './snapshot-model.ts';
 
 const zeros = new Uint8Array(blockBytes);
-const dawn: Event = { name: 'creation', calledAt: -1, endedAt: -1, settledAt: -1, durable: true };
 
 /** What a recovered volume shows. A block beyond its size is not in `bytes`. */
-export type Found = { readonly bytes: Uint8Array; readonly records: ReadonlyMap<string, string> };
+export type Found = {
+  readonly bytes: Uint8Array;
+  readonly records: ReadonlyMap<string, string>;
+  /** Blocks that the store says it has lost, whatever is in `bytes` of them. */
+  readonly corrupt?: ReadonlySet<number>;
+};
 
 /** A cell with what was found in it. */
 type Finding = {
@@ -16,6 +20,10 @@ type Finding = {
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return Buffer.compare(left, right) === 0;
+}
+
+function beginsWith(value: Uint8Array, bytes: Uint8Array): boolean {
+  return sameBytes(bytes.length === blockBytes ? value : value.subarray(0, bytes.length), bytes);
 }
 
 function printBytes(bytes: Uint8Array): string {
@@ -56,15 +64,16 @@ export class VolumeModel {
   }
 
   /** What a snapshot that is asked for at this moment may have. */
-  snapshot(at: number): SnapshotModel {
-    const blocks = [...this.#blocks].map(([block, cell]) => [block, cell.visible(at)] as const);
-    return new SnapshotModel(this.#size.visible(at), new Map(blocks));
+  snapshot(at: number, instant: Instant): SnapshotModel {
+    const snapshot = new SnapshotModel(instant, this.#size.visible(at));
+    for (const [block, cell] of this.#blocks) snapshot.mayHave(block, cell.visible(at));
+    return snapshot;
   }
 
   /** A snapshot that was asked for at that moment was answered, or is found now: what was asked for since may be in it. */
   widen(snapshot: SnapshotModel, at: number): void {
-    snapshot.mayHaveSize(this.#size.since(at));
-    for (const [block, cell] of this.#blocks) snapshot.mayHave(block, cell.since(at));
+    snapshot.widenSize(this.#size, at);
+    for (const [block, cell] of this.#blocks) snapshot.widen(block, cell, at);
   }
 
   /** An operation made it what a snapshot has, of which everything is certain. */
@@ -169,7 +178,7 @@ export class VolumeModel {
 
   /** With nothing in flight a block or a record was read: that is what it holds from now on. */
   sawBlock(block: number, bytes: Uint8Array, at: number): void {
-    this.#block(block).seen((value) => sameBytes(value.subarray(0, bytes.length), bytes), at);
+    this.#block(block).seen((value) => beginsWith(value, bytes), at);
   }
 
   sawRecord(key: string, found: string | null, at: number): void {
@@ -200,7 +209,8 @@ export class VolumeModel {
       const part = bytes.subarray(start - offset, end - offset);
       const cell = this.#block(block);
       const inBlock = start - block * blockBytes;
-      const matches = (value: Uint8Array): boolean => sameBytes(value.subarray(inBlock, inBlock + part.length), part);
+      const matches = (value: Uint8Array): boolean =>
+        sameBytes(part.length === blockBytes ? value : value.subarray(inBlock, inBlock + part.length), part);
       if (cell.maySee(matches, calledAt, settledAt)) continue;
       return `a read [${calledAt}–${settledAt}] of ${part.length} bytes at ${start} (block ${block}) gave ${printBytes(part)}; the block was ${cell.describe(printBytes)}`;
     }
@@ -219,16 +229,14 @@ export class VolumeModel {
    */
   recover(found: Found, at: number, powerLost: boolean): { readonly problem?: string; readonly lost: boolean } {
     this.#edges.clear();
-    const findings = this.#findings(found);
     const low = powerLost ? this.#durableUntil : at;
-    let moments = new Set([low]);
-    for (const { intervals } of findings) for (const { from } of intervals) if (from > low) moments.add(from);
+    const findings = [...this.#findings(found, low), ...this.#strangers(found)];
+    let moments = [...new Set([low, ...findings.flatMap(({ intervals }) => intervals.map(({ from }) => from))])];
+    moments = moments.filter((moment) => moment >= low);
     for (const finding of findings) {
-      const left = [...moments].filter((moment) =>
-        finding.intervals.some(({ from, to }) => from <= moment && moment <= to),
-      );
+      const left = moments.filter((moment) => finding.intervals.some(({ from, to }) => from <= moment && moment <= to));
       if (left.length === 0) return { problem: this.#explain(finding, moments, powerLost, findings), lost: false };
-      moments = new Set(left);
+      moments = left;
     }
     const torn = this.#tornBatch(found);
     if (torn !== undefined) return { problem: torn, lost: false };
@@ -237,41 +245,54 @@ export class VolumeModel {
     return { lost };
   }
 
-  #findings(found: Found): Finding[] {
-    const findings: Finding[] = [
-      {
-        name: 'the size',
-        intervals: this.#size.cuts((value) => value === found.bytes.length),
-        describe: () => `${found.bytes.length}; it was ${this.#size.describe(String)}`,
-      },
-    ];
+  /** What was found in each cell that says anything of when the history was cut: not where all is as it was long before `low`. */
+  #findings(found: Found, low: number): Finding[] {
+    const findings: Finding[] = [];
+    const add = (name: string, intervals: readonly Interval[], describe: () => string): void => {
+      const [only, ...more] = intervals;
+      if (only === undefined || more.length > 0 || only.from > low || only.to !== Infinity) {
+        findings.push({ name, intervals, describe });
+      }
+    };
+    add(
+      'the size',
+      this.#size.cuts((value) => value === found.bytes.length),
+      () => `${found.bytes.length}; it was ${this.#size.describe(String)}`,
+    );
     for (const [block, cell] of this.#blocks) {
       const bytes = this.#bytesOf(found, block);
-      if (bytes === undefined) continue;
-      findings.push({
-        name: `block ${block}`,
-        intervals: cell.cuts((value) => sameBytes(value.subarray(0, bytes.length), bytes)),
-        describe: () => `${printBytes(bytes)}; it was ${cell.describe(printBytes)}`,
-      });
+      if (bytes === undefined || found.corrupt?.has(block) === true) continue;
+      add(
+        `block ${block}`,
+        cell.cuts((value) => beginsWith(value, bytes)),
+        () => `${printBytes(bytes)}; it was ${cell.describe(printBytes)}`,
+      );
     }
     for (const [key, cell] of this.#records) {
       const value = found.records.get(key) ?? null;
-      findings.push({
-        name: `record ${key}`,
-        intervals: cell.cuts((candidate) => candidate === value),
-        describe: () => `${printText(value)}; it was ${cell.describe(printText)}`,
-      });
+      add(
+        `record ${key}`,
+        cell.cuts((candidate) => candidate === value),
+        () => `${printText(value)}; it was ${cell.describe(printText)}`,
+      );
     }
+    return findings;
+  }
+
+  /** What nobody ever wrote. */
+  #strangers(found: Found): Finding[] {
+    const findings: Finding[] = [];
     for (let at = 0; at < found.bytes.length; at += blockBytes) {
+      const block = at / blockBytes;
+      if (this.#blocks.has(block) || found.corrupt?.has(block) === true) continue;
       const bytes = found.bytes.subarray(at, at + blockBytes);
-      if (this.#blocks.has(at / blockBytes) || sameBytes(bytes, zeros.subarray(0, bytes.length))) continue;
-      const name = `block ${at / blockBytes}`;
-      findings.push({ name, intervals: [], describe: () => `${printBytes(bytes)}; nothing was ever written there` });
+      if (beginsWith(zeros, bytes)) continue;
+      const describe = (): string => `${printBytes(bytes)}; nothing was ever written there`;
+      findings.push({ name: `block ${block}`, intervals: [], describe });
     }
     for (const [key, value] of found.records) {
-      if (!this.#records.has(key)) {
-        findings.push({ name: `record ${key}`, intervals: [], describe: () => `${value}; it was never committed` });
-      }
+      if (this.#records.has(key)) continue;
+      findings.push({ name: `record ${key}`, intervals: [], describe: () => `${value}; it was never committed` });
     }
     return findings;
   }
@@ -282,11 +303,11 @@ export class VolumeModel {
     return start < found.bytes.length ? found.bytes.subarray(start, start + blockBytes) : undefined;
   }
 
-  #explain(finding: Finding, moments: ReadonlySet<number>, powerLost: boolean, all: readonly Finding[]): string {
+  #explain(finding: Finding, moments: readonly number[], powerLost: boolean, all: readonly Finding[]): string {
     const how = powerLost ? `a loss of power (durable until ${this.#durableUntil})` : 'a killed process';
     const sentence = `after ${how} ${finding.name} is ${finding.describe()}`;
     if (finding.intervals.length === 0) return sentence;
-    const newest = [...moments].toSorted((left, right) => left - right);
+    const newest = moments.toSorted((left, right) => left - right);
     const latest = Math.max(...finding.intervals.map(({ to }) => to));
     const other = all.find(({ intervals }) => intervals.length > 0 && intervals.every(({ from }) => from > latest));
     const rest = other === undefined ? '' : `; yet ${other.name} is ${other.describe()}`;
@@ -311,7 +332,8 @@ export class VolumeModel {
     this.#least = found.bytes.length;
     for (const [block, cell] of this.#blocks) {
       const bytes = this.#bytesOf(found, block) ?? zeros;
-      cell.recovered((value) => sameBytes(value.subarray(0, bytes.length), bytes), at, onDisk);
+      if (found.corrupt?.has(block) === true) cell.lost();
+      else cell.recovered((value) => beginsWith(value, bytes), at, onDisk);
     }
     for (const [key, cell] of this.#records) {
       const value = found.records.get(key) ?? null;

@@ -1,18 +1,26 @@
-import type { AshlarError, Settled, SnapshotId } from '@ashlar/core';
+import type { AshlarError, Settled } from '@ashlar/core';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Event } from './cell.ts';
 import type { Flights, Moments } from './flights.ts';
 import { mostGrowth, type Profile } from './profile.ts';
 import { blockBytes } from './snapshot-model.ts';
-import { SnapshotWorkload } from './snapshot-workload.ts';
-import type { Finish, Volume } from './volume.ts';
+import { ScrubWorkload } from './scrub-workload.ts';
+import { SnapshotWorkload, type Surroundings } from './snapshot-workload.ts';
+import type { Stepper } from './stepper.ts';
+import type { Finish, SimulatedPool, Volume } from './volume.ts';
 import type { VolumeModel } from './volume-model.ts';
 
-/** Bytes that no other operation writes: each word tells the operation and the place. */
+/** Of so many words one tells the operation too. */
+const ownWordEach = 16;
+let pattern = new Uint32Array(0);
+
+/** Bytes that no other operation writes: each 64 of them tell the operation and the place. */
 function payload(operation: number, length: number): Uint8Array {
-  const words = new Uint32Array(Math.ceil(length / 4));
+  const count = Math.ceil(length / 4);
+  if (pattern.length < count) pattern = new Uint32Array(count).map((_, index) => Math.imul(index + 1, 0x85ebca6b) | 1);
+  const words = pattern.slice(0, count);
   const tag = Math.imul(operation, 0x9e3779b1) | 1;
-  for (let index = 0; index < words.length; index += 1) words[index] = Math.imul(index + 1, 0x85ebca6b) ^ tag;
+  for (let index = 0; index < count; index += ownWordEach) words[index] = Math.imul(index + 1, 0x85ebca6b) ^ tag;
   return new Uint8Array(words.buffer, 0, length);
 }
 
@@ -36,45 +44,57 @@ export class Workload {
   /** An operation failed as `io`: the pool may be failed, and wants a restart. */
   sawFailure = false;
   readonly snapshots: SnapshotWorkload;
+  readonly scrubs: ScrubWorkload;
 
   constructor(parts: WorkloadParts) {
     this.#parts = parts;
-    const { random, flights, note, problem } = parts;
+    const { random, flights, note, problem, mayFail } = parts;
     const failed = (name: string, error: AshlarError, mayLackRoom: boolean): void =>
       this.#failed(name, error, mayLackRoom);
     this.snapshots = new SnapshotWorkload({ random, flights, note, problem, failed });
+    this.scrubs = new ScrubWorkload({ random, flights, note, problem, failed, mayFail });
   }
 
-  crashed(): void {
+  /** The process has ended: another one comes. */
+  ended(): void {
     this.sawFailure = false;
+    this.scrubs.begin();
   }
 
   /** Whether the next operation wants to be alone; it is then asked for by `issueAlone`. */
   wantsToBeAlone(): boolean {
-    return this.#parts.random.oneIn(30);
+    return this.#parts.random.oneIn(20);
   }
 
-  /** One operation, beside those in flight. `isOrigin`: something was cloned from that snapshot of it. */
-  issue(volume: Volume, isOrigin: (snapshot: SnapshotId) => boolean): void {
+  /** One operation, beside those in flight. */
+  issue(volume: Volume, surroundings: Surroundings): void {
     const { random, profile } = this.#parts;
     this.#operations += 1;
-    if (profile.snapshotEach > 0 && random.oneIn(profile.snapshotEach)) return this.snapshots.issue(volume, isOrigin);
+    if (profile.snapshotEach > 0 && random.oneIn(profile.snapshotEach)) {
+      return this.snapshots.issue(volume, surroundings);
+    }
     if (random.oneIn(profile.flushEach)) return this.#flush(volume);
     const kind = random.below(100);
-    if (kind < 55) return this.#write(volume);
-    if (kind < 75) return this.#read(volume);
-    if (kind < 82) return this.#trim(volume);
-    if (kind < 89) return this.#zero(volume);
-    if (kind < 96) return this.#commit(volume);
-    return this.#getRecord(volume);
+    if (kind < 53) return this.#write(volume);
+    if (kind < 73) return this.#read(volume);
+    if (kind < 80) return this.#trim(volume);
+    if (kind < 87) return this.#zero(volume);
+    if (kind < 94) return this.#commit(volume);
+    if (kind < 96) return this.#getRecord(volume);
+    if (kind < 98) return this.#checkpoint(surroundings.pool);
+    this.scrubs.issue(surroundings.pool);
   }
 
   /** One operation that nothing else is in flight with. */
-  async issueAlone(volume: Volume, finish: Finish): Promise<void> {
+  async issueAlone(volume: Volume, pool: SimulatedPool, stepper: Stepper): Promise<void> {
     const { random, profile } = this.#parts;
+    const finish: Finish = (operation) => stepper.finish('a check', operation);
     await this.#lookAtUncertain(volume, finish);
-    if (profile.snapshotEach > 0 && random.oneIn(2)) await this.snapshots.checkChanges(volume, finish);
-    else if (random.oneIn(3)) this.#truncate(volume);
+    const kind = random.below(10);
+    if (kind < 3 && profile.snapshotEach > 0) await this.snapshots.checkChanges(volume, finish);
+    else if (kind < 6) this.#truncate(volume);
+    else if (kind < 7) await this.scrubs.finish(pool, stepper);
+    else if (kind < 8 && profile.roomBytes === undefined) this.#giveBack(pool);
     else await this.#checkExtents(volume, finish);
   }
 
@@ -193,6 +213,27 @@ export class Workload {
       value: value === null ? null : Buffer.from(value),
     }));
     this.#change(volume, event, durable, () => store.commit(records, durable), true);
+  }
+
+  #checkpoint(pool: SimulatedPool): void {
+    this.#background('checkpoint', () => pool.checkpoint());
+  }
+
+  /** As a thread does that has nothing else to do. */
+  #giveBack(pool: SimulatedPool): void {
+    this.#background('memory given back', () => pool.giveBack());
+  }
+
+  #background(name: string, operation: () => Promise<void>): void {
+    const { flights, note } = this.#parts;
+    const event = flights.event(name);
+    note(`[${event.calledAt}] ${name}`);
+    flights.start(
+      event,
+      operation,
+      () => note(`[${event.settledAt}] ${name} done`),
+      (error) => this.#failed(name, error, true),
+    );
   }
 
   #flush(volume: Volume): void {

@@ -1,0 +1,87 @@
+import type { RecordStore } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import { PoolInspection } from '@ashlar/store';
+import type { CheckedPool, RestingPool, Rot, RotTarget } from '@ashlar/testing';
+
+const path = '/pool';
+const blockBytes = 4096;
+
+/** What lies on the disk of a simulated pool, and what `ashlar check` says of it. */
+export const poolRot: Rot = { targets, check };
+
+/** Looks into a pool that nobody has open; its records stay open for others. */
+export async function inspect<T>(
+  { host, records }: RestingPool,
+  look: (inspection: PoolInspection) => Promise<T>,
+): Promise<T> {
+  const inspection = PoolInspection.open(host, path, { openRecords: () => viewOf(records) });
+  try {
+    return await look(inspection);
+  } finally {
+    await inspection.close();
+  }
+}
+
+function viewOf(records: RecordStore): RecordStore {
+  return {
+    get: (key) => records.get(key),
+    scan: (from, to, visit) => records.scan(from, to, visit),
+    commit: (changes) => records.commit(changes),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Whether there is a pool yet. */
+export function isMade(host: Host): boolean {
+  return host.stat(`${path}/ashlar.pool`) !== undefined;
+}
+
+type Root = { readonly page: number } | undefined;
+
+async function targets(pool: RestingPool): Promise<readonly RotTarget[]> {
+  return await inspect(pool, async (inspection) => {
+    const found: RotTarget[] = [];
+    const { chunkSizeBytes } = inspection;
+    const page = (kind: 'page' | 'checksums', root: Root): void => {
+      if (root === undefined) return;
+      found.push({ kind, path: `${path}/pages`, offset: root.page * blockBytes, length: blockBytes });
+    };
+    for (const { kind, value } of inspection.records()) {
+      if (kind === 'pool') page('checksums', (value as { readonly checksumRoot: Root }).checksumRoot);
+      if (kind !== 'object' && kind !== 'kept') continue;
+      const record = value as Parameters<PoolInspection['walkMap']>[0];
+      page('page', record.root);
+      await inspection.walkMap(record, (row) => {
+        if (row.kind !== 'chunk') return;
+        for (const { slot, low, high } of row.entry.pieces) {
+          for (let block = 0; block < chunkSizeBytes / blockBytes; block += 1) {
+            if ((((block < 32 ? low : high) >>> (block % 32)) & 1) === 0) continue;
+            const offset = slot * chunkSizeBytes + block * blockBytes;
+            found.push({ kind: 'data', path: `${path}/data/000000`, offset, length: blockBytes });
+          }
+        }
+      });
+    }
+    const journal = await inspection.journal();
+    for (const { number, segment, offset, headerBytes, dataBlocks } of journal.frames()) {
+      // The end of the journal may be cut off by a loss of power: only what was promised must be there.
+      if (number > journal.durable) continue;
+      found.push({ kind: 'frame-header', path: segment, offset, length: headerBytes });
+      if (dataBlocks === 0) continue;
+      found.push({ kind: 'frame-data', path: segment, offset: offset + headerBytes, length: dataBlocks * blockBytes });
+    }
+    return found;
+  });
+}
+
+async function check(pool: RestingPool): Promise<CheckedPool> {
+  return await inspect(pool, async (inspection) => {
+    const { problems, damage, snapshotDamage } = await inspection.check();
+    const all = [...damage, ...snapshotDamage];
+    return {
+      isWhole: problems.length === 0 && all.length === 0,
+      misses: problems.some(({ kind }) => kind === 'page-damaged' || kind === 'checksum-page-damaged'),
+      damage: all,
+    };
+  });
+}
