@@ -170,7 +170,10 @@ function countCorrupt(pool: PoolParts): number {
   let count = 0;
   for (const store of pool.stores.values()) {
     for (const { overlay } of store.objects.values()) {
-      for (const { codes } of overlay.active.values()) for (const code of codes) count += Number(code === corrupt);
+      // What a snapshot has and nobody else is lost as well.
+      for (const layer of overlay.layers()) {
+        for (const { codes } of layer.values()) for (const code of codes) count += Number(code === corrupt);
+      }
     }
   }
   return count;

@@ -1,9 +1,9 @@
 import type { ObjectId, RecordChange, StoreId } from '@ashlar/core';
 import { blockSize } from '../checksum.ts';
-import { Damage, type ObjectDamage } from '../damage.ts';
+import { Damage, type ObjectDamage, type SnapshotDamage } from '../damage.ts';
 import type { BlockRun } from '../format/map-leaf.ts';
 import { spanOf } from './census.ts';
-import { DamagedSlots, type SnapshotDamage } from './damaged-slots.ts';
+import { DamagedSlots } from './damaged-slots.ts';
 import type { Findings, Problem } from './findings.ts';
 import type { JournalView } from './journal-view.ts';
 import type { PoolFiles } from './pool-files.ts';
@@ -22,7 +22,7 @@ export type PoolReport = {
   readonly read: readonly { readonly store: StoreId; readonly object: ObjectId; readonly readBytes: number }[];
   /** Of each object what cannot be read as it was written, what the journal holds of it taken into account. */
   readonly damage: readonly ObjectDamage[];
-  /** The same as snapshots have it: each is the newest one of those that have the same. */
+  /** The same as snapshots have it: of those that are home each is the newest one of those that have the same. */
   readonly snapshotDamage: readonly SnapshotDamage[];
   /** Frames that the next start brings home. */
   readonly journalFrames: number;
@@ -89,7 +89,7 @@ class Check {
         [...objects].map(([object, readBytes]) => ({ store, object, readBytes })),
       ),
       damage: this.#damage.found(),
-      snapshotDamage,
+      snapshotDamage: [...snapshotDamage, ...this.#damage.foundInSnapshots()],
       journalFrames,
       ...read,
     };

@@ -1,13 +1,9 @@
-import type { SnapshotId } from '@ashlar/core';
-import { Damage, type ObjectDamage } from '../damage.ts';
+import { Damage, type SnapshotDamage } from '../damage.ts';
 import { hasBit } from '../format/map-leaf.ts';
 import { rootOf } from '../kept.ts';
 import { walkMap } from './map-rows.ts';
 import type { PoolFiles } from './pool-files.ts';
 import { statesOf } from './states.ts';
-
-/** What is damaged of an object as a snapshot has it. */
-export type SnapshotDamage = ObjectDamage & { readonly snapshot: SnapshotId };
 
 /** Damaged blocks that are known one by one. */
 const mostDamaged = 1 << 20;
