@@ -1,4 +1,4 @@
-import type { AshlarError, ScrubCommand, ScrubReport } from '@ashlar/core';
+import { errorKindOf, type AshlarError, type ScrubCommand, type ScrubReport } from '@ashlar/core';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Flights } from './flights.ts';
 import { Problem, type Stepper } from './stepper.ts';
@@ -58,7 +58,9 @@ export class ScrubWorkload {
     const obey = (action: ScrubCommand['action']): Promise<ScrubReport> =>
       stepper.finish(`scrub: ${action}`, () => pool.scrub({ action }));
     this.#saw(await obey('status'));
-    if (this.#state === 'paused' || this.#state === 'running') await obey('stop');
+    if (this.#state === 'paused' || this.#state === 'running') {
+      await stepper.finish('scrub: stop', () => stopOf(pool));
+    }
     await obey('start');
     for (let count = 0; count < patience; count += 1) {
       const report = await obey('status');
@@ -78,5 +80,14 @@ export class ScrubWorkload {
     const { damagedBytes, damagedPages, findings } = report;
     if ((damagedBytes === 0 && damagedPages === 0 && findings.length === 0) || mayFail()) return;
     problem(`a scrub calls ${damagedBytes} bytes and ${damagedPages} pages damaged: ${JSON.stringify(findings)}`);
+  }
+}
+
+/** It may end by itself before it is stopped. */
+async function stopOf(pool: SimulatedPool): Promise<void> {
+  try {
+    await pool.scrub({ action: 'stop' });
+  } catch (error) {
+    if (errorKindOf(error) !== 'not-found') throw error;
   }
 }
