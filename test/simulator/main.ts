@@ -5,8 +5,9 @@ import type { BrokenRule } from '@ashlar/store';
 import { readHistory, saveHistory, type SavedHistory } from './history-file.ts';
 import { Progress } from './progress.ts';
 import { watchRejections } from './rejections.ts';
-import { runMany } from './run-many.ts';
+import { runMany, type Sum } from './run-many.ts';
 import { SeedRunner, type SeedOptions } from './run-seed.ts';
+import type { Told } from './worker.ts';
 
 const usage = `npm run simulate -- [--seed N] [--count M] [--operations K] [--workers W] [--break RULE] [--checked] [--trace]
 npm run simulate -- --seed N --shrink [--save FILE]
@@ -52,35 +53,44 @@ async function main(): Promise<void> {
   const [first, count] = [Number(values.seed), Number(values.count)];
   if (count === 1) return await runOne({ ...each, seed: first });
   const progress = new Progress(count);
-  const told = progress.tell.bind(progress);
+  const told = (sum: Sum, { seed, problem }: Told): void => {
+    progress.tell(sum);
+    if (problem === undefined) return;
+    progress.end();
+    console.log(`seed ${seed}: ${problem}`);
+  };
   const workers = Number(values.workers);
   const { histories, crashes, failures } = await runMany({ first, count, workers, each, told });
   progress.end();
-  for (const { seed, problem } of failures) console.log(`seed ${seed}: ${problem}`);
   if (failures.length === 0) return console.log(`${histories} histories with ${crashes} crashes: nothing wrong`);
   const more = [values.break === undefined ? '' : ` --break ${values.break}`, values.checked ? ' --checked' : ''];
   console.log(`${failures.length} of ${histories} histories went wrong; to replay and cut one:`);
-  for (const { seed } of failures) console.log(`npm run simulate -- --seed ${seed} --shrink${more.join('')}`);
+  for (const seed of failures) console.log(`npm run simulate -- --seed ${seed} --shrink${more.join('')}`);
   process.exitCode = 1;
 }
 
 async function runOne(options: SeedOptions): Promise<void> {
   const runner = new SeedRunner();
   const { crashes, problem, history, done } = await runner.run(options);
-  if (problem !== undefined && values.shrink) return await cut(runner, { ...options, operations: done });
+  if (problem !== undefined && values.shrink) return await cut(runner, { ...options, operations: done }, problem);
   if (values.trace || problem !== undefined) console.log(history.join('\n'));
   if (problem === undefined) return console.log(`1 history with ${crashes} crashes: nothing wrong`);
   console.log(`\nseed ${options.seed}: ${problem}`);
   process.exitCode = 1;
 }
 
-async function cut(runner: SeedRunner, options: SavedHistory): Promise<void> {
-  const fails = async (operations: readonly number[]): Promise<boolean> =>
-    (await runner.run({ ...options, operations })).problem !== undefined;
+/** How a problem begins: another one that shows on the way is not the one that is looked for. */
+const kindOf = (problem: string): string => problem.replaceAll(/\d+/g, '').slice(0, 16);
+
+async function cut(runner: SeedRunner, options: SavedHistory, problem: string): Promise<void> {
+  const fails = async (operations: readonly number[]): Promise<boolean> => {
+    const found = (await runner.run({ ...options, operations })).problem;
+    return found !== undefined && kindOf(found) === kindOf(problem);
+  };
   const { items: operations, tries } = await shrink(options.operations, fails, mostTries);
-  const { history, problem } = await runner.run({ ...options, operations });
-  console.log(history.join('\n'));
-  console.log(`\nseed ${options.seed}: ${problem}`);
+  const left = await runner.run({ ...options, operations });
+  console.log(left.history.join('\n'));
+  console.log(`\nseed ${options.seed}: ${left.problem}`);
   console.log(
     `${options.operations.length} operations cut to ${operations.length} in ${tries} tries: ${operations.join(' ')}`,
   );

@@ -46,9 +46,19 @@ async function targets(pool: RestingPool): Promise<readonly RotTarget[]> {
       if (root === undefined) return;
       found.push({ kind, path: `${path}/pages`, offset: root.page * blockBytes, length: blockBytes });
     };
-    for (const { kind, value } of inspection.records()) {
+    const rows = [...inspection.records()];
+    // What only snapshots have that are being deleted is gone any moment.
+    const isKept = ([store, , snapshot]: readonly number[]): boolean =>
+      rows.some(
+        ({ kind, numbers, value }) =>
+          kind === 'snapshot' &&
+          numbers[0] === store &&
+          numbers[1] === snapshot &&
+          !(value as { readonly isDropped: boolean }).isDropped,
+      );
+    for (const { kind, numbers, value } of rows) {
       if (kind === 'pool') page('checksums', (value as { readonly checksumRoot: Root }).checksumRoot);
-      if (kind !== 'object' && kind !== 'kept') continue;
+      if (kind !== 'object' && (kind !== 'kept' || !isKept(numbers))) continue;
       const record = value as Parameters<PoolInspection['walkMap']>[0];
       page('page', record.root);
       await inspection.walkMap(record, (row) => {

@@ -10,13 +10,15 @@ export type ManyOptions = {
   readonly count: number;
   readonly workers: number;
   readonly each: Omit<SeedOptions, 'seed'>;
-  readonly told: (sum: Sum) => void;
+  /** After each: all until now, and that one. */
+  readonly told: (sum: Sum, last: Told) => void;
 };
 
 export type Sum = {
   readonly histories: number;
   readonly crashes: number;
-  readonly failures: readonly { readonly seed: number; readonly problem: string }[];
+  /** Seeds whose histories went wrong. */
+  readonly failures: readonly number[];
 };
 
 /** Runs the histories of many seeds, as many at once as there are workers, each of which takes the next seed when it is done. */
@@ -39,14 +41,14 @@ export async function runMany({ first, count, workers, each, told }: ManyOptions
         next += 1;
       };
       worker.on('error', reject);
-      worker.on('message', ({ seed, crashes, problem }: Told) => {
-        const failures = problem === undefined ? sum.failures : [...sum.failures, { seed, problem }];
-        sum = { histories: sum.histories + 1, crashes: sum.crashes + crashes, failures };
-        told(sum);
+      worker.on('message', (last: Told) => {
+        const failures = last.problem === undefined ? sum.failures : [...sum.failures, last.seed];
+        sum = { histories: sum.histories + 1, crashes: sum.crashes + last.crashes, failures };
+        told(sum, last);
         goOn();
       });
       goOn();
     });
   await Promise.all(Array.from({ length: Math.min(workers, count) }, run));
-  return { ...sum, failures: sum.failures.toSorted((left, right) => left.seed - right.seed) };
+  return { ...sum, failures: sum.failures.toSorted((left, right) => left - right) };
 }

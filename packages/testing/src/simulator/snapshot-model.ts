@@ -117,7 +117,7 @@ export class SnapshotModel {
     }
     if (!this.#narrow(this.#sizes, left))
       return `its size ${sizeBytes} and what was read before are not of one instant`;
-    this.#sizes = left;
+    this.#sizes = left.slice(0, 1);
     return undefined;
   }
 
