@@ -1,4 +1,4 @@
-import type { AshlarError, Settled } from '@ashlar/core';
+import type { AshlarError, ErrorKind, Settled } from '@ashlar/core';
 import type { Flights } from './flights.ts';
 import type { Machine } from './machine.ts';
 
@@ -9,6 +9,16 @@ type Outcome<T> = { readonly value: T } | { readonly error: AshlarError };
 
 /** Ends a simulation that found something. */
 export class Problem extends Error {}
+
+/** An operation was answered with an error, which is a problem where the disk is well. */
+export class Refusal extends Problem {
+  readonly kind: ErrorKind;
+
+  constructor(what: string, { kind, stack }: AshlarError) {
+    super(`${what} failed: ${kind}: ${stack}`);
+    this.kind = kind;
+  }
+}
 
 /** Lets the machine run, and sees that whoever waits for an answer gets one. */
 export class Stepper {
@@ -82,6 +92,5 @@ export class Stepper {
 
 function valueOf<T>(what: string, outcome: Outcome<T>): T {
   if ('value' in outcome) return outcome.value;
-  const { error } = outcome;
-  throw new Problem(`${what} failed: ${error.kind}: ${error.stack}`);
+  throw new Refusal(what, outcome.error);
 }

@@ -6,7 +6,7 @@ import { mostGrowth, type Profile } from './profile.ts';
 import { blockBytes } from './snapshot-model.ts';
 import { ScrubWorkload } from './scrub-workload.ts';
 import { SnapshotWorkload, type Surroundings } from './snapshot-workload.ts';
-import type { Stepper } from './stepper.ts';
+import { Refusal, type Stepper } from './stepper.ts';
 import type { Finish, SimulatedPool, Volume } from './volume.ts';
 import type { VolumeModel } from './volume-model.ts';
 
@@ -87,6 +87,16 @@ export class Workload {
 
   /** One operation that nothing else is in flight with. */
   async issueAlone(volume: Volume, pool: SimulatedPool, stepper: Stepper): Promise<void> {
+    const { mayFail } = this.#parts;
+    try {
+      await this.#doAlone(volume, pool, stepper);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.kind !== 'io' || !mayFail()) throw error;
+      this.sawFailure = true;
+    }
+  }
+
+  async #doAlone(volume: Volume, pool: SimulatedPool, stepper: Stepper): Promise<void> {
     const { random, profile } = this.#parts;
     const finish: Finish = (operation) => stepper.finish('a check', operation);
     await this.#lookAtUncertain(volume, finish);
