@@ -130,7 +130,7 @@ export async function resizeObject(target: Target, sizeBytes: number): Promise<v
   const before = object.sizeBytes;
   if (sizeBytes < before) {
     object.sizeBytes = sizeBytes;
-    if (pool.broken !== 'tail-not-cleared') await clearObject(target, sizeBytes, before - sizeBytes, false, false);
+    if (pool.broken !== 'tail-not-cleared') await clearTail(target, sizeBytes, before);
   }
   const builder = pool.group.record(16, 0);
   beginChange(target);
@@ -139,4 +139,15 @@ export async function resizeObject(target: Target, sizeBytes: number): Promise<v
   object.journaledSize = sizeBytes;
   await pool.group.added();
   await pool.group.sync();
+}
+
+/** What cannot be cleared is not cut off: it would be there again when the object grows. */
+async function clearTail(target: Target, sizeBytes: number, before: number): Promise<void> {
+  const { object } = target;
+  try {
+    await clearObject(target, sizeBytes, before - sizeBytes, false, false);
+  } catch (error) {
+    if (object.sizeBytes === sizeBytes) object.sizeBytes = before;
+    throw error;
+  }
 }

@@ -137,6 +137,7 @@ class Simulation {
       verifier: this.#verifier,
       scrubs: this.#workload.scrubs,
       rot: this.#rot,
+      hasCopies: this.#profile.diskFails,
       open: async () => (this.#pool = await this.#stepper.finish('opening it', () => this.#open())),
       close: async () => await this.#close(),
       note: (line) => this.#note(line),
