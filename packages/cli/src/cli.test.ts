@@ -86,7 +86,7 @@ test('serve prints how to attach with each client', async (t) => {
   }
 });
 
-test('a volume lives through the command: create, ls, show, resize, rename, accept, limit, rm', async (t) => {
+test('a volume lives through the command: create, ls, show, resize, rename, accept, limit, compress, rm', async (t) => {
   const { data } = await serve(t);
   const ashlar = (...parameters: string[]): Promise<Ended> => run([...parameters, '--data', data]);
   t.is((await ashlar('volume', 'ls')).out, "no volumes yet: make one with 'ashlar volume create NAME --size 10G'\n");
@@ -103,6 +103,10 @@ test('a volume lives through the command: create, ls, show, resize, rename, acce
   const accepted = await ashlar('volume', 'accept', 'data', '--after-loss', 'serve');
   t.is(accepted.out, 'the volume data is served; after a later loss: serve\n');
   t.is((await ashlar('volume', 'limit', 'data', '--iops', '100', '--read-bps', '1M')).status, 0);
+  const compressed = await ashlar('volume', 'compress', 'data', 'zstd');
+  t.is(compressed.out, 'what is written to the volume data from now on is compressed by zstd\n');
+  t.regex((await ashlar('volume', 'show', 'data')).out, /compression +zstd, 1\.00 to 1/);
+  t.is((await ashlar('volume', 'compress', 'data', 'lzo')).status, 2);
   const shown = JSON.parse((await ashlar('volume', 'show', 'data', '--json')).out) as object;
   t.like(shown, {
     name: 'data',

@@ -7,19 +7,22 @@ export { alignDown, alignUp, formatSize, GiB, KiB, maxOffset, MiB, parseSize, Ti
 export type { Clock, Random, Scheduler, Timer } from './seams.ts';
 export type { Stream, StreamPeer } from './stream.ts';
 export type { BlockCapabilities, BlockDevice, BlockHistory, BlockSizes, Capability, ZeroMode } from './block-device.ts';
-export type {
-  Change,
-  Depth,
-  ObjectId,
-  ObjectReader,
-  ObjectStore,
-  Position,
-  Preallocation,
-  RecordChange,
-  Snapshot,
-  SnapshotId,
-  SnapshotView,
-  Space,
+export {
+  compressions,
+  type Change,
+  type Compression,
+  type Depth,
+  type ObjectId,
+  type ObjectReader,
+  type ObjectStore,
+  type Position,
+  type Preallocation,
+  type RecordChange,
+  type Snapshot,
+  type SnapshotId,
+  type SnapshotView,
+  type Space,
+  type Usage,
 } from './object-store.ts';
 export type { RecordStore } from './record-store.ts';
 export {

@@ -66,7 +66,17 @@ export type Space = {
   readonly exclusiveBytes: number;
   /** `allocatedBytes - exclusiveBytes`. */
   readonly sharedBytes: number;
+  /** What `allocatedBytes` would be if nothing were compressed. */
+  readonly uncompressedBytes: number;
 };
+
+/** What an object takes of its store's room. */
+export type Usage = Pick<Space, 'allocatedBytes' | 'uncompressedBytes'>;
+
+/** Whether a store's blocks are compressed, and how. */
+export const compressions = ['off', 'zstd'] as const;
+
+export type Compression = (typeof compressions)[number];
 
 export type Preallocation = 'off' | 'falloc' | 'full';
 
@@ -122,8 +132,8 @@ export interface ObjectStore extends ObjectReader {
   readonly position: Position;
   /** Raised by each recovery that may have dropped something acknowledged. */
   readonly lossGeneration: number;
-  /** Of `Space.allocatedBytes`: at once, whatever there is. */
-  allocatedBytesOf(object: ObjectId): Settled<number>;
+  /** At once, whatever there is. */
+  usageOf(object: ObjectId): Settled<Usage>;
   /** Of all objects. */
   space(): Settled<Space>;
   /** Settles when everything in flight has and the clean position is on record. */

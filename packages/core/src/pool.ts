@@ -1,4 +1,4 @@
-import type { ObjectId, ObjectStore, Snapshot, SnapshotId } from './object-store.ts';
+import type { Compression, ObjectId, ObjectStore, Snapshot, SnapshotId } from './object-store.ts';
 import type { Settled } from './settle.ts';
 
 /** Names one volume's ObjectStore in a pool; never repeats. Store 1 (`systemStore`) is there from the start and keeps the catalogue. */
@@ -151,6 +151,8 @@ export interface Pool {
   reserve(store: StoreId, bytes: number, mustFit: boolean): Settled<void>;
   /** Most that data may take of the disk; nothing: what there is. What is there already stays. */
   setCapacity(bytes: number | undefined): Settled<void>;
+  /** Whether what a store writes from now on is compressed, open or not; what it has stays as it is until it is written anew. Durable when it settles. */
+  setCompression(store: StoreId, compression: Compression): Settled<void>;
   listStores(): Settled<readonly StoreId[]>;
   status(): Settled<PoolStatus>;
   /**

@@ -1,6 +1,7 @@
 import type { ThrottleLimits } from '@ashlar/block';
 import {
   systemStore,
+  type Compression,
   type FlattenProgress,
   type ObjectStore,
   type Pool,
@@ -12,6 +13,7 @@ import {
   type SnapshotId,
   type Space,
   type StoreId,
+  type Usage,
 } from '@ashlar/core';
 import type { VolumePlace } from '@ashlar/volume';
 import type { Connections } from './connections.ts';
@@ -52,10 +54,11 @@ export class DataPlane {
   }
 
   /** Makes a volume's store and object, durable when it settles. What fails leaves no store behind. */
-  async createVolume(sizeBytes: number, preallocation: Preallocation): Promise<VolumePlace> {
+  async createVolume(sizeBytes: number, preallocation: Preallocation, compression: Compression): Promise<VolumePlace> {
     const { pool, stores } = this.#parts;
     const storeId = await pool.createStore();
     try {
+      if (compression !== 'off') await pool.setCompression(storeId, compression);
       const store = await stores.open(storeId);
       const objectId = await store.create(sizeBytes, preallocation);
       await store.sync();
@@ -70,6 +73,10 @@ export class DataPlane {
     const store = await this.#parts.stores.open(storeId);
     if (store.sizeOf(objectId) !== sizeBytes) await store.truncate(objectId, sizeBytes);
     await store.sync();
+  }
+
+  async setCompression(storeId: StoreId, compression: Compression): Promise<void> {
+    await this.#parts.pool.setCompression(storeId, compression);
   }
 
   async releaseVolume(storeId: StoreId, force: boolean): Promise<void> {
@@ -152,8 +159,8 @@ export class DataPlane {
     await this.#parts.pool.rollBack(storeId, snapshotId);
   }
 
-  async allocatedBytesOf({ storeId, objectId }: VolumePlace): Promise<number> {
-    return (await this.#parts.stores.open(storeId)).allocatedBytesOf(objectId);
+  async usageOf({ storeId, objectId }: VolumePlace): Promise<Usage> {
+    return (await this.#parts.stores.open(storeId)).usageOf(objectId);
   }
 
   async spaceOf({ storeId, objectId }: VolumePlace, snapshotId: SnapshotId | undefined): Promise<Space> {
@@ -229,7 +236,8 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     status: () => plane.status(),
     commitRecords: (changes, durable) => plane.commitRecords(changes, durable),
     scanRecords: (from, to, limit) => plane.scanRecords(from, to, limit),
-    createVolume: (sizeBytes, preallocation) => plane.createVolume(sizeBytes, preallocation),
+    createVolume: (sizeBytes, preallocation, compression) => plane.createVolume(sizeBytes, preallocation, compression),
+    setCompression: (storeId, compression) => plane.setCompression(storeId, compression),
     resizeVolume: (place, sizeBytes) => plane.resizeVolume(place, sizeBytes),
     releaseVolume: (storeId, force) => plane.releaseVolume(storeId, force),
     removeVolume: (storeId) => plane.removeVolume(storeId),
@@ -244,7 +252,7 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     flattenVolume: (storeId) => plane.flattenVolume(storeId),
     changesOf: (place, since, until, offset, limit) => plane.changesOf(place, since, until, offset, limit),
     rollBackVolume: (storeId, snapshotId) => plane.rollBackVolume(storeId, snapshotId),
-    allocatedBytesOf: (place) => plane.allocatedBytesOf(place),
+    usageOf: (place) => plane.usageOf(place),
     spaceOf: (place, snapshotId) => plane.spaceOf(place, snapshotId),
     scrub: (command) => plane.scrub(command),
     setLimits: (storeId, limits) => plane.setLimits(storeId, limits),

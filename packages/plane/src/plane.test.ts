@@ -46,7 +46,7 @@ const fileGrant = (path: string, readOnly: boolean): Grant => ({
 
 test('volumes are made, listed, resized, measured and removed in the worker', async (t) => {
   const plane = await start(directory(t));
-  const place = await plane.stores.create(8 * MiB, 'off');
+  const place = await plane.stores.create(8 * MiB, 'off', 'off');
   t.deepEqual(await plane.stores.list(), [place.storeId]);
   await plane.stores.resize(place, 16 * MiB);
   t.like(await plane.stores.space(place), { virtualBytes: 16 * MiB, allocatedBytes: 0 });

@@ -54,13 +54,14 @@ export class Plane {
       scanRecords: (from, to, limit) => remote.scanRecords(from, to, limit),
     };
     this.stores = {
-      create: (sizeBytes, preallocation) => remote.createVolume(sizeBytes, preallocation),
+      create: (sizeBytes, preallocation, compression) => remote.createVolume(sizeBytes, preallocation, compression),
+      setCompression: (storeId, compression) => remote.setCompression(storeId, compression),
       resize: (place, sizeBytes) => remote.resizeVolume(place, sizeBytes),
       release: (storeId, force) => remote.releaseVolume(storeId, force),
       remove: (storeId) => remote.removeVolume(storeId),
       list: () => remote.listVolumes(),
       reserve: (storeId, bytes, mustFit) => remote.reserve(storeId, bytes, mustFit),
-      allocatedBytes: (place) => remote.allocatedBytesOf(place),
+      usage: (place) => remote.usageOf(place),
       space: (place, snapshotId) => remote.spaceOf(place, snapshotId),
       snapshot: (storeIds) => remote.snapshotVolumes(storeIds),
       listSnapshots: () => remote.listSnapshots(),

@@ -76,12 +76,13 @@ export class Control {
   }
 
   async createVolume(request: z.output<typeof newVolumeSchema>): Promise<VolumeView> {
-    const { size, reserve, afterLoss, ...others } = request;
+    const { size, reserve, afterLoss, compression, ...others } = request;
     const wanted: NewVolume = {
       ...others,
       sizeBytes: sizeOf(size),
       reservedBytes: sizeOf(reserve),
       ...(afterLoss === undefined ? {} : { afterLoss }),
+      ...(compression === undefined ? {} : { compression }),
     };
     return this.#view(await this.#parts.catalogue.createVolume(wanted), new Map());
   }
@@ -94,6 +95,7 @@ export class Control {
       await plane.setLimits(storeId, limits);
     }
     if (change.reserve !== undefined) await catalogue.reservations.set(name, sizeOf(change.reserve));
+    if (change.compression !== undefined) await catalogue.setCompression(name, change.compression);
     if (change.schedules !== undefined) await catalogue.setSchedules(name, change.schedules);
     if (change.receiving !== undefined) await catalogue.setReceiving(name, change.receiving ?? undefined);
     if (change.name !== undefined && change.name !== name) await catalogue.renameVolume(name, change.name);
@@ -210,9 +212,20 @@ export class Control {
   }
 
   async #view(volume: Volume, connections: ReadonlyMap<string, number>): Promise<VolumeView> {
-    const { name, uuid, type, sizeBytes, reservedBytes = 0, preallocation, created, limits, receiving } = volume;
-    const { schedules = [] } = volume;
-    const allocatedBytes = await this.#parts.catalogue.allocatedBytes(name);
+    const {
+      name,
+      uuid,
+      type,
+      sizeBytes,
+      reservedBytes = 0,
+      preallocation,
+      created,
+      limits,
+      receiving,
+      schedules = [],
+      compression = 'off',
+    } = volume;
+    const { allocatedBytes, uncompressedBytes } = await this.#parts.catalogue.usage(name);
     const exports = this.#parts.catalogue.exports.of(volume).map((item) => item.name);
     const reason = this.#parts.catalogue.heldReason(volume);
     const flatten = this.#parts.flattener.viewOf(uuid);
@@ -226,7 +239,9 @@ export class Control {
       sizeBytes,
       allocatedBytes,
       reservedBytes,
+      uncompressedBytes,
       preallocation,
+      compression,
       created,
       limits,
       exports,

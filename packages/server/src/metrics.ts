@@ -181,7 +181,15 @@ export class Metrics {
       for (const volume of catalogue.volumes()) gauge.set({ volume: volume.name }, catalogue.isHeld(volume) ? 1 : 0);
     });
     this.#gauge('ashlar_volume_allocated_bytes', 'What each volume takes in the pool', ['volume'], async (gauge) => {
-      for (const { name } of catalogue.volumes()) gauge.set({ volume: name }, await catalogue.allocatedBytes(name));
+      for (const { name } of catalogue.volumes()) {
+        gauge.set({ volume: name }, (await catalogue.usage(name)).allocatedBytes);
+      }
+    });
+    const uncompressed = 'What each volume would take in the pool if nothing were compressed';
+    this.#gauge('ashlar_volume_uncompressed_bytes', uncompressed, ['volume'], async (gauge) => {
+      for (const { name } of catalogue.volumes()) {
+        gauge.set({ volume: name }, (await catalogue.usage(name)).uncompressedBytes);
+      }
     });
     this.#gauge('ashlar_volume_reserved_bytes', 'Room that the pool keeps for each volume', ['volume'], (gauge) => {
       for (const { name, reservedBytes = 0 } of catalogue.volumes()) gauge.set({ volume: name }, reservedBytes);

@@ -32,6 +32,27 @@ test('a volume lives through the API: made, shown, resized, renamed, limited, re
   t.is((await bySocket(up, 'GET', '/v1/volumes/data')).status, 404);
 });
 
+test('a volume is compressed as it says or the configuration does, and says by how much', async (t) => {
+  const up = await running(t, 'compression = "zstd"\n');
+  const made = await bySocket(up, 'POST', '/v1/volumes', { name: 'demo', size: MiB });
+  t.like(json<VolumeView>(made), { compression: 'zstd', allocatedBytes: 0, uncompressedBytes: 0 });
+  const plain = await bySocket(up, 'POST', '/v1/volumes', { name: 'plain', size: MiB, compression: 'off' });
+  t.like(json<VolumeView>(plain), { compression: 'off' });
+  const changed = await bySocket(up, 'PATCH', '/v1/volumes/plain', { compression: 'zstd' });
+  t.like(json<VolumeView>(changed), { compression: 'zstd' });
+  const other = await bySocket(up, 'PATCH', '/v1/volumes/plain', { compression: 'lzo' });
+  t.is(other.status, 400);
+  const thick = { name: 'thick', size: MiB, preallocation: 'falloc' };
+  t.is((await bySocket(up, 'POST', '/v1/volumes', { ...thick, compression: 'zstd' })).status, 400);
+  t.like(json<VolumeView>(await bySocket(up, 'POST', '/v1/volumes', thick)), {
+    compression: 'off',
+    allocatedBytes: MiB,
+    uncompressedBytes: MiB,
+  });
+  const metrics = await bySocket(up, 'GET', '/metrics');
+  t.regex(metrics.text, /ashlar_volume_uncompressed_bytes\{volume="thick"\} 1048576/);
+});
+
 test('an export of a raw file is tried before it is offered', async (t) => {
   const up = await running(t);
   const path = join(directory(t), 'disk.raw');

@@ -218,6 +218,7 @@ export class Server {
         newUuid: randomUUID,
         loss: await plane.status(),
         afterLoss: () => live.current.afterLoss,
+        compression: () => live.current.compression,
       });
       for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
       server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue), await loading);

@@ -20,4 +20,5 @@ export type BrokenRule =
   | 'snapshots-apart'
   | 'flush-answered-early'
   | 'tail-not-cleared'
-  | 'checksums-not-compared';
+  | 'checksums-not-compared'
+  | 'packed-punched';

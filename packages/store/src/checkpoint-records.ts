@@ -6,10 +6,12 @@ import type { PoolParts, SnapshotState, StoreState } from './state.ts';
 
 export function storeRecord(
   { origin, floor }: Pick<StoreState, 'origin' | 'floor'>,
+  { compression }: Pick<StoreState, 'compression'>,
   sequence: number,
   generation: number,
 ): StoreRecord {
-  return { sequence, generation, floor, ...(origin === undefined ? {} : { origin }) };
+  const more = { ...(origin === undefined ? {} : { origin }), ...(compression === 'off' ? {} : { compression }) };
+  return { sequence, generation, floor, ...more };
 }
 
 /** Snapshots that are deleted and whose turn to be handed to the background has not come. */

@@ -1,11 +1,12 @@
-import { allDone, assert, errorKindOf, GiB, isPromise, type RecordChange } from '@ashlar/core';
+import { allDone, assert, errorKindOf, GiB, isPromise, type Compression, type RecordChange } from '@ashlar/core';
 import { Births } from './births.ts';
 import { bitmapChange, droppedChanges, poolRecord, storeRecord } from './checkpoint-records.ts';
 import { blockSize } from './checksum.ts';
 import { bury, buryDropped, freeDead, nothingDying, sharedWithDead, unbury, type Dying } from './dead-trees.ts';
 import { abandonFlattening, copySome, flattened, isFlat, noOrigin } from './flatten-copy.ts';
 import { nothingFreed, type Freed } from './freed.ts';
-import { bringHome, type Homing } from './home.ts';
+import { bringHome } from './home.ts';
+import type { Homing } from './homing.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
 import type { JournalPosition } from './journal.ts';
 import { keptKey, objectKey, packedChange, poolKey, recordKey, sealed, snapshotKey, storeKey } from './records/keys.ts';
@@ -134,6 +135,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
   for (const each of births.values()) for (const { snapshot, birth } of each.pending()) snapshot.birth = birth;
   for (const { object, sizeBytes } of taken.objects) {
     object.committedBlocks = object.mappedBlocks;
+    object.committedSaved = object.mappedSaved;
     object.committedSize = sizeBytes;
     object.generation = object.work.generation;
   }
@@ -215,6 +217,11 @@ async function bringAllHome(run: Home): Promise<RecordChange[]> {
   return kept;
 }
 
+/** A preallocated object keeps room for its blocks as they are. */
+function compressionOf({ compression }: StoreState, { keepsRoom }: ObjectState): Compression {
+  return keepsRoom ? 'off' : compression;
+}
+
 /** A change of the generation that was taken, as if all that is copied had been written again. */
 async function flatten(run: Home, store: StoreState, generation: number): Promise<void> {
   const { pool, taken, births, freed, transfers, turns } = run;
@@ -224,7 +231,15 @@ async function flatten(run: Home, store: StoreState, generation: number): Promis
     const { sizeBytes } = objects.find((each) => each.object === object)!;
     object.work = { generation, sizeBytes };
     const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
-    return { pool, object, freed, transfers, birth: own.of(generation), shared };
+    return {
+      pool,
+      object,
+      freed,
+      transfers,
+      birth: own.of(generation),
+      shared,
+      compression: compressionOf(store, object),
+    };
   };
   await copySome(
     store,
@@ -286,7 +301,16 @@ async function bringObjectHome(
     }
     object.work = { generation, sizeBytes };
     const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
-    await bringLayerHome({ pool, object, freed, transfers, birth: own.of(generation), shared }, layer, turns, progress);
+    const homing = {
+      pool,
+      object,
+      freed,
+      transfers,
+      birth: own.of(generation),
+      shared,
+      compression: compressionOf(store, object),
+    };
+    await bringLayerHome(homing, layer, turns, progress);
     // The next generation may write to the same place.
     await transfers.drained();
   }
@@ -299,7 +323,8 @@ async function keepFor(run: Home, object: ObjectState, snapshot: SnapshotState, 
   const { generation, sizeBytes } = object.work;
   const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
   const root = await object.tree.write(own.of(generation), turns, shared);
-  const record = recordOf(object, root, { sizeBytes, blocks: object.mappedBlocks, generation });
+  const { mappedBlocks: blocks, mappedSaved: saved } = object;
+  const record = recordOf(object, root, { sizeBytes, blocks, saved, generation });
   kept.push(packedChange(keptKey(store.id, object.id, snapshot.id), record));
 }
 
@@ -345,12 +370,13 @@ async function commitChanges(
     const { generation } = object.work;
     const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
     const root = await write(object.tree, own.of(generation), shared);
-    const record = recordOf(object, root, { sizeBytes, blocks: object.mappedBlocks, generation });
+    const { mappedBlocks: blocks, mappedSaved: saved } = object;
+    const record = recordOf(object, root, { sizeBytes, blocks, saved, generation });
     changes.push(packedChange(objectKey(object.store, object.id), record));
   }
   for (const { store, sequence, generation, snapshots, deleted, flattens } of taken.stores) {
     const lineage = flattens && isFlat(store) ? noOrigin : store;
-    changes.push(packedChange(storeKey(store.id), storeRecord(lineage, sequence, generation)));
+    changes.push(packedChange(storeKey(store.id), storeRecord(lineage, store, sequence, generation)));
     for (const { snapshot, birth } of births.get(store)?.pending() ?? []) {
       const { id, sequence: taken, isDropped } = snapshot;
       changes.push(packedChange(snapshotKey(store.id, id), { sequence: taken, birth, isDropped }));
@@ -396,6 +422,7 @@ function rollBack(pool: PoolParts, taken: Taken, freed: Freed, dying: Dying): vo
     object.overlay.unfreeze();
     object.tree.abandon();
     object.mappedBlocks = object.committedBlocks;
+    object.mappedSaved = object.committedSaved;
     object.work = { generation: object.generation, sizeBytes: object.committedSize };
   }
   for (const { store, deleted } of taken.stores) {

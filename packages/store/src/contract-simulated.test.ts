@@ -2,6 +2,7 @@ import { KiB, MiB, type Pool } from '@ashlar/core';
 import {
   objectStoreContract,
   objectStoreContractWithPast,
+  ofCompressed,
   SimulatedMachine,
   type PoolFixture,
   type PoolSubject,
@@ -58,3 +59,5 @@ const subject: PoolSubject = {
 
 objectStoreContract(test, 'chunk store on the simulated host', subject);
 objectStoreContractWithPast(test, 'chunk store on the simulated host', subject);
+objectStoreContract(test, 'chunk store on the simulated host, compressed', ofCompressed(subject));
+objectStoreContractWithPast(test, 'chunk store on the simulated host, compressed', ofCompressed(subject));

@@ -3,7 +3,13 @@ import { mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { MiB } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import { objectStoreContract, objectStoreContractWithPast, type PoolFixture, type PoolSubject } from '@ashlar/testing';
+import {
+  objectStoreContract,
+  objectStoreContractWithPast,
+  ofCompressed,
+  type PoolFixture,
+  type PoolSubject,
+} from '@ashlar/testing';
 import test from 'ava';
 import { openPool, type PoolOptions } from './index.ts';
 
@@ -11,6 +17,8 @@ const options: PoolOptions = { overlayBytes: 8 * MiB, journalBytes: 32 * MiB, ca
 
 async function fixture(path: string, remove: () => Promise<void>): Promise<PoolFixture> {
   let pool = await openPool(createRealHost(), path, options);
+  // A write that waits for its turn keeps no process alive: of a server the sockets do.
+  const alive = setInterval(() => undefined, 1000);
   return {
     pool,
     reopen: async () => {
@@ -21,6 +29,7 @@ async function fixture(path: string, remove: () => Promise<void>): Promise<PoolF
     openSecond: () => openPool(createRealHost(), path, options),
     dispose: async () => {
       await pool.close();
+      clearInterval(alive);
       await remove();
     },
   };
@@ -36,6 +45,7 @@ const subject: PoolSubject = {
 
 objectStoreContract(test, 'chunk store on the host', subject);
 objectStoreContractWithPast(test, 'chunk store on the host', subject);
+objectStoreContract(test, 'chunk store on the host, compressed', ofCompressed(subject));
 
 /** A file system of that size in memory. */
 async function createLimited(roomBytes: number): Promise<PoolFixture> {

@@ -1,6 +1,6 @@
 import { assert, errorKindOf } from '@ashlar/core';
 import type { Freed } from './freed.ts';
-import { entriesEach, hasBit, hasZero, readEntry, type ChunkEntry, type Piece } from './format/map-leaf.ts';
+import { emptyEntry, entriesEach, hasBit, hasZero, readEntry, type ChunkEntry, type Piece } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
 import type { TreeRoot } from './page-tree.ts';
 import type { DeadTree, PoolParts } from './state.ts';
@@ -88,12 +88,10 @@ async function freeLeaf(walk: Walk, view: DataView, beside: PageRef | undefined)
   const other = beside === undefined ? undefined : await pool.pages.read(beside);
   for (let index = 0; index < entriesEach; index += 1) {
     const entry = readEntry(view, index);
-    const kept = other === undefined ? noEntry : readEntry(other.view, index);
+    const kept = other === undefined ? emptyEntry : readEntry(other.view, index);
     for (const piece of entry.pieces) if (piece.birth > tree.floor) freePiece(walk, entry, piece, kept);
   }
 }
-
-const noEntry: ChunkEntry = { pieces: [], zeroLow: 0, zeroHigh: 0 };
 
 /** A piece of an entry, of which `behind` is the one of the state behind it. */
 function freePiece({ pool, budget, freed }: Walk, entry: ChunkEntry, piece: Piece, behind: ChunkEntry): void {
@@ -105,6 +103,8 @@ function freePiece({ pool, budget, freed }: Walk, entry: ChunkEntry, piece: Piec
     return;
   }
   assert(kept.birth === piece.birth, 'a slot is of one piece in every state that has it');
+  // What is compressed stays as long as anybody has any of it.
+  if (piece.packed > 0 && pool.broken !== 'packed-punched') return;
   let isFreed = false;
   for (let block = 0; block < pool.blocksEach; block += 1) {
     if (hasBit(kept, block)) continue;

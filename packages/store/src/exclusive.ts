@@ -1,5 +1,5 @@
 import { AshlarError, isPromise } from '@ashlar/core';
-import { entriesEach, hasBit, hasOwnRoom, hasZero, readEntry, type ChunkEntry } from './format/map-leaf.ts';
+import { entriesEach, hasBit, hasZero, readEntry, type ChunkEntry, type Piece } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
 import { addedByOverlay } from './space.ts';
 import type { PoolParts, Readable } from './state.ts';
@@ -26,8 +26,7 @@ export async function exclusiveBlocks(pool: PoolParts, between: Between): Promis
     const { root } = object.tree;
     const mapped = await ownInMap(pool, between);
     if (mapped === undefined) continue;
-    const hadOwn = (leaf: DataView, entry: number, block: number): boolean => hasOwnRoom(leaf, entry, block, floor);
-    const journaled = between.next === undefined ? addedByOverlay(pool, object, hadOwn) : 0;
+    const journaled = between.next === undefined ? addedByOverlay(pool, object, floor) : 0;
     if (isPromise(journaled)) await journaled;
     else if (root === object.tree.root) return mapped + journaled;
   }
@@ -73,9 +72,11 @@ function ownInEntry(
   floor: number,
   isCovered: (block: number) => boolean,
 ): number {
-  const own = entry.pieces.filter(({ birth }) => birth > floor);
+  const born = entry.pieces.filter(({ birth }) => birth > floor);
+  const own = born.filter(({ packed }) => packed === 0);
   const isKept = beside !== undefined && isSame(entry, beside);
   let blocks = 0;
+  for (const piece of born) if (!isSharedWhole(pool, piece, beside, isCovered)) blocks += piece.packed;
   for (let block = 0; own.length > 0 && block < pool.blocksEach; block += 1) {
     const piece = own.find((each) => hasBit(each, block));
     if (piece === undefined && !hasZero(entry, block)) continue;
@@ -84,6 +85,19 @@ function ownInEntry(
     if (!isShared || isCovered(block)) blocks += 1;
   }
   return blocks;
+}
+
+/** Whether a state beside has anything of a piece, that nothing is written over: what is compressed is so as a whole. */
+function isSharedWhole(
+  pool: PoolParts,
+  { slot }: Piece,
+  beside: ChunkEntry | undefined,
+  isCovered: (block: number) => boolean,
+): boolean {
+  const there = beside?.pieces.find((piece) => piece.slot === slot);
+  if (there === undefined) return false;
+  for (let block = 0; block < pool.blocksEach; block += 1) if (hasBit(there, block) && !isCovered(block)) return true;
+  return false;
 }
 
 function isSame(one: ChunkEntry, other: ChunkEntry): boolean {

@@ -1,9 +1,10 @@
 import { allDone, assert, MiB } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import {
+  countBits,
   entriesEach,
   hasZero,
-  ownBlocksOf,
+  isOwn,
   readEntry,
   runsOf,
   writeEntry,
@@ -11,8 +12,9 @@ import {
   type Piece,
 } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
-import { moveBlocks } from './gather.ts';
-import type { Homing } from './home.ts';
+import { copyPacked, moveBlocks } from './gather.ts';
+import { addCounts, countsOf, type Homing } from './homing.ts';
+import type { Freed } from './freed.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import type { Turns } from './turns.ts';
 
@@ -96,39 +98,70 @@ async function copyLeaf(homing: Homing, floor: number, leaf: number, copied: Cop
     await allDone(
       some.map(async (index) => {
         const entry = readEntry(view, index);
-        const before = ownBlocksOf(entry, shared);
+        const before = countsOf(entry, shared);
         await copyEntry(homing, entry, isOrigins, shared, copied);
-        homing.object.own.add(leaf, ownBlocksOf(entry, shared) - before);
+        addCounts(homing.object, leaf, before, countsOf(entry, shared));
         writeEntry(view, index, entry);
       }),
     );
   }
 }
 
-/** All that is the origin's goes to the first piece that is the clone's own. */
+/** What is compressed stays so, in a slot for each piece, where that takes less room; the rest of what is the origin's goes together. */
 async function copyEntry(
-  { pool, freed, birth }: Homing,
+  homing: Homing,
   entry: ChunkEntry,
   isOrigins: (piece: Piece) => boolean,
   shared: number,
   copied: Copied,
 ): Promise<void> {
-  const own = entry.pieces.find((piece) => piece.birth > shared);
-  const into: Piece = own ?? { slot: takeSlot(pool), birth, low: 0, high: 0 };
-  if (own === undefined) {
-    freed.taken.push(into.slot);
-    pool.slots.setDurable(into.slot, true);
-    keepRoom(pool, entry, (run) => freed.reserved.push({ slot: into.slot, ...run }));
-  }
-  for (const piece of entry.pieces.filter(isOrigins)) {
-    for (const { block, blocks } of runsOf(piece, pool.blocksEach)) {
-      freed.blocks.keep(into.slot, block, block + blocks);
-      copied.blocks += blocks;
-    }
-    copied.damaged += await moveBlocks(pool, piece, into);
-  }
+  const origins = entry.pieces.filter(isOrigins);
+  const packed = origins.filter((piece) => piece.packed > 0 && piece.packed < countBits(piece));
+  const loose = origins.filter((piece) => !packed.includes(piece));
   const stay = entry.pieces.filter((piece) => !isOrigins(piece));
-  entry.pieces = own === undefined ? [...stay, into] : stay;
+  for (const piece of packed) stay.push(await copyCompressed(homing, piece, copied));
+  if (loose.length > 0) {
+    const own = stay.find((piece) => isOwn(piece, shared));
+    const into = own ?? newPiece(homing, entry);
+    for (const piece of loose) await copyLoose(homing, piece, into, copied);
+    if (own === undefined) stay.push(into);
+  }
+  entry.pieces = stay;
+}
+
+async function copyCompressed({ pool, freed, birth }: Homing, piece: Piece, copied: Copied): Promise<Piece> {
+  const slot = takeFresh(pool, freed);
+  // The host may have kept the room of an earlier life of the slot.
+  for (let block = piece.packed; block < pool.blocksEach; block += 1) freed.blocks.add(slot, block);
+  const damaged = await copyPacked(pool, piece, slot);
+  copied.blocks += piece.packed;
+  copied.damaged += damaged;
+  return { ...piece, slot, birth };
+}
+
+/** To the first piece that is the clone's own and not compressed. */
+async function copyLoose({ pool, freed }: Homing, piece: Piece, into: Piece, copied: Copied): Promise<void> {
+  for (const { block, blocks } of runsOf(piece, pool.blocksEach)) {
+    freed.blocks.keep(into.slot, block, block + blocks);
+    copied.blocks += blocks;
+  }
+  // Not before that is done: others add to the sum meanwhile.
+  const damaged = await moveBlocks(pool, piece, into);
+  copied.damaged += damaged;
+}
+
+/** An empty one of the clone's own, in which the zeros of a chunk keep their room. */
+function newPiece({ pool, freed, birth }: Homing, entry: ChunkEntry): Piece {
+  const slot = takeFresh(pool, freed);
+  keepRoom(pool, entry, (run) => freed.reserved.push({ slot, ...run }));
+  return { slot, birth, low: 0, high: 0, packed: 0 };
+}
+
+function takeFresh(pool: PoolParts, freed: Freed): number {
+  const slot = takeSlot(pool);
+  freed.taken.push(slot);
+  pool.slots.setDurable(slot, true);
+  return slot;
 }
 
 /** Runs of blocks that read as zeros and keep their room, which the first piece of the clone's own has to have. */

@@ -1,12 +1,11 @@
 import { andThen, assert, isPromise, type Settled } from '@ashlar/core';
 import { blockSize, checksumOf } from './checksum.ts';
 import {
-  blocksOf,
   claimBlocks,
   entriesEach,
   hasBit,
   hasZero,
-  ownBlocksOf,
+  isOwn,
   piecesEach,
   readEntry,
   setBit,
@@ -17,28 +16,15 @@ import {
   type ChunkEntry,
   type Piece,
 } from './format/map-leaf.ts';
-import type { Freed } from './freed.ts';
 import { corrupt, firstArena, hole, nothing, reserved } from './overlay.ts';
 import { slotBlock, type ChunkOverlay } from './chunk-overlay.ts';
 import type { Page } from './page-file.ts';
-import type { Shared } from './shared.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { gather } from './gather.ts';
+import { addCounts, countsOf, type Homing, type Placing } from './homing.ts';
+import { repack, repackOf } from './repack.ts';
 import { checksumsFor, type SlotChecksums } from './slot-checksums.ts';
-import type { ObjectState, PoolParts } from './state.ts';
-import type { Transfers } from './transfers.ts';
-
-/** What bringing the chunks of one generation of an object home needs besides them. What is begun is added to `transfers`. */
-export type Homing = {
-  readonly pool: PoolParts;
-  readonly object: ObjectState;
-  readonly freed: Freed;
-  readonly transfers: Transfers;
-  /** Of the pieces that are new. */
-  readonly birth: number;
-  /** Which pieces are snapshots' as well: nothing is written to those, and they are not freed. */
-  readonly shared: Shared;
-};
+import type { PoolParts } from './state.ts';
 
 /**
  * Brings one chunk's frozen overlay home: bytes to slots, and the map's entry and the checksums to match. Blocks that
@@ -53,9 +39,16 @@ export function bringHome(homing: Homing, chunk: number, overlay: ChunkOverlay):
 function bringTo(homing: Homing, chunk: number, leaf: Page | undefined, overlay: ChunkOverlay): Settled<void> {
   const index = chunk % entriesEach;
   const shared = homing.shared.inLeaf(Math.floor(chunk / entriesEach));
-  return leaf !== undefined && keepsItsPlace(homing.pool, leaf.view, index, overlay, shared)
+  return leaf !== undefined &&
+    keepsItsPlace(homing.pool, leaf.view, index, overlay, shared) &&
+    !isToCompress(homing, leaf.view, index, overlay, shared)
     ? overwrite(homing, leaf.view, index, overlay, 0)
     : rearrange(homing, chunk, overlay, shared);
+}
+
+function isToCompress(homing: Homing, leaf: DataView, index: number, overlay: ChunkOverlay, shared: number): boolean {
+  if (homing.compression === 'off') return false;
+  return repackOf({ homing, entry: readEntry(leaf, index), overlay, shared, moves: false }) !== undefined;
 }
 
 /** Every block is overwritten where it lies: the entry stays as it is. So it is with most small writes. */
@@ -109,29 +102,45 @@ function rearrange(homing: Homing, chunk: number, overlay: ChunkOverlay, shared:
   const leaf = Math.floor(chunk / entriesEach);
   return andThen(object.tree.change(leaf), ({ view }) => {
     const entry = readEntry(view, index);
-    const before = blocksOf(entry);
-    const ownBefore = ownBlocksOf(entry, shared);
+    const before = countsOf(entry, shared);
     const old = entry.pieces.map((piece) => ({ ...piece }));
     const moves = entry.pieces.every(({ birth }) => birth <= shared);
     const placing = { homing, entry, overlay, shared, moves };
-    return andThen(placeBlocks(placing, 0), () =>
+    return andThen(placeAll(placing), () =>
       andThen(isCrowded(placing) ? gatherPieces(homing, entry) : undefined, () => {
+        noteDense(placing);
         dropEmpty(placing);
         keepRoom(placing);
         noteFreed(placing, old);
         writeEntry(view, index, entry);
-        object.mappedBlocks += blocksOf(entry) - before;
-        object.own.add(leaf, ownBlocksOf(entry, shared) - ownBefore);
+        addCounts(object, leaf, before, countsOf(entry, shared));
       }),
     );
   });
 }
 
+/** What came by large writes to a store that is compressed was looked at, and does not compress. */
+function noteDense({ homing, entry, overlay }: Placing): void {
+  if (homing.compression === 'off' || overlay.slots.length === 0) return;
+  entry.dense = Math.max(
+    entry.dense,
+    overlay.codes.reduce((sum, code) => sum + Number(code < 0), 0),
+  );
+}
+
+/** Together where it is to be compressed, else each block where it goes. */
+function placeAll(placing: Placing): Settled<void> {
+  const together = repackOf(placing);
+  if (together === undefined) return placeBlocks(placing, 0);
+  return andThen(repack(placing, together), (isDone) => (isDone ? clearBlocks(placing) : placeBlocks(placing, 0)));
+}
+
 /** Whether the chunk has more pieces than its entry holds, or will with the one that room is kept in. */
-function isCrowded({ entry, overlay, shared }: Placing): boolean {
-  const { pieces } = entry;
-  if (pieces.length !== piecesEach) return pieces.length > piecesEach;
-  return pieces.every(({ birth }) => birth <= shared) && overlay.codes.includes(reserved);
+function isCrowded(placing: Placing): boolean {
+  const { overlay, shared } = placing;
+  const stay = stayingPieces(placing);
+  if (stay.length !== piecesEach) return stay.length > piecesEach;
+  return !stay.some((piece) => isOwn(piece, shared)) && overlay.codes.includes(reserved);
 }
 
 /** Some of what is copied together may still be on its way. */
@@ -139,17 +148,6 @@ async function gatherPieces({ pool, freed, transfers, birth }: Homing, entry: Ch
   await transfers.drained();
   await gather(pool, entry, freed, birth);
 }
-
-/** A chunk whose entry changes. */
-type Placing = {
-  readonly homing: Homing;
-  readonly entry: ChunkEntry;
-  readonly overlay: ChunkOverlay;
-  /** Pieces up to that birth are snapshots' as well. */
-  readonly shared: number;
-  /** All that were there are: the room that zeros keep is the snapshots' then, and is kept anew in the first piece of its own. */
-  readonly moves: boolean;
-};
 
 /** Places the blocks from `first` on. Settles at once where checksums are cached, as a rule. */
 function placeBlocks(placing: Placing, first: number): Settled<void> {
@@ -162,8 +160,7 @@ function placeBlocks(placing: Placing, first: number): Settled<void> {
       continue;
     }
     if (code === hole || code === reserved) {
-      for (const piece of entry.pieces) setBit(piece, block, false);
-      setZero(entry, block, code === reserved);
+      clearBlock(entry, block, code);
       block += 1;
       continue;
     }
@@ -172,6 +169,18 @@ function placeBlocks(placing: Placing, first: number): Settled<void> {
     const placed = code < 0 ? placeSlotRun(placing, start, next) : placeArenaRun(placing, start, next);
     if (isPromise(placed)) return placeBehind(placed, placing, next);
     block = next;
+  }
+}
+
+function clearBlock(entry: ChunkEntry, block: number, code: number): void {
+  for (const piece of entry.pieces) setBit(piece, block, false);
+  setZero(entry, block, code === reserved);
+}
+
+/** Of a chunk whose bytes are placed. */
+function clearBlocks({ entry, overlay }: Placing): void {
+  for (const [block, code] of overlay.codes.entries()) {
+    if (code === hole || code === reserved) clearBlock(entry, block, code);
   }
 }
 
@@ -272,7 +281,7 @@ function writeRunWith(
 function pieceOf({ homing, entry }: Placing, slot: number): Piece {
   const there = entry.pieces.find((piece) => piece.slot === slot);
   if (there !== undefined) return there;
-  const piece: Piece = { slot, birth: homing.birth, low: 0, high: 0 };
+  const piece: Piece = { slot, birth: homing.birth, low: 0, high: 0, packed: 0 };
   entry.pieces.push(piece);
   homing.pool.slots.setDurable(slot, true);
   return piece;
@@ -292,7 +301,7 @@ function placeFor(placing: Placing, block: number): Piece {
 }
 
 /**
- * The piece that a block goes to, or has its room in, that no large write was over: of those that are no snapshot's the one where it is, else
+ * The piece that a block goes to, or has its room in, that no large write was over: of those that may be written to the one where it is, else
  * the first, else a fresh slot.
  */
 function pieceFor(placing: Placing, block: number): Piece {
@@ -300,7 +309,7 @@ function pieceFor(placing: Placing, block: number): Piece {
   const { pool } = homing;
   let first: Piece | undefined;
   for (const piece of entry.pieces) {
-    if (piece.birth <= shared) continue;
+    if (!isOwn(piece, shared)) continue;
     if (hasBit(piece, block)) return piece;
     first ??= piece;
   }
@@ -312,16 +321,22 @@ function pieceFor(placing: Placing, block: number): Piece {
   return piece;
 }
 
-/** Pieces without blocks go, but for one where room must be kept. */
-function dropEmpty({ homing, entry, shared }: Placing): void {
-  if (entry.pieces.every(({ low, high }) => (low | high) !== 0)) return;
+/** Those with blocks, and one where room must be kept. */
+function stayingPieces({ entry, shared }: Placing): Piece[] {
   const full = entry.pieces.filter((piece) => (piece.low | piece.high) !== 0);
-  const keeps = (entry.zeroLow | entry.zeroHigh) !== 0;
-  const first = entry.pieces.find(({ birth }) => birth > shared);
-  // Zeros keep their room in a piece of the object's own; as long as it has none, in one of the snapshots'.
-  const holder = first ?? entry.pieces[0];
-  const isHeld = full.some((piece) => first === undefined || piece.birth > shared);
-  const stay = keeps && !isHeld && holder !== undefined ? [...full, holder] : full;
+  if ((entry.zeroLow | entry.zeroHigh) === 0) return full;
+  const first = entry.pieces.find((piece) => isOwn(piece, shared));
+  // Zeros keep their room in a piece that may be written to; as long as there is none, in one of the snapshots'.
+  const holder = first ?? entry.pieces.find(({ packed }) => packed === 0);
+  const isHeld = full.some((piece) => piece.packed === 0 && (first === undefined || piece.birth > shared));
+  return isHeld || holder === undefined ? full : [...full, holder];
+}
+
+/** Pieces without blocks go, but for one where room must be kept. */
+function dropEmpty(placing: Placing): void {
+  const { homing, entry, shared } = placing;
+  if (entry.pieces.every(({ low, high }) => (low | high) !== 0)) return;
+  const stay = stayingPieces(placing);
   for (const piece of entry.pieces) {
     if (!stay.includes(piece) && piece.birth > shared) homing.pool.slots.setDurable(piece.slot, false);
   }
@@ -332,7 +347,7 @@ function dropEmpty({ homing, entry, shared }: Placing): void {
 function keepRoom(placing: Placing): void {
   const { entry, overlay, shared, moves } = placing;
   const { pool, freed } = placing.homing;
-  const hasOwn = overlay.codes.includes(reserved) || entry.pieces.some(({ birth }) => birth > shared);
+  const hasOwn = overlay.codes.includes(reserved) || entry.pieces.some((piece) => isOwn(piece, shared));
   const needsRoom = (block: number): boolean =>
     overlay.codes[block] === reserved || (moves && hasOwn && hasZero(entry, block));
   for (let block = 0; block < pool.blocksEach; block += 1) {
@@ -349,10 +364,10 @@ function keepRoom(placing: Placing): void {
 function noteFreed({ homing, entry, overlay, shared }: Placing, pieces: readonly Piece[]): void {
   const { pool, freed } = homing;
   const old = pieces.filter(({ birth }) => birth > shared);
-  const first = entry.pieces.find(({ birth }) => birth > shared);
+  const first = entry.pieces.find((piece) => isOwn(piece, shared));
   if (old.length === 0 && overlay.slots.length === 0) return;
   const kept = new Set(entry.pieces.map(({ slot }) => slot));
-  const gone = kept.size > 0 ? freed.moved : freed.slots;
+  const gone = kept.size > 0 && homing.compression === 'off' ? freed.moved : freed.slots;
   for (const { slot } of old) if (!kept.has(slot)) gone.push(slot);
   // Fresh slots that were overwritten before they ever got home.
   for (const { slot } of overlay.slots) {
@@ -360,7 +375,8 @@ function noteFreed({ homing, entry, overlay, shared }: Placing, pieces: readonly
   }
   for (const before of old) {
     const after = entry.pieces.find(({ slot }) => slot === before.slot);
-    if (after === undefined || ((before.low & ~after.low) | (before.high & ~after.high)) === 0) continue;
+    if (after === undefined || (after.packed > 0 && pool.broken !== 'packed-punched')) continue;
+    if (((before.low & ~after.low) | (before.high & ~after.high)) === 0) continue;
     for (let block = 0; block < pool.blocksEach; block += 1) {
       const keeps = after === first && hasZero(entry, block);
       if (hasBit(before, block) && !hasBit(after, block) && !keeps) freed.blocks.add(before.slot, block);

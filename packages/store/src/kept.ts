@@ -50,11 +50,11 @@ export function rootOf({ root, levels }: Pick<ObjectRecord, 'root' | 'levels'>):
   return root === undefined || root === null ? emptyTree : { ref: root, levels };
 }
 
-/** What goes on record of an object with that map. `keepsRoom` is there only where it is so. */
+/** What goes on record of an object with that map. What is so of few objects is there only for those. */
 export function recordOf(
   { created, keepsRoom }: Pick<ObjectState, 'created' | 'keepsRoom'>,
   { ref: root, levels }: TreeRoot,
-  counted: Pick<ObjectRecord, 'sizeBytes' | 'blocks' | 'generation'>,
+  { saved, ...counted }: Pick<ObjectRecord, 'sizeBytes' | 'blocks' | 'generation'> & { readonly saved: number },
 ): ObjectRecord {
-  return { ...counted, root, levels, created, ...(keepsRoom ? { keepsRoom } : {}) };
+  return { ...counted, root, levels, created, ...(keepsRoom ? { keepsRoom } : {}), ...(saved === 0 ? {} : { saved }) };
 }

@@ -17,8 +17,8 @@ function recordAt(
   snapshot: SnapshotId,
 ): ObjectRecord | undefined {
   const kept = firstKept(pool, store.id, object.id, snapshot);
-  const { committedSize: sizeBytes, committedBlocks: blocks, generation } = object;
-  const record = kept?.record ?? recordOf(object, object.tree.root, { sizeBytes, blocks, generation });
+  const { committedSize: sizeBytes, committedBlocks: blocks, committedSaved: saved, generation } = object;
+  const record = kept?.record ?? recordOf(object, object.tree.root, { sizeBytes, blocks, saved, generation });
   return record.created <= snapshot ? record : undefined;
 }
 
@@ -40,7 +40,13 @@ export async function cloneStore(
     if (birth === undefined) throw new AshlarError('busy', `the snapshot ${snapshot} is not home yet: try again`);
     const id = pool.nextStore;
     pool.nextStore += 1;
-    const record: StoreRecord = { sequence: 0, generation: 1, origin: { store: origin.id, snapshot }, floor: birth };
+    const record: StoreRecord = {
+      sequence: 0,
+      generation: 1,
+      origin: { store: origin.id, snapshot },
+      floor: birth,
+      ...(origin.compression === 'off' ? {} : { compression: origin.compression }),
+    };
     const clone = newStore(id, record, new RecordOverlay());
     const changes: RecordChange[] = [packedChange(storeKey(id), record), poolChange()];
     for (const object of origin.objects.values()) {

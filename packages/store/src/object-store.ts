@@ -13,6 +13,7 @@ import {
   type SnapshotId,
   type SnapshotView,
   type Space,
+  type Usage,
 } from '@ashlar/core';
 import { BlockLocks } from './block-locks.ts';
 import { changesOf } from './changed.ts';
@@ -28,13 +29,13 @@ import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { readObject } from './read.ts';
 import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
 import { scanMerged } from './records/scan.ts';
-import { blocksInUse, spaceFrom } from './space.ts';
+import { blocksHeld, blocksInUse, spaceFrom } from './space.ts';
 import { blockSize } from './checksum.ts';
 import { LocalSnapshotView, statesOf } from './snapshot-view.ts';
 import { listSnapshots, nextSequence, refuseClones, sharedWithKept, snapshotOf, snapshotsHome } from './snapshots.ts';
 import { takeSnapshots } from './take-snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
-import { admitted, checkRange, debtOf, writeObject } from './write.ts';
+import { admitted, checkRange, debtOf, isByParts, writeByParts, writeObject } from './write.ts';
 
 /** Bytes of zeros that `full` writes at once. */
 const fillBytes = 1024 * 1024;
@@ -112,8 +113,12 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
   write(object: ObjectId, offset: number, from: Uint8Array, durable: boolean): Settled<void> {
     const state = this.find(object);
     checkRange(state, 'write', offset, from.length);
-    const wait = this.#checkpointer.admit(debtOf(from.length));
     const target = { pool: this.pool, store: this.store, object: state };
+    if (isByParts(this.store, from.length)) {
+      const written = writeByParts(target, offset, from, (bytes) => this.#checkpointer.admit(bytes));
+      return durable ? thenSync(written, this.pool.group) : written;
+    }
+    const wait = this.#checkpointer.admit(debtOf(this.store, from.length));
     return admitted(wait, () => writeObject(target, offset, from, durable));
   }
 
@@ -223,8 +228,10 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
     return group.sync();
   }
 
-  async allocatedBytesOf(object: ObjectId): Promise<number> {
-    return (await blocksInUse(this.pool, this.find(object))) * blockSize;
+  async usageOf(object: ObjectId): Promise<Usage> {
+    const state = this.find(object);
+    const [blocks, held] = [await blocksInUse(this.pool, state), await blocksHeld(this.pool, state)];
+    return { allocatedBytes: blocks * blockSize, uncompressedBytes: held * blockSize };
   }
 
   async spaceOf(object: ObjectId): Promise<Space> {
@@ -233,18 +240,19 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
     const blocks = await blocksInUse(this.pool, state);
     const floor = sharedWithKept(this.store);
     const own = floor < 0 ? blocks : await exclusiveBlocks(this.pool, { object: state, floor, next: undefined });
-    return spaceFrom(state.sizeBytes, blocks, own);
+    return spaceFrom(state.sizeBytes, blocks, own, await blocksHeld(this.pool, state));
   }
 
   async space(): Promise<Space> {
     this.#check();
-    const sum = { virtualBytes: 0, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
+    const sum = { virtualBytes: 0, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0, uncompressedBytes: 0 };
     for (const object of this.store.objects.keys()) {
-      const { virtualBytes, allocatedBytes, exclusiveBytes, sharedBytes } = await this.spaceOf(object);
-      sum.virtualBytes += virtualBytes;
-      sum.allocatedBytes += allocatedBytes;
-      sum.exclusiveBytes += exclusiveBytes;
-      sum.sharedBytes += sharedBytes;
+      const space = await this.spaceOf(object);
+      sum.virtualBytes += space.virtualBytes;
+      sum.allocatedBytes += space.allocatedBytes;
+      sum.exclusiveBytes += space.exclusiveBytes;
+      sum.sharedBytes += space.sharedBytes;
+      sum.uncompressedBytes += space.uncompressedBytes;
     }
     return sum;
   }
@@ -296,7 +304,7 @@ export function newObject(
   pool: Pick<PoolParts, 'arena' | 'overlayChunks' | 'pages'>,
   store: Pick<StoreState, 'id' | 'generation'>,
   id: ObjectId,
-  { sizeBytes, blocks, generation, created, keepsRoom = false }: Omit<ObjectRecord, 'root' | 'levels'>,
+  { sizeBytes, blocks, generation, created, keepsRoom = false, saved = 0 }: Omit<ObjectRecord, 'root' | 'levels'>,
   root: TreeRoot,
   ownsNothing: boolean,
 ): ObjectState {
@@ -312,6 +320,8 @@ export function newObject(
     committedBlocks: blocks,
     mappedBlocks: blocks,
     own: new OwnBlocks(ownsNothing),
+    committedSaved: saved,
+    mappedSaved: saved,
     generation,
     created,
     keepsRoom,

@@ -5,9 +5,10 @@ import { BlockCache } from './block-cache.ts';
 import { blockSize } from './checksum.ts';
 import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
 import { DataFiles } from './data-files.ts';
-import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from './format/superblock.ts';
+import type { Superblock } from './format/superblock.ts';
 import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
+import { identityOf, newIdentity, publishIdentity } from './identity.ts';
 import { Journal, type JournalPosition } from './journal.ts';
 import { historyOf, historyUntil, type JournalSpan } from './journal-history.ts';
 import { newObject } from './object-store.ts';
@@ -78,7 +79,7 @@ export async function openParts(host: Host, path: string, settings: Settings): P
   }
   const release: (() => void | Promise<void>)[] = [() => lock.close()];
   try {
-    const found = identity(host, path);
+    const found = identityOf(host, path);
     const superblock = found ?? newIdentity(host, settings.chunkSizeBytes);
     if (found !== undefined && settings.openRecords === undefined) requireRecords(host, `${path}/records`);
     const records = (settings.openRecords ?? openLmdb)(`${path}/records`);
@@ -86,50 +87,12 @@ export async function openParts(host: Host, path: string, settings: Settings): P
     const reserve = host.open(`${path}/reserve`, { create: true });
     release.push(() => reserve.close());
     const opened = await assemble(host, path, settings, superblock, records, reserve, lock);
-    if (found === undefined) await publish(host, path, superblock);
+    if (found === undefined) await publishIdentity(host, path, superblock);
     return opened;
   } catch (error) {
     for (const step of release.reverse()) await step();
     throw error;
   }
-}
-
-/** The pool's superblock, if the directory has a pool. */
-function identity(host: Host, path: string): Superblock | undefined {
-  const name = `${path}/ashlar.pool`;
-  if (host.stat(name) === undefined) return undefined;
-  const file = host.open(name, {});
-  try {
-    const block = new Uint8Array(blockSize);
-    file.readSync(0, block);
-    return decodeSuperblock(block, name);
-  } finally {
-    file.close();
-  }
-}
-
-function newIdentity(host: Host, chunkSizeBytes: number): Superblock {
-  if (!chunkSizes.includes(chunkSizeBytes)) {
-    throw new AshlarError('invalid', 'the chunk size of a pool is 64, 128 or 256 KiB');
-  }
-  const id = new Uint8Array(16);
-  host.random.fill(id);
-  const poolId = Buffer.from(id).toString('hex');
-  return { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: 0, incompatible: 0 };
-}
-
-/** Comes last, and is renamed into place, so that a pool is there whole or not at all. */
-async function publish(host: Host, path: string, superblock: Superblock): Promise<void> {
-  const name = `${path}/ashlar.pool`;
-  const file = host.open(`${name}.new`, { create: true });
-  try {
-    await file.write(0, encodeSuperblock(superblock));
-    await file.sync();
-  } finally {
-    file.close();
-  }
-  host.rename(`${name}.new`, name);
-  await host.syncDirectory(path);
 }
 
 async function assemble(

@@ -27,13 +27,23 @@ async function isExact(t: ExecutionContext, pool: ChunkPool, store: ObjectStore,
   t.is((await pool.status()).reservedBytes, reservedBytes - own);
 }
 
-for (const seed of [1, 2, 3, 4]) {
-  test(`what is kept for a volume is what it lacks, through snapshots, clones, rollbacks and restarts (${seed})`, async (t) => {
+/** What compresses, and in the third round does not. */
+function bytesOf(round: number, length: number, random: SeededRandom): Uint8Array {
+  const bytes = new Uint8Array(length).fill(round + 1);
+  if (round % 3 === 0) random.fill(bytes);
+  return bytes;
+}
+
+for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+  const isCompressed = seed > 4;
+  const how = isCompressed ? 'compressed, ' : '';
+  test(`what is kept for a volume is what it lacks, ${how}through snapshots, clones, rollbacks and restarts (${seed})`, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'ashlar-own-'));
     t.teardown(() => rmSync(directory, { recursive: true }));
     const random = new SeededRandom(seed);
     let pool = await openPool(createRealHost(), directory, options);
     let storeId = await pool.createStore();
+    if (isCompressed) await pool.setCompression(storeId, 'zstd');
     let store = await pool.openStore(storeId);
     const object = await store.create(sizeBytes, 'off');
     let snapshots: SnapshotId[] = [];
@@ -42,7 +52,7 @@ for (const seed of [1, 2, 3, 4]) {
       const offset = random.below(sizeBytes / 4096) * 4096;
       const length = Math.min(random.pick([4096, 16_384, 100 * 4096]), sizeBytes - offset);
       const kind = random.below(20);
-      if (kind < 10) await store.write(object, offset, new Uint8Array(length).fill(round + 1), false);
+      if (kind < 10) await store.write(object, offset, bytesOf(round, length, random), false);
       else if (kind < 12) await store.trim(object, offset, length, false);
       else if (kind < 13) await store.zero(object, offset, length, true, false);
       else if (kind < 16) snapshots.push(await store.snapshot());

@@ -3,6 +3,7 @@ import {
   GiB,
   MiB,
   systemStore,
+  type Compression,
   type Flow,
   type FlattenProgress,
   type ObjectStore,
@@ -18,6 +19,8 @@ import {
 } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { Checkpointer } from './checkpointer.ts';
+import { compressedPieces } from './format/superblock.ts';
+import { addFeature } from './identity.ts';
 import type { Journal } from './journal.ts';
 import { LocalObjectStore } from './object-store.ts';
 import { openParts } from './open.ts';
@@ -31,6 +34,7 @@ import {
   storeKey,
   getPacked,
   type PoolRecord,
+  type StoreRecord,
 } from './records/keys.ts';
 import { RecordOverlay } from './records/record-overlay.ts';
 import { giveUpWarm } from './reclaim.ts';
@@ -186,6 +190,20 @@ class LocalPool implements Pool {
   setCapacity(bytes: number | undefined): void {
     this.#check();
     this.#parts.room.capacityBytes = bytes;
+  }
+
+  async setCompression(store: StoreId, compression: Compression): Promise<void> {
+    this.#check();
+    const parts = this.#parts;
+    const state = this.#find(store);
+    if (compression !== 'off') await addFeature(parts.host, parts.path, compressedPieces);
+    await this.#checkpointer.alone(async () => {
+      const { compression: _, ...record } = getPacked<StoreRecord>(parts.records, storeKey(store)) ?? newStoreRecord;
+      await parts.records.commit([
+        packedChange(storeKey(store), compression === 'off' ? record : { ...record, compression }),
+      ]);
+      state.compression = compression;
+    });
   }
 
   #find(store: StoreId): StoreState {

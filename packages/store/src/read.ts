@@ -1,8 +1,10 @@
 import { AshlarError, allDone, andThen, errorKindOf, isPromise, type Settled } from '@ashlar/core';
 import { blockSize, checksumOf, firstDamaged } from './checksum.ts';
-import { entriesEach, slotOf } from './format/map-leaf.ts';
+import { entriesEach, packedIn, slotOf } from './format/map-leaf.ts';
+import type { PackedPiece } from './format/packed-piece.ts';
 import { corrupt, firstArena, nothing } from './overlay.ts';
 import type { ChunkOverlay, SlotRef } from './chunk-overlay.ts';
+import { readPacked } from './packed-read.ts';
 import type { Page } from './page-file.ts';
 import { checksumLeafOf, checksumsEach } from './slot-checksums.ts';
 import type { PoolParts, Readable } from './state.ts';
@@ -214,6 +216,11 @@ function readRun(part: Part, run: Run, leaf: Page | undefined): Settled<void> {
       block += 1;
       continue;
     }
+    const packed =
+      leaf === undefined || run.ref !== undefined ? 0 : packedIn(leaf.view, part.chunk % entriesEach, run.slot);
+    if (leaf !== undefined && packed > 0) {
+      return readUnpacked(part, { ...run, block, blocks: end - block }, leaf, packed);
+    }
     let stop = block + 1;
     if (run.blocks >= longBlocks) stop = end;
     else while (stop < end && !cache.has(first + stop)) stop += 1;
@@ -310,6 +317,43 @@ function readWindow(part: Part, run: Run, leaf: Page): Settled<void> {
       });
     }),
   );
+}
+
+/** Reads a run of a piece that is compressed, in so many blocks of its slot. */
+function readUnpacked(part: Part, run: Run, leaf: Page, stored: number): Settled<void> {
+  const checksums = (): Settled<(block: number) => number> =>
+    andThen(
+      checksumsOf(part.pool, { ...run, block: 0 }),
+      ({ words, at }) =>
+        (block) =>
+          words[at + block] ?? 0,
+    );
+  return readPacked(part.pool, run.slot, stored, checksums, (packed) => {
+    for (let block = run.block; block < run.block + run.blocks; block += 1) {
+      // Somebody else may have had it decompressed meanwhile.
+      if (copyCached(part, run.slot, block)) continue;
+      const bytes = packed?.blockAt(block);
+      if (bytes === undefined) throw corruptBlock(part, block);
+      copyOwn(part, block, bytes, 0);
+    }
+    if (packed !== undefined && !isStale(part)) keepUnpacked(part, run, leaf, packed);
+  });
+}
+
+/**
+ * What was decompressed goes into the cache: always behind a short run, behind a long one while there is room. Nobody writes to what is
+ * compressed: it is kept whatever is journaled over it.
+ */
+function keepUnpacked({ pool, chunk }: Part, run: Run, leaf: Page, packed: PackedPiece): void {
+  const { cache, blocksEach } = pool;
+  for (let block = 0; block < blocksEach; block += 1) {
+    const place = run.slot * blocksEach + block;
+    if (run.blocks >= longBlocks && !cache.hasRoom) return;
+    if (!packed.isUnpacked(block) || cache.has(place)) continue;
+    const bytes = packed.blockAt(block);
+    const isWanted = slotOf(leaf.view, chunk % entriesEach, block) === run.slot;
+    if (bytes !== undefined && isWanted) cache.insert(place, bytes, 0);
+  }
 }
 
 /** Copies what is wanted of a block that was read. */

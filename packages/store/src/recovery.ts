@@ -369,7 +369,7 @@ function applySlots(
 /** A store in memory with nothing in it. */
 export function newStore(
   id: StoreId,
-  { sequence, generation, origin, floor }: StoreRecord,
+  { sequence, generation, origin, floor, compression = 'off' }: StoreRecord,
   records: StoreState['records'],
 ): StoreState {
   const store: StoreState = {
@@ -380,6 +380,7 @@ export function newStore(
     origin,
     floor,
     flattening: undefined,
+    compression,
     objects: new Map(),
     records,
     deleted: new Set(),

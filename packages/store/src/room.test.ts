@@ -120,3 +120,14 @@ test('what was promised before a snapshot does not count as the own of the store
   room.settle();
   t.is(room.keptBytes, 360 * KiB);
 });
+
+test('what was given up may come back until the checkpoint that took it has given it to the host', (t) => {
+  const { room } = onMachine();
+  t.false(room.mayGrow);
+  room.giveUp();
+  t.true(room.mayGrow);
+  room.take();
+  t.true(room.mayGrow);
+  room.settle();
+  t.false(room.mayGrow);
+});

@@ -38,6 +38,8 @@ export class Room {
   #takenBytes = 0;
   #measuredPromise = 0;
   #isGivenUp = false;
+  /** The running checkpoint gives back what was given up. */
+  #isComingBack = false;
   #shrunk = false;
   /** The host was asked since the start, and keeps the reserve's room or cannot: what its size says may be from before a loss of power. */
   #stands = false;
@@ -80,7 +82,7 @@ export class Room {
 
   /** Something is counted that a checkpoint will know exactly, or was given up and comes back with one. */
   get mayGrow(): boolean {
-    return this.#promisedBytes > 0 || this.#isGivenUp;
+    return this.#promisedBytes > 0 || this.#isGivenUp || this.#isComingBack;
   }
 
   /** Blocks were trimmed. */
@@ -103,9 +105,13 @@ export class Room {
     return this.#shrunk || this.freeFor(store) < bytes + 4 * believeBytes;
   }
 
-  /** Whether there is room for a copy of that many bytes beside all that was promised and all that is kept; then it is promised. */
-  holds(bytes: number): boolean {
-    if (this.#shrunk || this.availableBytes < bytes) return false;
+  /**
+   * Whether there is room for a copy of that many bytes beside all that was promised and all that is kept, but for what is kept for `store`; then
+   * it is promised.
+   */
+  holds(bytes: number, store?: Reservation): boolean {
+    const freeBytes = store === undefined ? this.availableBytes : this.freeFor(store);
+    if (this.#shrunk || freeBytes < bytes) return false;
     this.#promisedBytes += bytes;
     this.#unrecordedBytes += bytes;
     return true;
@@ -175,6 +181,7 @@ export class Room {
 
   /** A checkpoint takes all that is recorded. */
   take(): void {
+    this.#isComingBack ||= this.#isGivenUp;
     this.#isGivenUp = false;
     this.#takenBytes = this.#promisedBytes - this.#unrecordedBytes;
     for (const store of this.#reserved) store.take();
@@ -184,6 +191,7 @@ export class Room {
   settle(): void {
     this.#promisedBytes -= this.#takenBytes;
     this.#takenBytes = 0;
+    this.#isComingBack = false;
     this.#measuredAt = -Infinity;
     for (const store of this.#reserved) this.#changeKept(store, () => store.settle());
   }

@@ -50,10 +50,12 @@ class ObjectAt implements Readable {
     return this.#found()?.sizeBytes ?? overlay.sizeAt(this.#snapshot.id) ?? journaledSize;
   }
 
-  /** Of data and kept room. */
-  get committedBlocks(): number {
+  /** That data and kept room take, and what they would take uncompressed. */
+  get blocks(): { readonly taken: number; readonly held: number } {
     const kept = firstKept(this.#pool, this.store, this.#live.id, this.#snapshot.id);
-    return kept?.record.blocks ?? this.#live.committedBlocks;
+    if (kept !== undefined) return { taken: kept.record.blocks, held: kept.record.blocks + (kept.record.saved ?? 0) };
+    const { committedBlocks, committedSaved } = this.#live;
+    return { taken: committedBlocks, held: committedBlocks + committedSaved };
   }
 
   #found(): { readonly tree: PageTree; readonly sizeBytes: number } | undefined {
@@ -128,7 +130,8 @@ export class LocalSnapshotView extends LocalReader<ObjectAt> implements Snapshot
     const live = objects.get(object);
     const next = after === undefined || live === undefined ? live : new ObjectAt(this.pool, this.store, after, live);
     const own = { object: found, floor: there[index - 1]?.birth ?? floor, next };
-    return spaceFrom(found.sizeBytes, found.committedBlocks, await exclusiveBlocks(this.pool, own));
+    const { taken, held } = found.blocks;
+    return spaceFrom(found.sizeBytes, taken, await exclusiveBlocks(this.pool, own), held);
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import type { ObjectId, PoolState, RecordStore, SnapshotId, StoreId } from '@ashlar/core';
+import type { Compression, ObjectId, PoolState, RecordStore, SnapshotId, StoreId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import type { BlockArena } from './block-arena.ts';
 import type { BlockCache } from './block-cache.ts';
@@ -55,6 +55,9 @@ export type ObjectState = {
   mappedBlocks: number;
   /** Of these, what no snapshot has. */
   readonly own: OwnBlocks;
+  /** How many blocks less these are than what they hold, by compression. */
+  committedSaved: number;
+  mappedSaved: number;
   /** What the committed map and size are of: the generation of the last change to them, and that in which the object was made. */
   generation: number;
   readonly created: number;
@@ -79,6 +82,8 @@ export type StoreState = {
   origin: { readonly store: StoreId; readonly snapshot: SnapshotId } | undefined;
   /** What of that was copied since the start. */
   flattening: Flattening | undefined;
+  /** What comes home is compressed where that saves room. */
+  compression: Compression;
   readonly objects: Map<ObjectId, ObjectState>;
   readonly records: RecordOverlay;
   /** Objects deleted since the last checkpoint. */

@@ -1,7 +1,8 @@
-import { AshlarError, allDone, andThen, errorKindOf, isPromise, KiB, type Settled } from '@ashlar/core';
+import { AshlarError, allDone, andThen, errorKindOf, isPromise, KiB, MiB, type Settled } from '@ashlar/core';
 import { withRoom } from './background.ts';
 import { blockSize, checksumBlocks } from './checksum.ts';
-import { blocksOf, entriesEach, hasOwnRoom, piecesEach, readEntry } from './format/map-leaf.ts';
+import { blocksOf, emptyEntry, entriesEach, hasOwnRoom, isOwn, piecesEach, readEntry } from './format/map-leaf.ts';
+import { seemsToPack } from './format/packed-piece.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
 import { firstArena, hole, nothing } from './overlay.ts';
@@ -9,16 +10,40 @@ import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
 import type { Reservation } from './reservation.ts';
 import { nextSequence, sharedNow } from './snapshots.ts';
-import type { ObjectState, PoolParts } from './state.ts';
+import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { beginChange, type Target } from './target.ts';
 import { hasZeroBlock, writeZeros, zeroRuns } from './zero-blocks.ts';
 
 /** Writes of this size and more within one chunk go to fresh slots; smaller ones into the journal. */
 const largeBytes = 64 * KiB;
 
-/** Bytes of memory that a write takes until a checkpoint: only small ones lie there. */
-export function debtOf(length: number): number {
-  return length < largeBytes ? length : 0;
+/** Of what is to be compressed so much is let in at once: all of it takes memory, and goes through the journal. */
+const mostPackedBytes = MiB;
+
+/** Bytes of memory that a write takes until a checkpoint: only small ones lie there, and what is to be compressed. */
+export function debtOf({ compression }: StoreState, length: number): number {
+  return length < largeBytes || compression !== 'off' ? length : 0;
+}
+
+/** Whether a write takes memory or the journal's room by parts, each let in by itself: `writeByParts`. */
+export function isByParts({ compression }: StoreState, length: number): boolean {
+  return compression !== 'off' && length > mostPackedBytes;
+}
+
+/** Writes a long range part by part. `admit`: what must be waited for before so many bytes are added to the debt. */
+export async function writeByParts(
+  target: Target,
+  offset: number,
+  from: Uint8Array,
+  admit: (bytes: number) => Promise<void> | undefined,
+): Promise<void> {
+  for (let at = 0; at < from.length;) {
+    const length = Math.min(mostPackedBytes - ((offset + at) % mostPackedBytes), from.length - at);
+    await admit(debtOf(target.store, length));
+    checkRange(target.object, 'write', offset + at, length);
+    await writeObject(target, offset + at, from.subarray(at, at + length), false);
+    at += length;
+  }
 }
 
 /** Writes any range of an object. The range was checked and the debt admitted. */
@@ -100,10 +125,15 @@ function writeParts(target: Target, offset: number, from: Uint8Array): Settled<v
     const start = (offset + at) % chunkSizeBytes;
     const length = Math.min(chunkSizeBytes - start, from.length - at);
     const part = from.subarray(at, at + length);
-    waiting.push(length >= largeBytes ? writeLarge(target, offset + at, part) : writeSmall(target, offset + at, part));
+    waiting.push(isLarge(target, part) ? writeLarge(target, offset + at, part) : writeSmall(target, offset + at, part));
     at += length;
   }
   return allDone(waiting);
+}
+
+/** Whether a part of a chunk goes to a fresh slot: what is to be compressed is written to the disk as it is in the journal only. */
+function isLarge({ store }: Target, part: Uint8Array): boolean {
+  return part.length >= largeBytes && (store.compression === 'off' || !seemsToPack(part));
 }
 
 /** Into the journal and the overlay: one copy, one checksum a block. */
@@ -280,11 +310,10 @@ function mostShared({ pool, store, object }: Target): number {
 }
 
 /**
- * Blocks of a chunk that the first change behind a snapshot takes new room for besides its own: zeros whose kept room is the snapshot's, and where
- * one piece more is one too many all that is copied together.
+ * Blocks of a chunk that the first change to what cannot be written to where it lies, a snapshot's or compressed, takes new room for besides its
+ * own: zeros whose kept room is the snapshot's, and where one piece more is one too many all that is copied together.
  */
 async function countMoved({ pool, store, object }: Target, chunk: number, shared: number): Promise<number> {
-  if (shared < 0) return 0;
   let most = piecesEach;
   for (const layer of object.overlay.layersBetween(-1, store.generation - 1)) if (layer.has(chunk)) most -= 1;
   for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
@@ -293,8 +322,8 @@ async function countMoved({ pool, store, object }: Target, chunk: number, shared
   const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
   if (leaf === undefined) return most > 0 ? 0 : pool.blocksEach;
   const { pieces, zeroLow, zeroHigh } = readEntry(leaf.view, chunk % entriesEach);
-  if (pieces.some(({ birth }) => birth > shared)) return 0;
-  return pieces.length < most ? blocksOf({ pieces: [], zeroLow, zeroHigh }) : pool.blocksEach;
+  if (pieces.some((piece) => isOwn(piece, shared))) return 0;
+  return pieces.length < most ? blocksOf({ ...emptyEntry, zeroLow, zeroHigh }) : pool.blocksEach;
 }
 
 export function floorBlock(offset: number): number {

@@ -8,6 +8,7 @@ export { SeededRandom } from './seeded-random.ts';
 export { laterTurn, PoorDevice } from './poor-device.ts';
 export { systemTime } from './system-time.ts';
 export { objectStoreContract, objectStoreContractWithPast } from './object-store-contract.ts';
+export { ofCompressed } from './object-store/with-past.ts';
 export type { PoolFixture, PoolSubject } from './object-store/subject.ts';
 export { hostContract, type HostFixture } from './host-contract.ts';
 export { SimulatedMachine } from './simulated-host/machine.ts';

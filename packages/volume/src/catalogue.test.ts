@@ -58,7 +58,7 @@ test('a volume whose record could not be written leaves no store behind', async 
 test('a store made for a volume that was never recorded is removed at the next start', async (t) => {
   const pool = new FakePool();
   const kept = await (await pool.open()).createVolume({ name: 'kept', sizeBytes: MiB });
-  pool.create(MiB, 'off');
+  pool.create(MiB, 'off', 'off');
   await pool.open();
   t.deepEqual(pool.list(), [kept.storeId]);
 });
@@ -156,6 +156,40 @@ test('limits are kept with the volume', async (t) => {
   await catalogue.createVolume({ name: 'demo', sizeBytes: MiB });
   await catalogue.setLimits('demo', { total: { operationsPerSecond: 100 } });
   t.deepEqual((await pool.open()).volume('demo').limits, { total: { operationsPerSecond: 100 } });
+});
+
+test('a new volume is compressed as it says, else as it is configured, and never where it is preallocated', async (t) => {
+  const pool = new FakePool();
+  const catalogue = await pool.open();
+  const compressionOf = async (request: object): Promise<unknown> => {
+    const { storeId, name } = await catalogue.createVolume({ name: 'demo', sizeBytes: MiB, ...request });
+    const { compression = 'off' } = (await pool.open()).volume(name);
+    t.is(pool.compressions.get(storeId), compression);
+    await catalogue.removeVolume('demo');
+    return compression;
+  };
+  t.is(await compressionOf({}), 'off');
+  t.is(await compressionOf({ compression: 'zstd' }), 'zstd');
+  pool.compression = 'zstd';
+  t.is(await compressionOf({}), 'zstd');
+  t.is(await compressionOf({ compression: 'off' }), 'off');
+  t.is(await compressionOf({ preallocation: 'falloc' }), 'off');
+  await fails(t, 'invalid', /preallocated/, () => compressionOf({ preallocation: 'falloc', compression: 'zstd' }));
+  await catalogue.createVolume({ name: 'thick', sizeBytes: MiB, preallocation: 'full' });
+  await fails(t, 'invalid', /preallocated/, () => catalogue.setCompression('thick', 'zstd'));
+});
+
+test('a change of compression is on record before the store is told, and carried through at the next start', async (t) => {
+  const pool = new FakePool();
+  const volume = await (await pool.open()).createVolume({ name: 'demo', sizeBytes: MiB });
+  const cut = { schema: 1, ...volume, compressingTo: 'zstd' };
+  pool.records.set(`volume/${volume.uuid}`, Buffer.from(JSON.stringify(cut)));
+  const catalogue = await pool.open();
+  t.is(pool.compressions.get(volume.storeId), 'zstd');
+  t.deepEqual(catalogue.volumes(), [{ ...volume, compression: 'zstd' }]);
+  pool.failing = 'compression';
+  await fails(t, 'no-space', /full/, () => catalogue.setCompression('demo', 'off'));
+  t.is((await pool.open()).volume('demo').compression, 'zstd');
 });
 
 test('an export names a volume or the URI of a file, and says so otherwise', async (t) => {

@@ -1,10 +1,12 @@
 import type { ThrottleLimits } from '@ashlar/block';
-import { AshlarError, type ObjectStore, type RecordChange, type Space } from '@ashlar/core';
+import { AshlarError, type Compression, type RecordChange, type Space, type Usage } from '@ashlar/core';
 import { cloneOf } from './clone.ts';
+import { checkCompression, compressionOf } from './compression.ts';
 import { Exports, ownExport } from './exports.ts';
 import { Flattening } from './flattening.ts';
 import { carryThrough, isIntent } from './intents.ts';
-import { accepted, heldError, heldReason, withRemoteWriter, type PoolLoss } from './loss.ts';
+import { accepted, heldError, heldReason, withRemoteWriter } from './loss.ts';
+import type { CatalogueOptions } from './options.ts';
 import { checkName } from './names.ts';
 import { readCatalogue } from './read.ts';
 import { reservationOf, Reservations } from './reservations.ts';
@@ -21,21 +23,8 @@ import {
 import { Serial } from './serial.ts';
 import { nextSchedules } from './schedules.ts';
 import { Snapshots } from './snapshots.ts';
-import type { VolumeStores } from './stores.ts';
 import type { AfterLoss, Export, NewClone, NewVolume, RollBack, SnapshotSchedule, Volume } from './types.ts';
 import { checkSize, refuseShrinking } from './sizes.ts';
-
-type CatalogueOptions = {
-  /** The pool's system store. */
-  readonly records: Pick<ObjectStore, 'commit' | 'scanRecords'>;
-  readonly stores: VolumeStores;
-  /** Now, as ISO 8601. */
-  readonly now: () => string;
-  readonly newUuid: () => string;
-  readonly loss: PoolLoss;
-  /** What a loss does now to volumes that say nothing themselves. */
-  readonly afterLoss: () => AfterLoss;
-};
 
 /** More than anybody has; it bounds what is in memory and what a start reads. */
 const mostVolumes = 100_000;
@@ -133,6 +122,7 @@ export class Catalogue {
   /** Room is made outside the line of changes: `full` preallocation may take minutes. */
   async createVolume(request: NewVolume): Promise<Volume> {
     const { name, sizeBytes, preallocation = 'off', limits = {}, afterLoss, exported = true } = request;
+    const compression = compressionOf(request, this.#options.compression());
     checkName('volume', name);
     checkSize(sizeBytes);
     const reservedBytes = reservationOf(request, request.reservedBytes ?? 0);
@@ -140,7 +130,7 @@ export class Catalogue {
     if (exported) this.exports.refuse(name);
     this.#making.add(name);
     try {
-      const place = await this.#options.stores.create(sizeBytes, preallocation);
+      const place = await this.#options.stores.create(sizeBytes, preallocation, compression);
       const created = this.#options.now();
       const volume: Volume = {
         name,
@@ -152,6 +142,7 @@ export class Catalogue {
         limits,
         ...(reservedBytes === 0 ? {} : { reservedBytes }),
         ...(afterLoss === undefined ? {} : { afterLoss }),
+        ...(compression === 'off' ? {} : { compression }),
         // No loss before now concerns it.
         acceptedLoss: this.#options.loss.lossGeneration,
         ...place,
@@ -261,6 +252,15 @@ export class Catalogue {
     });
   }
 
+  /** Of what is written from now on. Attached clients go on. `invalid` for a volume that is preallocated. */
+  setCompression(name: string, compression: Compression): Promise<Volume> {
+    return this.#serial.run(async () => {
+      const volume = this.volume(name);
+      checkCompression(volume.preallocation, compression);
+      return this.#carry({ ...volume, compressingTo: compression });
+    });
+  }
+
   /** The volume keeps its uuid and its clients. An export of the old name goes with it. */
   renameVolume(from: string, to: string): Promise<Volume> {
     return this.#serial.run(async () => {
@@ -354,8 +354,8 @@ export class Catalogue {
     if (changes.length > 0) await this.#commit(changes);
   }
 
-  async allocatedBytes(name: string): Promise<number> {
-    return this.#options.stores.allocatedBytes(this.volume(name));
+  async usage(name: string): Promise<Usage> {
+    return this.#options.stores.usage(this.volume(name));
   }
 
   async space(name: string): Promise<Space> {

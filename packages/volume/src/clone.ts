@@ -6,7 +6,7 @@ export function cloneOf(
   { volume: origin, snapshot }: FoundSnapshot,
   made: Pick<Volume, 'name' | 'uuid' | 'created' | 'storeId' | 'acceptedLoss'>,
 ): Volume {
-  const { objectId, preallocation, afterLoss } = origin;
+  const { objectId, preallocation, afterLoss, compression } = origin;
   return {
     ...made,
     type: 'block',
@@ -14,6 +14,7 @@ export function cloneOf(
     preallocation,
     limits: {},
     ...(afterLoss === undefined ? {} : { afterLoss }),
+    ...(compression === undefined ? {} : { compression }),
     origin: { volume: origin.uuid, snapshotId: snapshot.snapshotId },
     objectId,
   };

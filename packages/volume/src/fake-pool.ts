@@ -1,5 +1,6 @@
 import {
   AshlarError,
+  type Compression,
   type ErrorKind,
   type FlattenProgress,
   type Preallocation,
@@ -7,6 +8,7 @@ import {
   type SnapshotId,
   type Space,
   type StoreId,
+  type Usage,
 } from '@ashlar/core';
 import { Catalogue, type AfterLoss, type VolumePlace, type VolumeStores } from './index.ts';
 
@@ -14,11 +16,14 @@ import { Catalogue, type AfterLoss, type VolumePlace, type VolumeStores } from '
 export class FakePool implements VolumeStores {
   readonly records = new Map<string, Uint8Array>();
   readonly sizes = new Map<StoreId, number>();
+  readonly compressions = new Map<StoreId, Compression>();
   readonly attached = new Set<StoreId>();
   /** The sizes that stores had when their snapshots were taken. */
   readonly taken = new Map<StoreId, Map<SnapshotId, number>>();
   readonly attachedSnapshots = new Set<string>();
-  failing: 'commit' | 'resize' | 'rollBack' | 'flatten' | undefined;
+  failing: 'commit' | 'resize' | 'rollBack' | 'flatten' | 'compression' | undefined;
+  /** As the server is configured. */
+  compression: Compression = 'off';
   /** After so many a clone is flat. */
   flattenSteps = 1;
   /** What is reserved; more than `mostReserved` in all does not fit. */
@@ -44,10 +49,16 @@ export class FakePool implements VolumeStores {
       .slice(0, limit);
   }
 
-  create(sizeBytes: number, _preallocation: Preallocation): VolumePlace {
+  create(sizeBytes: number, _preallocation: Preallocation, compression: Compression): VolumePlace {
     const storeId = this.#next++;
     this.sizes.set(storeId, sizeBytes);
+    this.compressions.set(storeId, compression);
     return { storeId, objectId: 1 };
+  }
+
+  setCompression(storeId: StoreId, compression: Compression): void {
+    if (this.failing === 'compression') throw new AshlarError('no-space', 'the pool is full');
+    this.compressions.set(storeId, compression);
   }
 
   resize({ storeId }: VolumePlace, sizeBytes: number): void {
@@ -75,13 +86,13 @@ export class FakePool implements VolumeStores {
     this.reserved.set(storeId, bytes);
   }
 
-  allocatedBytes(): number {
-    return 0;
+  usage(): Usage {
+    return { allocatedBytes: 0, uncompressedBytes: 0 };
   }
 
   space(place: VolumePlace): Space {
     const virtualBytes = this.sizes.get(place.storeId) ?? 0;
-    return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0 };
+    return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0, uncompressedBytes: 0 };
   }
 
   snapshot(storeIds: readonly StoreId[]): SnapshotId[] {
@@ -134,6 +145,7 @@ export class FakePool implements VolumeStores {
       records: this,
       stores: this,
       loss: { lossGeneration, promisedLossGeneration },
+      compression: () => this.compression,
       afterLoss: () => afterLoss,
       now: () => '2026-01-02T03:04:05.000Z',
       newUuid: () => `00000000-0000-4000-8000-${String(this.records.size + uuids++).padStart(12, '0')}`,

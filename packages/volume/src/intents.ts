@@ -12,22 +12,27 @@ type Parts = {
   readonly record: (volume: VolumeRecord) => Promise<void>;
 };
 
-export function isIntent({ resizingTo, rollingBackTo }: VolumeRecord): boolean {
-  return resizingTo !== undefined || rollingBackTo !== undefined;
+export function isIntent({ resizingTo, rollingBackTo, compressingTo }: VolumeRecord): boolean {
+  return resizingTo !== undefined || rollingBackTo !== undefined || compressingTo !== undefined;
 }
 
-/** To another size, or back to what its newest snapshot has: then nobody has it open. It is on its way to one of them. */
+/** To another size, compressed or not, or back to what its newest snapshot has: then nobody has it open. It is on its way to one of them. */
 export async function carryThrough({ stores, record }: Parts, intent: VolumeRecord): Promise<Volume> {
-  const { resizingTo, rollingBackTo, ...before } = intent;
+  const { resizingTo, rollingBackTo, compressingTo, ...before } = intent;
   await record(intent);
   try {
     if (resizingTo !== undefined) await stores.resize(before, resizingTo);
+    if (compressingTo !== undefined) await stores.setCompression(before.storeId, compressingTo);
     if (rollingBackTo !== undefined) await stores.rollBack(before.storeId, rollingBackTo.snapshotId);
   } catch (error) {
     await record(before);
     throw error;
   }
-  const volume = { ...before, sizeBytes: rollingBackTo?.sizeBytes ?? resizingTo ?? before.sizeBytes };
+  const volume = {
+    ...before,
+    sizeBytes: rollingBackTo?.sizeBytes ?? resizingTo ?? before.sizeBytes,
+    ...(compressingTo === undefined ? {} : { compression: compressingTo }),
+  };
   await record(volume);
   return volume;
 }

@@ -1,4 +1,4 @@
-import { AshlarError, type RecordChange, type SnapshotId } from '@ashlar/core';
+import { AshlarError, type Compression, type RecordChange, type SnapshotId } from '@ashlar/core';
 import type { Export, Volume, VolumeSnapshot } from './types.ts';
 
 /**
@@ -19,7 +19,11 @@ export type Counts = { readonly volumes: number; readonly exports: number; reado
 type RollBackRecord = { readonly snapshotId: SnapshotId; readonly sizeBytes: number };
 
 /** A volume as recorded: with what a change that has not ended is on its way to. */
-export type VolumeRecord = Volume & { readonly resizingTo?: number; readonly rollingBackTo?: RollBackRecord };
+export type VolumeRecord = Volume & {
+  readonly resizingTo?: number;
+  readonly rollingBackTo?: RollBackRecord;
+  readonly compressingTo?: Compression;
+};
 
 type CatalogueRecord =
   | { readonly kind: 'counts'; readonly value: Counts }

@@ -1,4 +1,13 @@
-import type { FlattenProgress, Preallocation, Settled, SnapshotId, Space, StoreId } from '@ashlar/core';
+import type {
+  Compression,
+  FlattenProgress,
+  Preallocation,
+  Settled,
+  SnapshotId,
+  Space,
+  StoreId,
+  Usage,
+} from '@ashlar/core';
 import type { VolumePlace } from './types.ts';
 
 /**
@@ -7,7 +16,9 @@ import type { VolumePlace } from './types.ts';
  */
 export interface VolumeStores {
   /** Durable when it settles. */
-  create(sizeBytes: number, preallocation: Preallocation): Settled<VolumePlace>;
+  create(sizeBytes: number, preallocation: Preallocation, compression: Compression): Settled<VolumePlace>;
+  /** For what is written from now on; durable when it settles; the same again is fine. */
+  setCompression(storeId: StoreId, compression: Compression): Settled<void>;
   /** Attached or not; durable when it settles; the same size again is fine. */
   resize(place: VolumePlace, sizeBytes: number): Settled<void>;
   /** Closes a volume that is open: `busy` while clients are attached, unless `force` ends their connections. */
@@ -18,7 +29,7 @@ export interface VolumeStores {
   /** As `Pool.reserve`. */
   reserve(storeId: StoreId, bytes: number, mustFit: boolean): Settled<void>;
   /** Of its data and kept room: at once, whatever there is. */
-  allocatedBytes(place: VolumePlace): Settled<number>;
+  usage(place: VolumePlace): Settled<Usage>;
   /** Of a volume, or of a snapshot of it; looks at what changed between snapshots. */
   space(place: VolumePlace, snapshotId?: SnapshotId): Settled<Space>;
 

@@ -1,5 +1,5 @@
 import type { ThrottleLimits } from '@ashlar/block';
-import type { ObjectId, Preallocation, SnapshotId, StoreId } from '@ashlar/core';
+import type { Compression, ObjectId, Preallocation, SnapshotId, StoreId } from '@ashlar/core';
 
 /** Where a volume's bytes are in the pool. */
 export type VolumePlace = { readonly storeId: StoreId; readonly objectId: ObjectId };
@@ -19,6 +19,8 @@ export type Volume = VolumePlace & {
   /** ISO 8601, UTC. */
   readonly created: string;
   readonly limits: ThrottleLimits;
+  /** Unset: its blocks are stored as they are. */
+  readonly compression?: Compression;
   /** Unset: as the server is configured. */
   readonly afterLoss?: AfterLoss;
   /** The pool's loss generation that the volume was last accepted, or written from another machine, at. */
@@ -96,6 +98,8 @@ export type NewVolume = {
   readonly limits?: ThrottleLimits;
   /** Room that the pool keeps for it, 0 for none; more than the pool has is refused. */
   readonly reservedBytes?: number;
+  /** Unset: as the server is configured, and not where it is preallocated. */
+  readonly compression?: Compression;
   readonly afterLoss?: AfterLoss;
   /** Offers it at once under its own name; default true. */
   readonly exported?: boolean;

@@ -42,6 +42,7 @@ function describe(volume: VolumeView): string {
     ['used', sizeText(allocatedBytes)],
     ['of its own', sizeText(exclusiveBytes)],
     ['reserved', reservedBytes === 0 ? 'none' : sizeText(reservedBytes)],
+    ['compression', compressionText(volume)],
     ['preallocation', preallocation],
     ['created', created],
     ['limits', Object.keys(limits).length === 0 ? 'none' : JSON.stringify(limits)],
@@ -59,6 +60,13 @@ function flattening({ flatten }: VolumeView): string | undefined {
   const { state, doneBytes, totalBytes, reason } = flatten;
   if (state !== 'running') return reason === undefined ? state : `${state}: ${reason}`;
   return `${formatSize(doneBytes)} of ${formatSize(totalBytes)}`;
+}
+
+/** How it is, and how much less it takes by it: also where it was turned off, as long as there is something compressed. */
+function compressionText({ compression, allocatedBytes, uncompressedBytes }: VolumeView): string {
+  if (compression === 'off' && uncompressedBytes === allocatedBytes) return compression;
+  const ratio = allocatedBytes === 0 ? 1 : uncompressedBytes / allocatedBytes;
+  return `${compression}, ${ratio.toFixed(2)} to 1 (${sizeText(uncompressedBytes)} without)`;
 }
 
 function direction(operationsPerSecond: number | undefined, bytesPerSecond: number | undefined): object | undefined {
@@ -84,9 +92,16 @@ function limitsOf(options: Limits): object | undefined {
 export async function create(
   name: string,
   options: ServerOptions &
-    Limits & { size: number; reserve?: number; preallocation: string; export: boolean; afterLoss?: string },
+    Limits & {
+      size: number;
+      reserve?: number;
+      preallocation: string;
+      export: boolean;
+      afterLoss?: string;
+      compression?: string;
+    },
 ): Promise<void> {
-  const { size, reserve = 0, preallocation, export: exported, afterLoss } = options;
+  const { size, reserve = 0, preallocation, export: exported, afterLoss, compression } = options;
   const limits = limitsOf(options) ?? {};
   const made = await AdminClient.find(options).post<VolumeView>('/v1/volumes', {
     name,
@@ -96,6 +111,7 @@ export async function create(
     exported,
     limits,
     ...(afterLoss === undefined ? {} : { afterLoss }),
+    ...(compression === undefined ? {} : { compression }),
   });
   show(options.json, made, () => `made the volume ${name} of ${formatSize(made.sizeBytes)}`);
 }
@@ -145,6 +161,12 @@ export async function limit(name: string, options: ServerOptions & Limits): Prom
     limits: limitsOf(options) ?? {},
   });
   show(options.json, changed, describe);
+}
+
+export async function compress(name: string, how: string, options: ServerOptions): Promise<void> {
+  const changed = await AdminClient.find(options).patch<VolumeView>(volumePath(name), { compression: how });
+  const said = changed.compression === 'off' ? 'is not compressed' : `is compressed by ${changed.compression}`;
+  show(options.json, changed, () => `what is written to the volume ${name} from now on ${said}`);
 }
 
 export async function accept(name: string, options: ServerOptions & { afterLoss?: string }): Promise<void> {

@@ -1,4 +1,5 @@
-import { Option, type Command } from 'commander';
+import { compressions } from '@ashlar/core';
+import { Argument, Option, type Command } from 'commander';
 import { later, numberArgument, sizeArgument, withServer } from '../options.ts';
 import { addSnapshotCommands } from './snapshot.ts';
 
@@ -17,6 +18,8 @@ function withLimits(command: Command): Command {
 
 const afterLossOption = (help: string): Option => new Option('--after-loss <WHAT>', help).choices(['hold', 'serve']);
 
+const compressionOption = (help: string): Option => new Option('--compression <HOW>', help).choices([...compressions]);
+
 const required = (flags: string, help: string): Option =>
   new Option(flags, help).argParser(sizeArgument).makeOptionMandatory();
 
@@ -27,6 +30,9 @@ function addMaking(volume: Command): void {
     .option('--reserve <SIZE>', 'room that the pool keeps for it, whatever others write', sizeArgument)
     .addOption(
       new Option('--preallocation <MODE>', 'as qemu-img means it').choices(['off', 'falloc', 'full']).default('off'),
+    )
+    .addOption(
+      compressionOption('zstd: blocks that compress take less room (default: compression of the configuration)'),
     )
     .addOption(new Option('--type <TYPE>', 'what the volume holds').choices(['block']).default('block'))
     .addOption(
@@ -73,6 +79,10 @@ function addChanging(volume: Command): void {
     .argument('<SIZE>', "such as 5G, or 'none'", (text) => (text === 'none' ? text : sizeArgument(text)))
     .addHelpText('after', '\nExamples:\n  ashlar volume reserve db 50G\n  ashlar volume reserve db none')
     .action(later(actions, ({ reserve }) => reserve));
+  withServer(volume.command('compress <NAME>').addArgument(new Argument('<HOW>').choices([...compressions])))
+    .summary('compress what is written from now on, or not; what is there stays as it is until it is written anew')
+    .addHelpText('after', '\nExamples:\n  ashlar volume compress demo zstd\n  ashlar volume compress demo off')
+    .action(later(actions, ({ compress }) => compress));
   withServer(volume.command('accept <NAME>'))
     .summary('serve a volume again that is held after a loss; see whether what it holds is whole')
     .addOption(afterLossOption('what later losses do to it'))
@@ -89,7 +99,7 @@ export function addVolumeCommands(program: Command, setStatus: (status: number) 
   const volume = program
     .command('volume')
     .summary(
-      'make, list, show, resize, rename, limit, reserve for, snapshot, clone, flatten, roll back, accept and remove volumes',
+      'make, list, show, resize, rename, limit, reserve for, compress, snapshot, clone, flatten, roll back, accept and remove volumes',
     );
   addMaking(volume);
   addLooking(volume);

@@ -13,10 +13,11 @@ function rowOf(row: MapRow, chunkSizeBytes: number): object {
   return {
     chunk: row.chunk,
     offset: row.chunk * chunkSizeBytes,
-    pieces: pieces.map(({ slot, birth, low, high }) => ({
+    pieces: pieces.map(({ slot, birth, low, high, packed }) => ({
       slot,
       birth,
       blocks: ranges(bitsOf([low, high], wordBits)),
+      ...(packed === 0 ? {} : { compressedIn: packed }),
     })),
     reserved: ranges(bitsOf([zeroLow, zeroHigh], wordBits)),
   };
@@ -28,7 +29,8 @@ function textOf(row: MapRow, chunkSizeBytes: number): string {
   }
   const { pieces, zeroLow, zeroHigh } = row.entry;
   const parts = pieces.map(
-    ({ slot, birth, low, high }) => `blocks ${ranges(bitsOf([low, high], wordBits))} in slot ${slot} (birth ${birth})`,
+    ({ slot, birth, low, high, packed }) =>
+      `blocks ${ranges(bitsOf([low, high], wordBits))} in slot ${slot} (birth ${birth}${packed === 0 ? '' : `, compressed in ${packed} blocks`})`,
   );
   const reserved = ranges(bitsOf([zeroLow, zeroHigh], wordBits));
   if (reserved !== '') parts.push(`room kept for blocks ${reserved}`);

@@ -8,8 +8,9 @@ const wordBits = 32;
 function rowOf({ blocks, referrers, ...facts }: SlotView): object {
   return {
     ...facts,
-    referrers: referrers.map(({ low, high, ...fields }) => ({
+    referrers: referrers.map(({ low, high, packed, ...fields }) => ({
       ...fields,
+      ...(packed === 0 ? {} : { compressedIn: packed }),
       blocks: ranges(bitsOf([low, high], wordBits)),
     })),
     blocks: blocks.map(({ block, checksum, found }) => ({
@@ -26,10 +27,10 @@ function textOf({ slot, path, offset, isUsed, referrers, journal, blocks }: Slot
   const fitting = blocks.filter(({ checksum, found }) => checksum === found).map(({ block }) => block);
   return [
     `slot ${slot}: ${path} at ${offset}, ${use}`,
-    ...referrers.map(({ store, object, snapshot, isDead, chunk, birth, low, high }) => {
+    ...referrers.map(({ store, object, snapshot, isDead, chunk, birth, low, high, packed }) => {
       const state = isDead ? ', being deleted' : snapshot === undefined ? '' : ` in snapshot ${snapshot}`;
       const owner = `object ${object} of store ${store}${state}`;
-      return `  blocks ${ranges(bitsOf([low, high], wordBits))}: chunk ${chunk} of ${owner} (birth ${birth})`;
+      return `  blocks ${ranges(bitsOf([low, high], wordBits))}: chunk ${chunk} of ${owner} (birth ${birth}${packed === 0 ? '' : `, compressed in ${packed} blocks`})`;
     }),
     ...journal.map(({ store, object, chunk }) => `  the journal: chunk ${chunk} of object ${object} of store ${store}`),
     ...(referrers.length + journal.length === 0 ? ['  nothing refers to it'] : []),

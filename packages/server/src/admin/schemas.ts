@@ -1,4 +1,4 @@
-import { errorKinds } from '@ashlar/core';
+import { compressions, errorKinds } from '@ashlar/core';
 import { afterLossChoices, exportProtocols } from '@ashlar/volume';
 import * as z from 'zod';
 
@@ -60,9 +60,11 @@ export const volumeSchema = z.object({
   sizeBytes: z.int(),
   allocatedBytes: z.int().describe('what it takes in the pool'),
   reservedBytes: z.int().describe('room that the pool keeps for it; 0: none'),
+  uncompressedBytes: z.int().describe('what it would take if nothing of it were compressed'),
   exclusiveBytes: z.int().optional().describe('of that, what no snapshot or clone has; where `space` asks for it'),
   sharedBytes: z.int().optional().describe('of that, what snapshots or clones have as well; where `space` asks for it'),
   preallocation: z.enum(['off', 'falloc', 'full']),
+  compression: z.enum(compressions).describe('of what is written'),
   created: z.string().describe('ISO 8601'),
   limits: limitsSchema,
   exports: z.array(z.string()).describe('names it is offered under'),
@@ -78,6 +80,10 @@ export const newVolumeSchema = z.strictObject({
   name: z.string(),
   size,
   preallocation: z.enum(['off', 'falloc', 'full']).default('off'),
+  compression: z
+    .enum(compressions)
+    .optional()
+    .describe('as the server is configured unless it is named; only of a volume that is not preallocated'),
   limits: limitsSchema.default({}),
   reserve: size.default(0).describe('room that the pool keeps for it; refused where it does not fit'),
   afterLoss: z
@@ -91,6 +97,7 @@ export const volumeChangeSchema = z.strictObject({
   size: size.optional(),
   shrink: z.boolean().default(false).describe('a smaller size may cut contents off'),
   name: z.string().optional().describe('the new name'),
+  compression: z.enum(compressions).optional().describe('of what is written from now on'),
   limits: limitsSchema.optional(),
   reserve: size.optional().describe('room that the pool keeps for it; 0: none any more'),
   schedules: z.array(scheduleSchema).max(20).optional().describe('all that it has from now on'),

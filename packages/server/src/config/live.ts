@@ -6,6 +6,7 @@ import { configKeys, type Config } from './schema.ts';
 const liveKeys: ReadonlySet<string> = new Set([
   'drain-seconds',
   'after-loss',
+  'compression',
   'nbd.allow',
   'nbd.max-connections',
   'nbd.handshake-seconds',

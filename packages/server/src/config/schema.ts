@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { AshlarError, KiB, maxOffset, MiB, parseSize } from '@ashlar/core';
+import { AshlarError, compressions, KiB, maxOffset, MiB, parseSize } from '@ashlar/core';
 import { afterLossChoices, checkCidr } from '@ashlar/volume';
 import * as z from 'zod';
 
@@ -130,6 +130,10 @@ export const configSchema = z.strictObject({
     .describe(
       'what a loss of power does to volumes written from other machines that say nothing themselves: hold or serve',
     ),
+  compression: z
+    .enum(compressions)
+    .default('off')
+    .describe('whether new volumes that say nothing themselves are compressed: off or zstd'),
   nbd: nbd.prefault({}),
   admin: admin.prefault({}),
   pool: pool.prefault({}),

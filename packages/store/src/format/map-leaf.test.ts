@@ -1,7 +1,19 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { fromHex } from './by-hand.ts';
-import { blocksOf, entriesEach, isReserved, piecesEach, readEntry, slotOf, writeEntry } from './map-leaf.ts';
+import {
+  blocksOf,
+  emptyEntry,
+  entriesEach,
+  isReserved,
+  ownSlotOf,
+  packedIn,
+  piecesEach,
+  readEntry,
+  savedOf,
+  slotOf,
+  writeEntry,
+} from './map-leaf.ts';
 
 /** Slot 0 (1.0), birth 2.0, blocks 0 and 33; slot 7 (8.0), birth 3.0, block 31; two pieces of zeros; block 1 and 63 reserved. */
 const written = `
@@ -12,11 +24,12 @@ const written = `
   02000000 00000080`;
 const entry = {
   pieces: [
-    { slot: 0, birth: 2, low: 1, high: 2 },
-    { slot: 7, birth: 3, low: 0x80000000, high: 0 },
+    { slot: 0, birth: 2, low: 1, high: 2, packed: 0 },
+    { slot: 7, birth: 3, low: 0x80000000, high: 0, packed: 0 },
   ],
   zeroLow: 2,
   zeroHigh: 0x80000000,
+  dense: 0,
 };
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -30,10 +43,41 @@ test('an entry is 128 bytes of a leaf, and a leaf holds 32', (t) => {
   t.is(entriesEach, 32);
 });
 
+/** Slot 0, birth 2, blocks 0 to 5 and 33, compressed in 3; slot 7, birth 3, block 31, as it is; 20 blocks did not compress. */
+const compressed = `
+  000000000000f03f 0000000000000040 3f000000 02000000
+  0000000000002040 0000000000000840 00000080 00000000
+  000000000000000000000000000000000000000000000000
+  000000000000000000000000000000000000000000000000
+  00000000 00000000 03000000 14`;
+
+test('a piece that is compressed is counted as what its slot holds, and has no place to be written to', (t) => {
+  const view = viewOf(Uint8Array.from(fromHex(compressed, 4096)));
+  const found = readEntry(view, 0);
+  t.deepEqual(found.pieces, [
+    { slot: 0, birth: 2, low: 63, high: 2, packed: 3 },
+    { slot: 7, birth: 3, low: 0x80000000, high: 0, packed: 0 },
+  ]);
+  t.deepEqual([found.dense, blocksOf(found), savedOf(found)], [20, 4, 4]);
+  t.deepEqual([packedIn(view, 0, 0), packedIn(view, 0, 7), packedIn(view, 0, 9)], [3, 0, 0]);
+  t.deepEqual(
+    [0, 33, 31, 6].map((block) => [slotOf(view, 0, block), ownSlotOf(view, 0, block, 1)]),
+    [
+      [0, -1],
+      [0, -1],
+      [7, 7],
+      [-1, -1],
+    ],
+  );
+  const again = new Uint8Array(4096);
+  writeEntry(viewOf(again), 0, found);
+  t.deepEqual(Buffer.from(again), fromHex(compressed, 4096));
+});
+
 test('an entry written by hand is read', (t) => {
   const view = viewOf(Uint8Array.from(fromHex(written, 4096)));
   t.deepEqual(readEntry(view, 0), entry);
-  t.deepEqual(readEntry(view, 1), { pieces: [], zeroLow: 0, zeroHigh: 0 });
+  t.deepEqual(readEntry(view, 1), emptyEntry);
   t.is(blocksOf(entry), 5);
 });
 
@@ -51,22 +95,29 @@ test('a block is found in its slot, in none, or in kept room', (t) => {
 
 test('a shorter entry leaves nothing of a longer one behind', (t) => {
   const bytes = Uint8Array.from(fromHex(written, 4096));
-  writeEntry(viewOf(bytes), 0, { pieces: [], zeroLow: 0, zeroHigh: 0 });
+  writeEntry(viewOf(bytes), 0, emptyEntry);
   t.deepEqual(bytes, new Uint8Array(4096));
 });
 
 test('a fifth piece is refused', (t) => {
-  const pieces = Array.from({ length: piecesEach + 1 }, (_, slot) => ({ slot, birth: 1, low: 1 << slot, high: 0 }));
-  t.throws(() => writeEntry(viewOf(new Uint8Array(4096)), 0, { pieces, zeroLow: 0, zeroHigh: 0 }), { any: true });
+  const pieces = Array.from({ length: piecesEach + 1 }, (_, slot) => ({
+    slot,
+    birth: 1,
+    low: 1 << slot,
+    high: 0,
+    packed: 0,
+  }));
+  t.throws(() => writeEntry(viewOf(new Uint8Array(4096)), 0, { ...emptyEntry, pieces }), { any: true });
 });
 
 test('every entry comes back as it was written, and lookups agree with it', (t) => {
   const word = fc.nat({ max: 0xffffffff });
-  const piece = fc.record({ slot: fc.nat(), birth: fc.nat(), low: word, high: word });
+  const piece = fc.record({ slot: fc.nat(), birth: fc.nat(), low: word, high: word, packed: fc.nat({ max: 63 }) });
   const entries = fc.record({
     pieces: fc.array(piece, { maxLength: piecesEach }),
     zeroLow: word,
     zeroHigh: word,
+    dense: fc.nat({ max: 64 }),
   });
   const view = viewOf(new Uint8Array(4096));
   fc.assert(

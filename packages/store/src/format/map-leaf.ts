@@ -4,21 +4,35 @@ import { blockSize } from '../checksum.ts';
 /**
  * A leaf of an object's map: what is known of 32 neighbouring chunks, 128 bytes each: four pieces of 24 bytes (slot + 1
  * as float64, birth float64, bitmap of the chunk's blocks that lie there as two u32), then the bitmap of blocks that
- * read as zeros but keep their room (two u32), flags u32, 20 reserved. Block b of a chunk lies at block b of its slot.
+ * read as zeros but keep their room (two u32), then a u8 for each piece: 0 where block b of the chunk lies at block b of the slot,
+ * else how many blocks of the slot, the first ones, hold all of the piece compressed (format/packed-piece.ts); then how many
+ * blocks were there when they were last found not to compress, u8; 19 reserved.
  */
 const entrySize = 128;
 export const entriesEach = blockSize / entrySize;
 export const piecesEach = 4;
 const pieceSize = 24;
 const zeroAt = piecesEach * pieceSize;
+const packedAt = zeroAt + 8;
+const denseAt = packedAt + piecesEach;
 
-export type Piece = { slot: number; birth: number; low: number; high: number };
+/** `packed`: 0, or in how many blocks of its slot it lies compressed; then it has blocks perhaps that are not the chunk's any more. */
+export type Piece = { slot: number; birth: number; low: number; high: number; readonly packed: number };
 
 /** A chunk's entry in memory. Bitmaps are pairs of unsigned 32-bit words: blocks 0 to 31 and 32 to 63. */
-export type ChunkEntry = { pieces: Piece[]; zeroLow: number; zeroHigh: number };
+export type ChunkEntry = {
+  pieces: Piece[];
+  zeroLow: number;
+  zeroHigh: number;
+  /** How many blocks there were that did not compress, when that was last tried. */
+  dense: number;
+};
+
+/** Of a chunk that has nothing. */
+export const emptyEntry: ChunkEntry = { pieces: [], zeroLow: 0, zeroHigh: 0, dense: 0 };
 
 /** Bits of a chunk's blocks. */
-type Bits = { low: number; high: number };
+export type Bits = { low: number; high: number };
 
 export function hasBit(bits: Bits, block: number): boolean {
   return ((block < 32 ? bits.low : bits.high) & (1 << (block & 31))) !== 0;
@@ -73,9 +87,12 @@ export function readEntry(leaf: DataView, index: number): ChunkEntry {
       birth: leaf.getFloat64(start + 8, true),
       low: leaf.getUint32(start + 16, true),
       high: leaf.getUint32(start + 20, true),
+      packed: leaf.getUint8(at + packedAt + piece),
     });
   }
-  return { pieces, zeroLow: leaf.getUint32(at + zeroAt, true), zeroHigh: leaf.getUint32(at + zeroAt + 4, true) };
+  const zeroLow = leaf.getUint32(at + zeroAt, true);
+  const zeroHigh = leaf.getUint32(at + zeroAt + 4, true);
+  return { pieces, zeroLow, zeroHigh, dense: leaf.getUint8(at + denseAt) };
 }
 
 export function writeEntry(leaf: DataView, index: number, entry: ChunkEntry): void {
@@ -88,9 +105,11 @@ export function writeEntry(leaf: DataView, index: number, entry: ChunkEntry): vo
     leaf.setFloat64(start + 8, from?.birth ?? 0, true);
     leaf.setUint32(start + 16, from?.low ?? 0, true);
     leaf.setUint32(start + 20, from?.high ?? 0, true);
+    leaf.setUint8(at + packedAt + piece, from?.packed ?? 0);
   }
   leaf.setUint32(at + zeroAt, entry.zeroLow, true);
   leaf.setUint32(at + zeroAt + 4, entry.zeroHigh, true);
+  leaf.setUint8(at + denseAt, entry.dense);
 }
 
 /** Whether a chunk has anything: each entry that has keeps it in a slot. */
@@ -111,18 +130,28 @@ export function slotOf(leaf: DataView, index: number, block: number): number {
   return -1;
 }
 
-/** The same, -1 as well where the piece is born at `shared` or before: it is a snapshot's then. */
+/** The slot in which a block has a place that is nobody else's: not where its piece is born at `shared` or before and so a snapshot's, nor where it is compressed. */
 export function ownSlotOf(leaf: DataView, index: number, block: number, shared: number): number {
   const at = index * entrySize;
   const word = block < 32 ? 16 : 20;
   const bit = 1 << (block & 31);
-  for (let start = at; start < at + zeroAt; start += pieceSize) {
+  for (let piece = 0; piece < piecesEach; piece += 1) {
+    const start = at + piece * pieceSize;
     const slot = leaf.getFloat64(start, true);
     if (slot === 0) return -1;
-    if ((leaf.getUint32(start + word, true) & bit) !== 0)
-      return leaf.getFloat64(start + 8, true) > shared ? slot - 1 : -1;
+    if ((leaf.getUint32(start + word, true) & bit) === 0) continue;
+    return leaf.getFloat64(start + 8, true) > shared && leaf.getUint8(at + packedAt + piece) === 0 ? slot - 1 : -1;
   }
   return -1;
+}
+
+/** In how many blocks of its slot a piece of a chunk lies compressed; 0 where it does not. */
+export function packedIn(leaf: DataView, index: number, slot: number): number {
+  const at = index * entrySize;
+  for (let piece = 0; piece < piecesEach; piece += 1) {
+    if (leaf.getFloat64(at + piece * pieceSize, true) === slot + 1) return leaf.getUint8(at + packedAt + piece);
+  }
+  return 0;
 }
 
 const noEntry = new Uint8Array(entrySize);
@@ -140,15 +169,20 @@ export function isReserved(leaf: DataView, index: number, block: number): boolea
   return (word & (1 << (block & 31))) !== 0;
 }
 
-/** Whether a block has data or keeps room. */
+/** Whether a block has data or keeps room, compressed or not. */
 export function hasRoom(leaf: DataView, index: number, block: number): boolean {
   return slotOf(leaf, index, block) >= 0 || isReserved(leaf, index, block);
 }
 
-/** Whether a block has data or keeps room in a piece that is born behind `shared`. */
+/** Whether a block can be written where it lies, or has its room kept: in a piece that is born behind `shared` and not compressed. */
 export function hasOwnRoom(leaf: DataView, index: number, block: number, shared: number): boolean {
   if (ownSlotOf(leaf, index, block, shared) >= 0) return true;
-  return isReserved(leaf, index, block) && readEntry(leaf, index).pieces.some(({ birth }) => birth > shared);
+  return isReserved(leaf, index, block) && readEntry(leaf, index).pieces.some((piece) => isOwn(piece, shared));
+}
+
+/** Whether blocks may be written to a piece: it is no snapshot's, and not compressed. */
+export function isOwn({ birth, packed }: Piece, shared: number): boolean {
+  return birth > shared && packed === 0;
 }
 
 /** Blocks that follow each other in one slot. */
@@ -156,10 +190,15 @@ export type BlockRun = { readonly slot: number; readonly block: number; readonly
 
 /** The blocks of a piece. */
 export function* runsOf(piece: Piece, blocksEach: number): Generator<BlockRun> {
+  for (const { block, blocks } of runsIn(piece, blocksEach)) yield { slot: piece.slot, block, blocks };
+}
+
+/** Blocks that follow each other. */
+export function* runsIn(bits: Bits, blocksEach: number): Generator<Omit<BlockRun, 'slot'>> {
   for (let block = 0; block < blocksEach; block += 1) {
     const start = block;
-    while (block < blocksEach && hasBit(piece, block)) block += 1;
-    if (block > start) yield { slot: piece.slot, block: start, blocks: block - start };
+    while (block < blocksEach && hasBit(bits, block)) block += 1;
+    if (block > start) yield { block: start, blocks: block - start };
   }
 }
 
@@ -169,15 +208,24 @@ function popcount(word: number): number {
   return (((value + (value >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
 }
 
-/** Blocks of data and of kept room. */
+export function countBits({ low, high }: Bits): number {
+  return popcount(low) + popcount(high);
+}
+
+/** Blocks of room that a chunk takes, of data and kept. */
 export function blocksOf(entry: ChunkEntry): number {
   let count = popcount(entry.zeroLow) + popcount(entry.zeroHigh);
-  for (const piece of entry.pieces) count += popcount(piece.low) + popcount(piece.high);
+  for (const piece of entry.pieces) count += piece.packed > 0 ? piece.packed : countBits(piece);
   return count;
 }
 
-/** The same in pieces that are born behind `shared`. */
-export function ownBlocksOf({ pieces, zeroLow, zeroHigh }: ChunkEntry, shared: number): number {
-  const own = pieces.filter(({ birth }) => birth > shared);
-  return own.length === 0 ? 0 : blocksOf({ pieces: own, zeroLow, zeroHigh });
+/** The same in pieces that are born behind `shared`. What is kept is so in one that is not compressed. */
+export function ownBlocksOf(entry: ChunkEntry, shared: number): number {
+  const pieces = entry.pieces.filter(({ birth }) => birth > shared);
+  return blocksOf({ ...(pieces.some((piece) => isOwn(piece, shared)) ? entry : emptyEntry), pieces });
+}
+
+/** How many blocks less that is than its data and kept room as they are. */
+export function savedOf({ pieces }: ChunkEntry): number {
+  return pieces.reduce((sum, piece) => sum + (piece.packed > 0 ? countBits(piece) - piece.packed : 0), 0);
 }

@@ -20,9 +20,12 @@ export type Superblock = {
   readonly incompatible: number;
 };
 
+/** An incompatible bit: maps have pieces that are compressed. It is set when a volume is first to be compressed. */
+export const compressedPieces = 1;
+
 /** Feature bits this program knows. */
 const knownReadOnlyCompatible = 0;
-const knownIncompatible = 0;
+const knownIncompatible = compressedPieces;
 
 export const chunkSizes: readonly number[] = [64 * KiB, 128 * KiB, 256 * KiB];
 

@@ -1,4 +1,4 @@
-import type { ChunkEntry } from '../format/map-leaf.ts';
+import { countBits, type ChunkEntry } from '../format/map-leaf.ts';
 
 /** The bits of blocks below `count` in a word whose first bit is block `first`. */
 function maskBelow(count: number, first: number): number {
@@ -20,7 +20,9 @@ export function checkEntry({ pieces, zeroLow, zeroHigh }: ChunkEntry, inside: nu
   if (((low & ~maskBelow(inside, 0)) | (high & ~maskBelow(inside, 32))) !== 0) {
     return 'has blocks behind the end of its object';
   }
-  if ((zeroLow | zeroHigh) !== 0 && pieces.length === 0) return 'keeps room in no slot';
+  if ((zeroLow | zeroHigh) !== 0 && pieces.every(({ packed }) => packed > 0)) return 'keeps room in no slot';
+  if (pieces.some((piece) => piece.packed > 0 && countBits(piece) === 0))
+    return 'has a compressed piece without blocks';
   return undefined;
 }
 
@@ -31,6 +33,8 @@ export function checkShared({ pieces }: ChunkEntry, before: ChunkEntry): string 
     if (other === undefined) continue;
     if (other.birth !== piece.birth)
       return `has slot ${piece.slot} with another birth than the snapshot in front of it`;
+    if (other.packed !== piece.packed)
+      return `has slot ${piece.slot} compressed otherwise than the snapshot in front of it`;
     if (((piece.low & ~other.low) | (piece.high & ~other.high)) !== 0) {
       return `has more in slot ${piece.slot} than the snapshot in front of it`;
     }

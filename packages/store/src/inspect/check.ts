@@ -1,7 +1,7 @@
 import type { ObjectId, RecordChange, StoreId } from '@ashlar/core';
 import { blockSize } from '../checksum.ts';
 import { Damage, type ObjectDamage, type SnapshotDamage } from '../damage.ts';
-import type { BlockRun } from '../format/map-leaf.ts';
+import { runsOf, type BlockRun, type Piece } from '../format/map-leaf.ts';
 import { spanOf } from './census.ts';
 import { DamagedSlots } from './damaged-slots.ts';
 import type { Findings, Problem } from './findings.ts';
@@ -10,7 +10,7 @@ import type { PoolFiles } from './pool-files.ts';
 import type { Named } from './record-check.ts';
 import type { Owner } from './states.ts';
 import { tallyPool } from './tally.ts';
-import { damagedBlocks } from './verify-blocks.ts';
+import { damagedBlocks, wholePacked } from './verify-blocks.ts';
 
 export type PoolReport = {
   readonly problems: readonly Problem[];
@@ -76,7 +76,7 @@ class Check {
     const isRead = read !== undefined || this.#pool.record === undefined;
     const { findings, changes } = await tallyPool(this.#pool, this.#journal, {
       named,
-      verify: isRead ? undefined : (owner, runs) => this.#verifyAll(owner, runs),
+      verify: isRead ? undefined : (owner, pieces) => this.#verifyAll(owner, pieces),
       begun: (slots) => (this.#totalBytes = slots * this.#pool.superblock.chunkSizeBytes),
     });
     const snapshotDamage = await this.#damagedSlots.attribute(this.#pool, this.#damage);
@@ -96,16 +96,31 @@ class Check {
     return { report, changes };
   }
 
-  async #verifyAll(owner: Owner, runs: readonly BlockRun[]): Promise<void> {
-    for (let at = 0; at < runs.length; at += readsAtOnce) {
-      await Promise.all(runs.slice(at, at + readsAtOnce).map((run, place) => this.#verify(owner, run, place)));
-    }
+  async #verifyAll(owner: Owner, pieces: readonly Piece[]): Promise<void> {
+    const { blocksEach } = this.#pool;
+    const runs = pieces.flatMap((piece) => (piece.packed > 0 ? [] : [...runsOf(piece, blocksEach)]));
+    await together(runs, (run, place) => this.#verify(owner, run, place));
+    const packed = pieces.filter((piece) => piece.packed > 0);
+    await together(packed, (piece, place) => this.#verifyPacked(owner, piece, place));
   }
 
-  async #verify({ store, object }: Owner, run: BlockRun, place: number): Promise<void> {
+  async #verify(owner: Owner, run: BlockRun, place: number): Promise<void> {
     const memory = this.#memory[place] ?? new Uint8Array(0);
     for (const block of await damagedBlocks(this.#pool, run, memory)) this.#damagedSlots.add(run.slot, block);
-    const bytes = run.blocks * blockSize;
+    this.#haveRead(owner, run.blocks * blockSize);
+  }
+
+  /** What is compressed is damaged as a whole. */
+  async #verifyPacked(owner: Owner, piece: Piece, place: number): Promise<void> {
+    const memory = this.#memory[place] ?? new Uint8Array(0);
+    if ((await wholePacked(this.#pool, piece, memory)) === undefined) {
+      // Others may have more of it.
+      for (let block = 0; block < this.#pool.blocksEach; block += 1) this.#damagedSlots.add(piece.slot, block);
+    }
+    this.#haveRead(owner, piece.packed * blockSize);
+  }
+
+  #haveRead({ store, object }: Owner, bytes: number): void {
     const objects = this.#read.get(store) ?? new Map<ObjectId, number>();
     this.#read.set(store, objects.set(object, (objects.get(object) ?? 0) + bytes));
     this.#doneBytes += bytes;
@@ -134,4 +149,9 @@ class Check {
     for (const { record, damaged } of this.#journal.taken()) this.#damage.add(record, damaged);
     return this.#journal.takenCount;
   }
+}
+
+/** As many at once as there is memory for, each in a place of its own. */
+async function together<T>(all: readonly T[], work: (each: T, place: number) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += readsAtOnce) await Promise.all(all.slice(at, at + readsAtOnce).map(work));
 }

@@ -12,15 +12,15 @@ import {
 } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, checksumOf } from '../checksum.ts';
-import { runsOf } from '../format/map-leaf.ts';
+import { runsOf, type Piece } from '../format/map-leaf.ts';
 import { rootOf } from '../kept.ts';
 import { openPool } from '../pool.ts';
 import { walkMap } from './map-rows.ts';
-import { openPoolFiles } from './pool-files.ts';
+import { openPoolFiles, type PoolFiles } from './pool-files.ts';
 import { PoolInspection } from './pool-inspection.ts';
 import type { Named } from './record-check.ts';
 import { statesOf } from './states.ts';
-import { damagedBlocks } from './verify-blocks.ts';
+import { damagedBlocks, wholePacked } from './verify-blocks.ts';
 
 /** How the last server ended: with everything home, or with writes in the journal. */
 type Ending = 'closed' | 'killed';
@@ -61,15 +61,18 @@ type Chance = Random & {
 export class SimulatedPool {
   readonly machine: Machine;
   readonly random: Chance;
+  readonly #isCompressed: boolean;
   readonly #objects = new Map<StoreId, ObjectId[]>();
   /** Snapshots that there are clones of: `store@snapshot`. */
   readonly #cloned = new Set<string>();
   /** What somebody wants, as a catalogue says it. */
   named: Named;
 
-  constructor(machine: Machine, random: Chance) {
+  /** `isCompressed`: its stores are, and what is written can be. */
+  constructor(machine: Machine, random: Chance, isCompressed = false) {
     this.machine = machine;
     this.random = random;
+    this.#isCompressed = isCompressed;
     this.machine.makeDurableDirectory('/pool');
   }
 
@@ -104,7 +107,10 @@ export class SimulatedPool {
     const { machine, random } = this;
     const pool = await this.open();
     const [first, second] = [await machine.finish(pool.createStore()), await machine.finish(pool.createStore())];
-    for (const store of [first, second]) await this.#change(pool, store, 3 + random.below(4));
+    for (const store of [first, second]) {
+      if (this.#isCompressed) await machine.finish(pool.setCompression(store, 'zstd'));
+      await this.#change(pool, store, 3 + random.below(4));
+    }
     const [snapshot] = await machine.finish(pool.snapshot([first], true));
     const clone = await machine.finish(pool.cloneStore(first, snapshot!));
     this.#cloned.add(`${first}@${snapshot}`);
@@ -148,6 +154,7 @@ export class SimulatedPool {
         const offset = random.below((objectBytes - length) / blockSize) * blockSize;
         const bytes = new Uint8Array(length);
         random.fill(bytes);
+        if (this.#isCompressed) thin(bytes);
         if (random.oneIn(8)) await machine.finish(store.trim(object, offset, length, false));
         else await machine.finish(store.write(object, offset, bytes, random.oneIn(3)));
       }
@@ -218,13 +225,9 @@ export class SimulatedPool {
       for (const { record, ...owner } of statesOf(files)) {
         await walkMap(files, rootOf(record), async (row) => {
           if (row.kind !== 'chunk') return;
-          for (const run of row.entry.pieces.flatMap((piece) => [...runsOf(piece, files.blocksEach)])) {
-            const damaged = new Set(await damagedBlocks(files, run, memory));
-            for (let block = run.block; block < run.block + run.blocks; block += 1) {
-              const bytes = memory.subarray((block - run.block) * blockSize).subarray(0, blockSize);
-              const name = `${owner.store}/${owner.object}@${owner.snapshot}:${row.chunk}/${block}`;
-              if (!damaged.has(block)) found.set(name, checksumOf(bytes));
-            }
+          const name = `${owner.store}/${owner.object}@${owner.snapshot}:${row.chunk}`;
+          for (const piece of row.entry.pieces) {
+            await wholeBlocks(files, piece, memory, (block, bytes) => found.set(`${name}/${block}`, checksumOf(bytes)));
           }
         });
       }
@@ -257,6 +260,29 @@ export class SimulatedPool {
       }
     }
     return found;
+  }
+}
+
+/** Leaves a quarter of each block as it is. */
+function thin(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += blockSize) bytes.fill(bytes[at] ?? 0, at + blockSize / 4, at + blockSize);
+}
+
+/** Every block of a piece that verifies, compressed or not. */
+async function wholeBlocks(
+  files: PoolFiles,
+  piece: Piece,
+  memory: Uint8Array,
+  met: (block: number, bytes: Uint8Array) => void,
+): Promise<void> {
+  const packed = piece.packed > 0 ? await wholePacked(files, piece, memory) : undefined;
+  for (const run of runsOf(piece, files.blocksEach)) {
+    const damaged = new Set(piece.packed > 0 ? [] : await damagedBlocks(files, run, memory));
+    for (let block = run.block; block < run.block + run.blocks; block += 1) {
+      const plain = memory.subarray((block - run.block) * blockSize).subarray(0, blockSize);
+      const bytes = piece.packed > 0 ? packed?.blockAt(block) : plain;
+      if (bytes !== undefined && !damaged.has(block)) met(block, bytes);
+    }
   }
 }
 

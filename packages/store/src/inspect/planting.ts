@@ -94,6 +94,8 @@ export const plantings: Readonly<Record<string, Planting>> = {
   'a bitmap is gone': (pool) => commit(pool, { key: bitmapKey(pool.random.pick(['slots', 'pages']), 0), value: null }),
   'a count of blocks is wrong': (pool) =>
     change<ObjectRecord>(pool, ['object', 'kept'], (record) => ({ ...record, blocks: record.blocks + 3 })),
+  'a count of what compression saves is wrong': (pool) =>
+    change<ObjectRecord>(pool, ['object', 'kept'], (record) => ({ ...record, saved: (record.saved ?? 0) + 2 })),
   'a record is damaged': async (pool) => {
     const kind = pool.random.pick(rowsOf(pool).map((row) => row.kind));
     const { key } = pool.random.pick(rowsOf(pool, kind));

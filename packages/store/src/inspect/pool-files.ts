@@ -1,7 +1,8 @@
 import { AshlarError, type RecordStore } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from '../checksum.ts';
-import { decodeSuperblock, type Superblock } from '../format/superblock.ts';
+import type { Superblock } from '../format/superblock.ts';
+import { readIdentity } from '../identity.ts';
 import type { TreeRoot } from '../page-tree.ts';
 import { emptyTree } from '../page-tree.ts';
 import { getPacked, poolKey, type PoolRecord } from '../records/keys.ts';
@@ -46,7 +47,7 @@ export function openPoolFiles(host: Host, path: string, options: InspectOptions)
     for (const part of opened.splice(0).reverse()) await part.close();
   };
   try {
-    const superblock = identityOf(host, `${path}/ashlar.pool`);
+    const superblock = readIdentity(host, path);
     const records = keep(recordsOf(host, `${path}/records`, options));
     const scratch = new Scratch(host);
     const pages = keep(new PageReader(host, `${path}/pages`, scratch));
@@ -70,17 +71,6 @@ function lockOf(host: Host, path: string, isAlone: boolean): HostFile | undefine
     ? `a server, or a check, uses the pool in ${path}: it is mended only when nobody else has it`
     : `a server uses the pool in ${path}: stop it first, since what it changes cannot be read`;
   throw new AshlarError('busy', message, { path });
-}
-
-function identityOf(host: Host, name: string): Superblock {
-  const file = host.open(name, { readOnly: true });
-  try {
-    const block = new Uint8Array(blockSize);
-    file.readSync(0, block);
-    return decodeSuperblock(block, name);
-  } finally {
-    file.close();
-  }
 }
 
 function recordsOf(host: Host, path: string, { openRecords, isAlone = false }: InspectOptions): RecordStore {

@@ -7,7 +7,7 @@ import { plantings } from './planting.ts';
 const seeds = process.env['ASHLAR_LONG'] === '1' ? 300 : 25;
 
 async function filled(seed: number): Promise<SimulatedPool> {
-  const pool = new SimulatedPool(new SimulatedMachine(seed), new SeededRandom(seed));
+  const pool = new SimulatedPool(new SimulatedMachine(seed), new SeededRandom(seed), seed % 2 === 0);
   await pool.fill();
   return pool;
 }

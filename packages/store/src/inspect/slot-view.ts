@@ -17,6 +17,8 @@ export type SlotReferrer = Owner & {
   readonly birth: number;
   readonly low: number;
   readonly high: number;
+  /** In how many blocks of the slot the piece lies compressed; 0 where it does not. */
+  readonly packed: number;
 };
 
 export type SlotBlock = {
@@ -98,11 +100,11 @@ async function referrersIn(
 ): Promise<void> {
   await walkMap(pool, rootOf(record), (row) => {
     if (row.kind !== 'chunk') return;
-    for (const { slot, birth, low, high } of row.entry.pieces) {
+    for (const { slot, birth, low, high, packed } of row.entry.pieces) {
       if (!slots.has(slot)) continue;
       const list = found.get(slot) ?? [];
       found.set(slot, list);
-      list.push({ ...owner, chunk: row.chunk, birth, low, high });
+      list.push({ ...owner, chunk: row.chunk, birth, low, high, packed });
     }
   });
 }

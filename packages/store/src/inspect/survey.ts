@@ -1,18 +1,10 @@
 import type { ObjectId, StoreId } from '@ashlar/core';
 import { blockSize } from '../checksum.ts';
-import {
-  blocksOf,
-  entriesEach,
-  readEntry,
-  runsOf,
-  type BlockRun,
-  type ChunkEntry,
-  type Piece,
-} from '../format/map-leaf.ts';
+import { emptyEntry, entriesEach, readEntry, type ChunkEntry, type Piece } from '../format/map-leaf.ts';
 import { rootOf } from '../kept.ts';
 import type { Page } from '../page-file.ts';
 import { checksumsEach } from '../slot-checksums.ts';
-import { BlockCounts } from './block-counts.ts';
+import { BlockCounts, countsOf, difference, noBlocks, sum, type MapCounts } from './block-counts.ts';
 import type { Census } from './census.ts';
 import { checkEntry, checkShared } from './check-entry.ts';
 import type { Findings } from './findings.ts';
@@ -31,8 +23,8 @@ import {
 } from './states.ts';
 import { referrersOf } from './slot-view.ts';
 
-/** Reads and verifies blocks that nobody has read yet. */
-export type Verify = (owner: Owner, runs: readonly BlockRun[]) => Promise<void>;
+/** Reads and verifies pieces that nobody has read yet. */
+export type Verify = (owner: Owner, pieces: readonly Piece[]) => Promise<void>;
 
 /** What is walked as if it were not there: maps that are being deleted, by their numbers, and what is on record of stores that were. */
 export type Passed = { readonly dead: ReadonlySet<number>; readonly stores: ReadonlySet<StoreId> };
@@ -42,8 +34,6 @@ export type Placed = { readonly object: ObjectId; readonly chunk: number };
 
 /** Slots that are referred to more than once whose referrers are looked for. */
 const mostShared = 100;
-
-const emptyEntry: ChunkEntry = { pieces: [], zeroLow: 0, zeroHigh: 0 };
 
 type Where = Readonly<Record<string, number>>;
 
@@ -116,7 +106,7 @@ export class Survey {
   async #walkState(state: State): Promise<void> {
     const { record } = state;
     const lastBirth = lastBirthOf(this.#pool, state);
-    let more: number | undefined = 0;
+    let more: MapCounts | undefined = noBlocks;
     const unknown = (): void => {
       more = undefined;
       this.#besideDamage.add(state);
@@ -130,12 +120,12 @@ export class Survey {
         return isWalked;
       },
       leaf: async (index, page, beside) => {
-        const blocks = await this.#takeLeaf(state, index, page, beside);
-        if (blocks === undefined) unknown();
-        else if (more !== undefined) more += blocks;
+        const counted = await this.#takeLeaf(state, index, page, beside);
+        if (counted === undefined) unknown();
+        else if (more !== undefined) more = sum(more, counted);
       },
       gone: (beside) => {
-        more = more === undefined || beside === 'unknown' ? undefined : more - blocksIn(beside);
+        more = more === undefined || beside === 'unknown' ? undefined : difference(more, countsIn(beside));
       },
       damaged: ({ page }, first, end) => {
         more = undefined;
@@ -162,16 +152,16 @@ export class Survey {
       leaf: async (index, { view }, beside) => {
         if (beside !== 'unknown') return;
         const isFresh = fresh.delete(index);
-        const runs: BlockRun[] = [];
+        const pieces: Piece[] = [];
         for (let at = 0; at < entriesEach; at += 1) {
           const entry = readEntry(view, at);
           const chunk = index * entriesEach + at;
           if (isFresh) this.#checkEntry(state, chunk, entry, record.sizeBytes);
           for (const piece of entry.pieces) {
-            if (this.#meetSlot(state, chunk, piece, true)) runs.push(...this.#runsOf(piece));
+            if (this.#meetSlot(state, chunk, piece, true)) pieces.push(piece);
           }
         }
-        await this.#verify?.(state, runs);
+        await this.#verify?.(state, pieces);
       },
       damaged: ({ page }, first, end, isOwn) => {
         if (!isOwn) this.#tellDamagedPage(nameOfOwner(state), page, first, end, whereOf(state));
@@ -257,37 +247,32 @@ export class Survey {
     return false;
   }
 
-  /** Gives how many blocks more the leaf has than the one in front of it, nothing where that is not known. */
+  /** Gives what the leaf has more than the one in front of it, nothing where that is not known. */
   async #takeLeaf(
     state: State,
     index: number,
     { view }: Page,
     beside: Page | 'unknown' | undefined,
-  ): Promise<number | undefined> {
-    let blocks = 0;
-    const runs: BlockRun[] = [];
+  ): Promise<MapCounts | undefined> {
+    let counted = noBlocks;
+    const pieces: Piece[] = [];
     for (let at = 0; at < entriesEach; at += 1) {
       const entry = readEntry(view, at);
       const chunk = index * entriesEach + at;
       this.#checkEntry(state, chunk, entry, state.record.sizeBytes);
-      blocks += blocksOf(entry);
       if (beside === 'unknown') continue;
       const before = beside === undefined ? emptyEntry : readEntry(beside.view, at);
-      blocks -= blocksOf(before);
+      counted = sum(counted, difference(countsOf(entry), countsOf(before)));
       const wrong = checkShared(entry, before);
       if (wrong !== undefined) this.#tellEntry(state, chunk, wrong);
       for (const piece of entry.pieces) {
         if (before.pieces.some(({ slot }) => slot === piece.slot)) continue;
         this.#meetSlot(state, chunk, piece);
-        runs.push(...this.#runsOf(piece));
+        pieces.push(piece);
       }
     }
-    await this.#verify?.(state, runs);
-    return beside === 'unknown' ? undefined : blocks;
-  }
-
-  #runsOf(piece: Piece): Iterable<BlockRun> {
-    return this.#verify === undefined ? [] : runsOf(piece, this.#pool.blocksEach);
+    await this.#verify?.(state, pieces);
+    return beside === 'unknown' ? undefined : counted;
   }
 
   /** Counts a slot that is referred to; false where it was before. `isPerhapsShared`: a state in front may have it too. */
@@ -341,8 +326,8 @@ export class Survey {
   }
 }
 
-function blocksIn({ view }: Page): number {
-  let blocks = 0;
-  for (let at = 0; at < entriesEach; at += 1) blocks += blocksOf(readEntry(view, at));
-  return blocks;
+function countsIn({ view }: Page): MapCounts {
+  let counted = noBlocks;
+  for (let at = 0; at < entriesEach; at += 1) counted = sum(counted, countsOf(readEntry(view, at)));
+  return counted;
 }

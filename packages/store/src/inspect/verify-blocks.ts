@@ -1,6 +1,7 @@
 import { AshlarError } from '@ashlar/core';
 import { blockSize, checksumOf } from '../checksum.ts';
-import type { BlockRun } from '../format/map-leaf.ts';
+import type { BlockRun, Piece } from '../format/map-leaf.ts';
+import { PackedPiece } from '../format/packed-piece.ts';
 import { checksumLeafOf, checksumsEach } from '../slot-checksums.ts';
 import { checksumRootOf, type PoolFiles } from './pool-files.ts';
 
@@ -25,6 +26,19 @@ export async function damagedBlocks(pool: PoolFiles, run: BlockRun, memory: Uint
     if (!isRead || found !== onRecord) damaged.push(block + at);
   }
   return damaged;
+}
+
+/** Reads a compressed piece, if it is what was written there and has the blocks that the map says. `memory`: for a chunk. */
+export async function wholePacked(
+  pool: PoolFiles,
+  { slot, packed, low, high }: Piece,
+  memory: Uint8Array,
+): Promise<PackedPiece | undefined> {
+  const damaged = await damagedBlocks(pool, { slot, block: 0, blocks: packed }, memory);
+  if (damaged.length > 0) return undefined;
+  const piece = PackedPiece.of(memory.subarray(0, packed * blockSize), new Uint8Array(memory.length));
+  const isWhole = piece?.isWhole === true && ((low & ~piece.bits.low) | (high & ~piece.bits.high)) === 0;
+  return isWhole ? piece : undefined;
 }
 
 async function reads({ data }: PoolFiles, slot: number, block: number, into: Uint8Array): Promise<boolean> {

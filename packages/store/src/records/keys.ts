@@ -1,5 +1,6 @@
 import {
   AshlarError,
+  type Compression,
   type ObjectId,
   type RecordChange,
   type RecordStore,
@@ -35,6 +36,7 @@ export type StoreRecord = {
   /** What it was cloned from, and the birth up to which what it has is that one's; -1 where it was not. */
   readonly origin?: { readonly store: StoreId; readonly snapshot: SnapshotId };
   readonly floor: number;
+  readonly compression?: Compression;
 };
 
 /** Generations count from 1. */
@@ -58,8 +60,10 @@ export type ObjectRecord = {
   readonly sizeBytes: number;
   readonly root: PageRef | undefined;
   readonly levels: number;
-  /** Blocks of data and of kept room in the map. */
+  /** Blocks that data and kept room take by the map. */
   readonly blocks: number;
+  /** How many blocks less that is than what they hold, by compression. */
+  readonly saved?: number;
   /** In which it was changed last, and in which it was made. */
   readonly generation: number;
   readonly created: number;

@@ -2,7 +2,7 @@ import { allDone, andThen, AshlarError, assert, costOf, isPromise, MiB, type Flo
 import { BlockCache } from '../block-cache.ts';
 import { blockSize, firstDamaged } from '../checksum.ts';
 import { fileBytes } from '../data-files.ts';
-import { entriesEach, readEntry, runsOf, type BlockRun } from '../format/map-leaf.ts';
+import { entriesEach, readEntry, runsIn, runsOf, type Bits, type BlockRun } from '../format/map-leaf.ts';
 import { readObject } from '../read.ts';
 import { checksumLeafOf, checksumsEach } from '../slot-checksums.ts';
 import { sorted } from '../sorted.ts';
@@ -19,12 +19,15 @@ const mostGapBlocks = 32;
 /** Runs that are gathered, to be read in the order in which they lie. */
 const mostRuns = 16_384;
 
-/** A run of blocks of a state, and where they begin: slot × blocks of a slot + block. */
+/** A run of blocks on the disk, and where they begin: slot × blocks of a slot + block. */
 type Run = {
   readonly state: WalkedState;
   readonly place: number;
   readonly blocks: number;
+  /** Where in the state the blocks begin, or the chunk does whose piece lies there compressed. */
   readonly offset: number;
+  /** Of a compressed piece the blocks of its chunk that are there. */
+  readonly packed: Bits | undefined;
 };
 
 /** Runs that one transfer brings, in the order in which they lie. */
@@ -73,14 +76,16 @@ export class SlotSweep {
       const start = (index * entriesEach + at) * chunkSizeBytes;
       for (const piece of readEntry(leaf, at).pieces) {
         if (piece.birth <= floor) continue;
-        for (const run of runsOf(piece, blocksEach)) this.#add(state, start, run);
+        // What is compressed is so as a whole.
+        if (piece.packed > 0) this.#add(state, start, { slot: piece.slot, block: 0, blocks: piece.packed }, piece);
+        else for (const run of runsOf(piece, blocksEach)) this.#add(state, start, run);
       }
     }
   }
 
-  #add(state: WalkedState, start: number, { slot, block, blocks }: BlockRun): void {
+  #add(state: WalkedState, start: number, { slot, block, blocks }: BlockRun, packed?: Bits): void {
     const { blocksEach } = this.#parts.pool;
-    this.#runs.push({ state, place: slot * blocksEach + block, blocks, offset: start + block * blockSize });
+    this.#runs.push({ state, place: slot * blocksEach + block, blocks, offset: start + block * blockSize, packed });
     this.#bytes += blocks * blockSize;
   }
 
@@ -140,16 +145,16 @@ export class SlotSweep {
     return looked && isWhole;
   }
 
-  async #readAgain({ state, offset, blocks }: Run): Promise<void> {
-    const { done, damaged } = this.#parts;
-    const length = blocks * blockSize;
-    if (await this.#reads(state, offset, length)) {
-      done(length);
-      return;
-    }
+  async #readAgain({ state, offset, blocks, packed }: Run): Promise<void> {
+    const runs = packed === undefined ? [{ block: 0, blocks }] : runsIn(packed, this.#parts.pool.blocksEach);
+    for (const run of runs) await this.#readBlocks(state, offset + run.block * blockSize, run.blocks * blockSize);
+    this.#parts.done(blocks * blockSize);
+  }
+
+  async #readBlocks(state: WalkedState, offset: number, length: number): Promise<void> {
+    if (await this.#reads(state, offset, length)) return;
     for (let at = offset; at < offset + length; at += blockSize) {
-      if (!(await this.#reads(state, at, blockSize)) && state.isThere()) damaged(state, at, blockSize);
-      done(blockSize);
+      if (!(await this.#reads(state, at, blockSize)) && state.isThere()) this.#parts.damaged(state, at, blockSize);
     }
   }
 

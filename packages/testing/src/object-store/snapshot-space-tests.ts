@@ -26,6 +26,7 @@ function spaceOf(versions: Versions, beside: readonly (Versions | undefined)[]):
     allocatedBytes,
     exclusiveBytes,
     sharedBytes: allocatedBytes - exclusiveBytes,
+    uncompressedBytes: allocatedBytes,
   };
 }
 
@@ -78,7 +79,8 @@ class SpaceHistory {
     const ids = [...this.#snapshots.keys()].toSorted((a, b) => a - b);
     const states = [...ids.map((id) => this.#snapshots.get(id)!), this.#live];
     t.deepEqual(await store.spaceOf(this.#object), spaceOf(this.#live, [states.at(-2)]), `${when}: the volume`);
-    t.is(await store.allocatedBytesOf(this.#object), spaceOf(this.#live, []).allocatedBytes, when);
+    const { allocatedBytes, uncompressedBytes } = spaceOf(this.#live, []);
+    t.deepEqual(await store.usageOf(this.#object), { allocatedBytes, uncompressedBytes }, when);
     for (const [index, id] of ids.entries()) {
       const view = store.openSnapshot(id);
       const expected = spaceOf(states[index]!, [states[index - 1], states[index + 1]]);

@@ -1,5 +1,7 @@
 import { AshlarError, type ObjectId, type ObjectStore, type Pool, type StoreId } from '@ashlar/core';
 import type { ExecutionContext, TestFn } from 'ava';
+import { pattern } from '../block-device/subject.ts';
+import { SeededRandom } from '../seeded-random.ts';
 
 /** A pool under test, and what can be done to it from outside. */
 export type PoolFixture = {
@@ -22,6 +24,8 @@ export type PoolSubject = {
   readonly createLimited?: (roomBytes: number) => Promise<PoolFixture>;
   /** Its stores share blocks with snapshots that the tests do not know of, or with what they were cloned from. */
   readonly past?: 'snapshots' | 'clone';
+  /** Its stores are compressed: what they take is less than what they hold. */
+  readonly isCompressed?: boolean;
 };
 
 export type StoreTest = (title: string, body: (t: ExecutionContext, run: StoreRun) => Promise<void>) => void;
@@ -132,6 +136,21 @@ export async function readObject(
   const into = new Uint8Array(length).fill(0xee);
   await store.read(object, offset, into);
   return into;
+}
+
+/** Bytes that do not compress. */
+export function noise(seed: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  new SeededRandom(seed).fill(bytes);
+  return bytes;
+}
+
+/** Of which half compresses. */
+export function mixed(seed: number, length: number): Uint8Array {
+  const bytes = pattern(seed, length);
+  const random = new SeededRandom(seed);
+  for (let at = 0; at < length; at += 8192) random.fill(bytes.subarray(at, at + 4096));
+  return bytes;
 }
 
 const encoder = new TextEncoder();

@@ -59,7 +59,8 @@ function betweenSnapshots(store: ObjectStore): ObjectStore {
 export function ofSnapshots(subject: PoolSubject): PoolSubject {
   const wrap = (pool: Pool): Pool =>
     overriding(pool, { openStore: async (id) => betweenSnapshots(await pool.openStore(id)) });
-  return { create: async () => withPools(await subject.create(), wrap), past: 'snapshots' };
+  const { isCompressed = false } = subject;
+  return { create: async () => withPools(await subject.create(), wrap), past: 'snapshots', isCompressed };
 }
 
 type CloneOfClone = { readonly clone: StoreId; readonly object: ObjectId; readonly others: readonly StoreId[] };
@@ -111,10 +112,30 @@ export function ofClones(subject: PoolSubject): PoolSubject {
       }),
     );
   };
-  const { createLimited } = subject;
+  const { createLimited, isCompressed = false } = subject;
   return {
     create: async () => withClones(await subject.create()),
     ...(createLimited === undefined ? {} : { createLimited: async (room) => withClones(await createLimited(room)) }),
     past: 'clone',
+    isCompressed,
+  };
+}
+
+/** Stores that are compressed. */
+export function ofCompressed({ create, createLimited }: PoolSubject): PoolSubject {
+  const compressing = (pool: Pool): Pool =>
+    overriding(pool, {
+      createStore: async () => {
+        const store = await pool.createStore();
+        await pool.setCompression(store, 'zstd');
+        return store;
+      },
+    });
+  return {
+    create: async () => withPools(await create(), compressing),
+    ...(createLimited === undefined
+      ? {}
+      : { createLimited: async (room) => withPools(await createLimited(room), compressing) }),
+    isCompressed: true,
   };
 }

@@ -34,12 +34,14 @@ export type Profile = {
   readonly readsFail: boolean;
   /** The disk rots when all is over. */
   readonly rots: boolean;
+  /** Volumes are compressed, now and then, and what is written is such that it can be; blocks of it are zeros. */
+  readonly isCompressed: boolean;
 };
 
 /** The first volume is at most so many times as large as it is made. */
 export const mostGrowth = 2;
 
-/** Every other history has snapshots, and every fifth a pool with a capacity, where the disk is well and has room. */
+/** Every other history has snapshots, of each five two are compressed, and one has a pool with a capacity, where the disk is well and has room. */
 export function profileOf(random: SeededRandom, seed: number): Profile {
   const full = random.oneIn(5);
   const sizeBytes = random.pick([256 * KiB, MiB, 2 * MiB, 4 * MiB]);
@@ -59,6 +61,7 @@ export function profileOf(random: SeededRandom, seed: number): Profile {
     volumesEach: random.pick([2, 4, 20]),
     rots: !random.oneIn(4),
     readsFail: random.oneIn(4),
+    isCompressed: seed % 5 === 2 || seed % 5 === 3,
   };
   const isBound = seed % 5 === 0 && !full && !profile.diskFails;
   if (!isBound) return { ...profile, capacityBytes: undefined };

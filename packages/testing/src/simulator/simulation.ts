@@ -157,6 +157,8 @@ class Simulation {
     this.#pool = await this.#stepper.finish('making the pool', () => this.#open());
     const [pool, sizeBytes] = [this.#pool, this.#profile.sizeBytes];
     const storeId = await this.#stepper.finish('createStore', () => pool.createStore());
+    if (this.#profile.isCompressed)
+      await this.#stepper.finish('compression', () => pool.setCompression(storeId, 'zstd'));
     const store = await this.#stepper.finish('openStore', () => pool.openStore(storeId));
     const object = await this.#stepper.finish('create', () => store.create(sizeBytes, 'off'));
     this.#volumes.begin(storeId, store, object, sizeBytes);
@@ -180,7 +182,14 @@ class Simulation {
     if (this.#workload.wantsToBeAlone()) {
       await this.#quiet();
       if (this.#workload.sawFailure) return;
-      if (!this.#profile.diskFails && random.oneIn(this.#profile.volumesEach)) return await this.#volumes.change();
+      const { volumesEach, diskFails, isCompressed, roomBytes } = this.#profile;
+      if (isCompressed && !diskFails && roomBytes === undefined && random.oneIn(3)) {
+        const compression = random.oneIn(2) ? 'zstd' : 'off';
+        this.#note(`store ${volume.storeId} is compressed from now on: ${compression}`);
+        const pool = this.#opened();
+        return await this.#stepper.finish('compression', () => pool.setCompression(volume.storeId, compression));
+      }
+      if (!diskFails && random.oneIn(volumesEach)) return await this.#volumes.change();
       await this.#workload.issueAlone(volume, this.#opened(), this.#stepper);
     } else if (volume.origin !== undefined && random.oneIn(12)) {
       const pool = this.#opened();

@@ -1,4 +1,4 @@
-import type { AshlarError, Settled } from '@ashlar/core';
+import { KiB, type AshlarError, type Settled } from '@ashlar/core';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Event } from './cell.ts';
 import type { Flights, Moments } from './flights.ts';
@@ -21,6 +21,15 @@ function payload(operation: number, length: number): Uint8Array {
   const words = pattern.slice(0, count);
   const tag = Math.imul(operation, 0x9e3779b1) | 1;
   for (let index = 0; index < count; index += ownWordEach) words[index] = Math.imul(index + 1, 0x85ebca6b) ^ tag;
+  return new Uint8Array(words.buffer, 0, length);
+}
+
+/** The same by the KiB instead of the word, so that it compresses; of three payloads one is as it is. */
+function packablePayload(operation: number, length: number): Uint8Array {
+  if (operation % 3 === 0) return payload(operation, length);
+  const values = new Uint32Array(payload(operation, Math.ceil(length / KiB) * 4).slice().buffer);
+  const words = new Uint32Array(Math.ceil(length / 4));
+  for (let index = 0; index < words.length; index += 1) words[index] = values[index >>> 8] ?? 0;
   return new Uint8Array(words.buffer, 0, length);
 }
 
@@ -171,12 +180,31 @@ export class Workload {
     );
     if (range.length === 0) return;
     const durable = this.#durable();
-    const bytes = payload(this.#operations, range.length);
+    const bytes = (profile.isCompressed ? packablePayload : payload)(this.#operations, range.length);
     const event = flights.event(`${durable ? 'durable ' : ''}write of ${range.length} at ${range.offset}`);
-    // What a snapshot has as well is written to a new place.
-    const needsRoom = profile.snapshotEach > 0 || !model.holdsData(range.offset, range.length);
-    model.write(event, range.offset, range.length, bytes);
+    // What a snapshot has as well, or what is compressed, is written to a new place.
+    const isMoved = profile.snapshotEach > 0 || profile.isCompressed;
+    const needsRoom = isMoved || !model.holdsData(range.offset, range.length);
+    if (profile.isCompressed && random.oneIn(4)) this.#writeWithZeros(model, event, range, bytes);
+    else model.write(event, range.offset, range.length, bytes);
     this.#change(volume, event, durable, () => store.write(object, range.offset, bytes, durable), needsRoom);
+  }
+
+  /** Some whole blocks of what is written are zeros: the store has a hole there. */
+  #writeWithZeros(model: VolumeModel, event: Event, { offset, length }: Range, bytes: Uint8Array): void {
+    const first = Math.ceil(offset / blockBytes);
+    const end = Math.floor((offset + length) / blockBytes);
+    const from = first + this.#parts.random.below(Math.max(0, end - first) + 1);
+    const to = Math.max(from, Math.min(end, from + 1 + this.#parts.random.below(20)));
+    const [start, stop] = to > from ? [from * blockBytes - offset, to * blockBytes - offset] : [length, length];
+    bytes.fill(0, start, stop);
+    for (const [at, till, isZero] of [
+      [0, start, false],
+      [start, stop, true],
+      [stop, length, false],
+    ] as const) {
+      if (till > at) model.write(event, offset + at, till - at, isZero ? undefined : bytes.subarray(at, till));
+    }
   }
 
   #trim(volume: Volume): void {
@@ -339,8 +367,9 @@ export class Workload {
       }
     }
     if (at !== size) problem(`the extents end at ${at}, the object at ${size}`);
-    const { allocatedBytes } = await finish(() => store.spaceOf(object));
-    if (allocatedBytes !== allocated) problem(`the object takes ${allocatedBytes} bytes, its extents ${allocated}`);
+    const { allocatedBytes, uncompressedBytes } = await finish(() => store.spaceOf(object));
+    const taken = this.#parts.profile.isCompressed ? uncompressedBytes : allocatedBytes;
+    if (taken !== allocated) problem(`the object takes ${taken} bytes, its extents ${allocated}`);
   }
 
   /** Reads what several operations in flight at once, or one that failed, left nobody knows how. */

@@ -1,0 +1,38 @@
+import { load } from 'koffi';
+import { addressOf } from './memory.ts';
+import { libc } from './libc.ts';
+
+/** Node has zstd in it; one that was built on the system's does not show it. */
+function find(declaration: string): (...parameters: number[]) => number {
+  try {
+    return libc.func(declaration);
+  } catch {
+    return load('libzstd.so.1').func(declaration);
+  }
+}
+
+const place = 'uintptr_t context, uintptr_t into, size_t room, uintptr_t from, size_t length';
+// What these return is a length, or an error as a number below zero.
+const compress = find(`int64_t ZSTD_compressCCtx(${place}, int level)`);
+const decompress = find(`int64_t ZSTD_decompressDCtx(${place})`);
+
+/**
+ * One of each for a thread, made when it is first needed and used again: those of `node:zlib` are made for each call, and are most of what a
+ * collector has to do then.
+ */
+let compressing = 0;
+let decompressing = 0;
+
+/** Compresses `from` to one frame at the start of `into`. Gives its length, -1 where it does not fit. */
+export function zstdCompress(from: Uint8Array, into: Uint8Array, level: number): number {
+  compressing ||= find('uintptr_t ZSTD_createCCtx()')();
+  const length = compress(compressing, addressOf(into), into.byteLength, addressOf(from), from.byteLength, level);
+  return length < 0 ? -1 : length;
+}
+
+/** Decompresses the frame that `from` is to the start of `into`. Gives how long that is, -1 where it does not fit or is no whole frame. */
+export function zstdDecompress(from: Uint8Array, into: Uint8Array): number {
+  decompressing ||= find('uintptr_t ZSTD_createDCtx()')();
+  const length = decompress(decompressing, addressOf(into), into.byteLength, addressOf(from), from.byteLength);
+  return length < 0 ? -1 : length;
+}

@@ -1,0 +1,45 @@
+import type { Compression } from '@ashlar/core';
+import type { ChunkOverlay } from './chunk-overlay.ts';
+import { blocksOf, ownBlocksOf, savedOf, type ChunkEntry } from './format/map-leaf.ts';
+import type { Freed } from './freed.ts';
+import type { Shared } from './shared.ts';
+import type { ObjectState, PoolParts } from './state.ts';
+import type { Transfers } from './transfers.ts';
+
+/** What bringing the chunks of one generation of an object home needs besides them. What is begun is added to `transfers`. */
+export type Homing = {
+  readonly pool: PoolParts;
+  readonly object: ObjectState;
+  readonly freed: Freed;
+  readonly transfers: Transfers;
+  /** Of the pieces that are new. */
+  readonly birth: number;
+  /** Which pieces are snapshots' as well: nothing is written to those, and they are not freed. */
+  readonly shared: Shared;
+  readonly compression: Compression;
+};
+
+/** A chunk whose entry changes. */
+export type Placing = {
+  readonly homing: Homing;
+  readonly entry: ChunkEntry;
+  readonly overlay: ChunkOverlay;
+  /** Pieces up to that birth are snapshots' as well. */
+  readonly shared: number;
+  /** All that were there are: the room that zeros keep is the snapshots' then, and is kept anew in the first piece of its own. */
+  readonly moves: boolean;
+};
+
+/** Blocks of a chunk: that it takes, that it saves, and that are its object's own. */
+type Counts = { readonly blocks: number; readonly saved: number; readonly own: number };
+
+export function countsOf(entry: ChunkEntry, shared: number): Counts {
+  return { blocks: blocksOf(entry), saved: savedOf(entry), own: ownBlocksOf(entry, shared) };
+}
+
+/** The running checkpoint changed a chunk of a leaf. */
+export function addCounts(object: ObjectState, leaf: number, before: Counts, after: Counts): void {
+  object.mappedBlocks += after.blocks - before.blocks;
+  object.mappedSaved += after.saved - before.saved;
+  object.own.add(leaf, after.own - before.own);
+}

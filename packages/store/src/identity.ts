@@ -1,0 +1,56 @@
+import { AshlarError } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import { blockSize } from './checksum.ts';
+import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from './format/superblock.ts';
+
+const nameIn = (path: string): string => `${path}/ashlar.pool`;
+
+/** The pool's superblock, if the directory has a pool. Throws as `decodeSuperblock`. */
+export function identityOf(host: Host, path: string): Superblock | undefined {
+  return host.stat(nameIn(path)) === undefined ? undefined : readIdentity(host, path);
+}
+
+/** The same of a directory that is known to have one. */
+export function readIdentity(host: Host, path: string): Superblock {
+  const name = nameIn(path);
+  const file = host.open(name, { readOnly: true });
+  try {
+    const block = new Uint8Array(blockSize);
+    file.readSync(0, block);
+    return decodeSuperblock(block, name);
+  } finally {
+    file.close();
+  }
+}
+
+/** Throws `invalid`. */
+export function newIdentity(host: Host, chunkSizeBytes: number): Superblock {
+  if (!chunkSizes.includes(chunkSizeBytes)) {
+    throw new AshlarError('invalid', 'the chunk size of a pool is 64, 128 or 256 KiB');
+  }
+  const id = new Uint8Array(16);
+  host.random.fill(id);
+  const poolId = Buffer.from(id).toString('hex');
+  return { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: 0, incompatible: 0 };
+}
+
+/** Comes last in a new pool, and is renamed into place, so that it is there whole or not at all. */
+export async function publishIdentity(host: Host, path: string, superblock: Superblock): Promise<void> {
+  const name = nameIn(path);
+  const file = host.open(`${name}.new`, { create: true });
+  try {
+    await file.write(0, encodeSuperblock(superblock));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  host.rename(`${name}.new`, name);
+  await host.syncDirectory(path);
+}
+
+/** Sets an incompatible bit: programs that do not know it refuse the pool from then on. Durable when it settles. */
+export async function addFeature(host: Host, path: string, incompatible: number): Promise<void> {
+  const superblock = readIdentity(host, path);
+  if ((superblock.incompatible & incompatible) === incompatible) return;
+  await publishIdentity(host, path, { ...superblock, incompatible: superblock.incompatible | incompatible });
+}
