@@ -63,9 +63,12 @@ async function targets(pool: RestingPool): Promise<readonly RotTarget[]> {
       page('page', record.root);
       await inspection.walkMap(record, (row) => {
         if (row.kind !== 'chunk') return;
-        for (const { slot, low, high } of row.entry.pieces) {
+        for (const { slot, low, high, packed } of row.entry.pieces) {
+          // What is compressed lies in the first blocks of its slot, and is read as a whole.
+          const isRead = (block: number): boolean =>
+            packed > 0 ? block < packed : (((block < 32 ? low : high) >>> (block % 32)) & 1) !== 0;
           for (let block = 0; block < chunkSizeBytes / blockBytes; block += 1) {
-            if ((((block < 32 ? low : high) >>> (block % 32)) & 1) === 0) continue;
+            if (!isRead(block)) continue;
             const offset = slot * chunkSizeBytes + block * blockBytes;
             found.push({ kind: 'data', path: `${path}/data/000000`, offset, length: blockBytes });
           }
