@@ -16,6 +16,15 @@ export type Load = {
   readonly ioBytes?: number;
 };
 
+/** A load of one connection without flushes. */
+export const loadOf = (rw: Load['rw'], blockBytes: number, depth: number): Load => ({
+  rw,
+  blockBytes,
+  depth,
+  connections: 1,
+  flushEvery: 0,
+});
+
 /** How long fio does it: for a time, or once over a range. */
 type Extent = { readonly seconds: number } | { readonly sizeBytes: number };
 

@@ -2,12 +2,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cleanup } from './cleanup.ts';
+import { whyNotCold } from './cold.ts';
+import { compressionFigures, measureCompression } from './compression.ts';
 import type { Figure } from './figure.ts';
 import { footprintFigure, measureFootprint } from './footprint.ts';
 import { isWanted, parseOptions, rowNames, usage, type Options } from './options.ts';
 import { plot } from './plot.ts';
 import { json, markdown, ratioFigures, type Measured } from './report.ts';
-import { ratioTargets, rows, volumeKinds, type VolumeKind } from './rows.ts';
+import { ratioTargets, rows, volumeKinds } from './rows.ts';
 import { measureScrub, scrubFigure } from './scrub.ts';
 import { measureSimulator } from './simulator.ts';
 import { mappedFigures, measureMapped, measurePast, pastFigures } from './snapshots.ts';
@@ -33,10 +35,6 @@ async function inFreshDirectory<T>(
   return result;
 }
 
-function whyNot(kind: VolumeKind): string | undefined {
-  return kind === 'cold' && process.getuid?.() !== 0 ? 'only root may drop the caches of the host' : undefined;
-}
-
 async function tableRows(options: Options, disk: string, cleanup: Cleanup): Promise<RowResult[]> {
   const results: RowResult[] = [];
   const { pairs, otherPairs } = options.scale;
@@ -44,7 +42,7 @@ async function tableRows(options: Options, disk: string, cleanup: Cleanup): Prom
   for (const kind of volumeKinds) {
     const wanted = rows.filter(({ name }) => isWanted(options, `${kind}/${name}`, targetRows.has(`${kind}/${name}`)));
     if (wanted.length === 0) continue;
-    const reason = whyNot(kind);
+    const reason = kind === 'cold' ? whyNotCold() : undefined;
     if (reason !== undefined) say(`${kind}: skipped, ${reason}`);
     else {
       const parent = kind === 'memory' ? '/dev/shm' : disk;
@@ -68,6 +66,7 @@ async function specialFigures(options: Options, disk: string, cleanup: Cleanup):
   await part('snapshots', async (place) => pastFigures(await measurePast(place, scale, cleanup, say), scale));
   await part('mapped', async (place) => mappedFigures(await measureMapped(place, scale, cleanup, say)));
   await part('scrub', async (place) => [scrubFigure(await measureScrub(place, scale, cleanup, say))]);
+  await part('compression', async (place) => compressionFigures(await measureCompression(place, scale, cleanup, say)));
   await part('simulator', async () => [await measureSimulator(scale)]);
   return figures;
 }

@@ -13,7 +13,16 @@ export type Options = {
   readonly list: boolean;
 };
 
-const specialRows = ['steady', 'footprint', 'start', 'snapshots', 'mapped', 'scrub', 'simulator'] as const;
+const specialRows = [
+  'steady',
+  'footprint',
+  'start',
+  'snapshots',
+  'mapped',
+  'scrub',
+  'compression',
+  'simulator',
+] as const;
 
 export const rowNames: readonly string[] = [
   ...volumeKinds.flatMap((kind) => rows.map(({ name }) => `${kind}/${name}`)),

@@ -82,24 +82,40 @@ export const nbdkitFile = foreground('nbdkit file', 'nbdkit', async (socket, pla
   await sparseFile(place),
 ]);
 
-const qemuNbd = (socket: string, format: string, path: string): string[] => [
+const qemuNbdOptions = (socket: string): string[] => [
   '--persistent',
   '--shared=64',
   '--cache=writeback',
   '--discard=unmap',
-  `--format=${format}`,
   `--socket=${socket}`,
+];
+
+const qemuNbd = (socket: string, format: string, path: string): string[] => [
+  ...qemuNbdOptions(socket),
+  `--format=${format}`,
   path,
 ];
+
+export const qcow2Of = (directory: string): string => join(directory, 'disk.qcow2');
 
 const qemuNbdRaw = foreground('qemu-nbd raw', 'qemu-nbd', async (socket, place) =>
   qemuNbd(socket, 'raw', await sparseFile(place)),
 );
 
-const qemuNbdQcow2 = foreground('qemu-nbd qcow2', 'qemu-nbd', async (socket, { directory, sizeBytes }) => {
-  const path = join(directory, 'disk.qcow2');
+/** Serves the image that another server of qcow2 left in its place, too. */
+export const qemuNbdQcow2 = foreground('qemu-nbd qcow2', 'qemu-nbd', async (socket, { directory, sizeBytes }) => {
+  const path = qcow2Of(directory);
   if (!(await exists(path))) await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, String(sizeBytes)]);
   return qemuNbd(socket, 'qcow2', path);
+});
+
+/** QEMU's filter compresses each cluster that is written, as `qemu-img convert -c` does. Always a new image. */
+export const qemuNbdCompressing = foreground('qemu-nbd qcow2 zstd', 'qemu-nbd', async (socket, place) => {
+  const path = qcow2Of(place.directory);
+  const create = ['create', '-q', '-f', 'qcow2', '-o', 'compression_type=zstd'];
+  await run('qemu-img', [...create, path, String(place.sizeBytes)]);
+  const file = { driver: 'qcow2', file: { driver: 'file', filename: path } };
+  return [...qemuNbdOptions(socket), `json:${JSON.stringify({ driver: 'compress', file })}`];
 });
 
 /** A qcow2 file with whatever is behind it; `name` keeps the sockets of several apart. */

@@ -19,6 +19,8 @@ export type Scale = {
   readonly past: { readonly sizeBytes: number; readonly count: number };
   /** A full disk, which is scrubbed. */
   readonly scrubBytes: number;
+  /** An image of programs, of which each side keeps a copy. */
+  readonly compressedBytes: number;
   /** So many of one that has something in each of its chunks. */
   readonly manySnapshots: number;
 };
@@ -36,6 +38,7 @@ export function fullScale(pairs = 5, others = 3): Scale {
     starts: 5,
     past: { sizeBytes: GiB, count: 100 },
     scrubBytes: 8 * GiB,
+    compressedBytes: 512 * MiB,
     manySnapshots: 1000,
   };
 }
@@ -54,6 +57,7 @@ export function quickScale(pairs = 1, others = pairs): Scale {
     starts: 1,
     past: { sizeBytes: 64 * MiB, count: 10 },
     scrubBytes: GiB,
+    compressedBytes: 64 * MiB,
     manySnapshots: 100,
   };
 }

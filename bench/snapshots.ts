@@ -5,7 +5,7 @@ import { openNbd } from '@ashlar/nbd';
 import { ask } from './admin.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Figure } from './figure.ts';
-import { fio, type Load, type Throughput } from './fio.ts';
+import { fio, loadOf, type Load, type Throughput } from './fio.ts';
 import { ashlar, qemuNbdChain, type Running } from './peers.ts';
 import { run } from './process.ts';
 import { metricsOf } from './metrics.ts';
@@ -14,19 +14,13 @@ import { everyChunk, fitting, timeStart } from './start-time.ts';
 import { chunkBytes } from './footprint.ts';
 import type { Scale } from './scale.ts';
 import { median, medianRatio } from './statistics.ts';
+import { timed } from './timed.ts';
 
 const blockBytes = 4 * KiB;
-const load = (rw: Load['rw'], bytes: number, depth: number): Load => ({
-  rw,
-  blockBytes: bytes,
-  depth,
-  connections: 1,
-  flushEvery: 0,
-});
-const randomReads = load('randread', blockBytes, 16);
-const randomWrites = load('randwrite', blockBytes, 16);
-const reads = load('read', MiB, 8);
-const filling = load('write', MiB, 8);
+const randomReads = loadOf('randread', blockBytes, 16);
+const randomWrites = loadOf('randwrite', blockBytes, 16);
+const reads = loadOf('read', MiB, 8);
+const filling = loadOf('write', MiB, 8);
 
 /** What is written behind each snapshot, of the disk. */
 const writtenShare = 0.1;
@@ -194,12 +188,6 @@ export type MappedResult = {
 
 /** Of a server with many snapshots, less its cache, and how long it takes to start. */
 type Memory = { readonly restBytes: number; readonly restartedBytes: number; readonly startSeconds: number };
-
-async function timed(body: () => Promise<unknown>): Promise<number> {
-  const fromMs = performance.now();
-  await body();
-  return (performance.now() - fromMs) / 1000;
-}
 
 async function diff(directory: string, since: string, until: string): Promise<void> {
   for (let offset: number | undefined = 0; offset !== undefined;) {

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MiB } from '@ashlar/core';
 import type { Cleanup } from './cleanup.ts';
+import { dropCaches } from './cold.ts';
 import { fio, type Load, type Throughput } from './fio.ts';
 import { ashlar, filePeers, memoryPeers, type Place, type Running, type Server } from './peers.ts';
 import { run } from './process.ts';
@@ -42,8 +42,7 @@ async function fill({ running }: Side, kind: VolumeKind, sizeBytes: number): Pro
 /** Nothing of the disk is in the host's memory or the server's. Needs root. */
 async function cool(side: Side, directory: string): Promise<void> {
   await side.running.stop();
-  await run('sync', ['-f', directory]);
-  await writeFile('/proc/sys/vm/drop_caches', '3');
+  await dropCaches(directory);
   side.running = await side.server.start(side.place);
 }
 
