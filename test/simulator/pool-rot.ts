@@ -1,4 +1,3 @@
-import type { RecordStore } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { PoolInspection } from '@ashlar/store';
 import type { CheckedPool, RestingPool, Rot, RotTarget } from '@ashlar/testing';
@@ -9,26 +8,17 @@ const blockBytes = 4096;
 /** What lies on the disk of a simulated pool, and what `ashlar check` says of it. */
 export const poolRot: Rot = { targets, check };
 
-/** Looks into a pool that nobody has open; its records stay open for others. */
+/** Looks into a pool that nobody has open. */
 export async function inspect<T>(
-  { host, records }: RestingPool,
+  { host, openRecords }: RestingPool,
   look: (inspection: PoolInspection) => Promise<T>,
 ): Promise<T> {
-  const inspection = PoolInspection.open(host, path, { openRecords: () => viewOf(records) });
+  const inspection = PoolInspection.open(host, path, { openRecords });
   try {
     return await look(inspection);
   } finally {
     await inspection.close();
   }
-}
-
-function viewOf(records: RecordStore): RecordStore {
-  return {
-    get: (key) => records.get(key),
-    scan: (from, to, visit) => records.scan(from, to, visit),
-    commit: (changes) => records.commit(changes),
-    close: () => Promise.resolve(),
-  };
 }
 
 /** Whether there is a pool yet. */

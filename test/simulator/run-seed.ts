@@ -29,6 +29,7 @@ export class SeedRunner {
         machine.makeDurableDirectory('/pool');
         return machine;
       },
+      sparesRecords: checked === true,
       rot: {
         check: poolRot.check,
         targets: (pool) => {
@@ -36,17 +37,18 @@ export class SeedRunner {
           return poolRot.targets(pool);
         },
       },
-      openPool: async ({ host, records }) => {
-        if (checked === true && !isRotten) await check({ host, records });
-        return await openPool(host, '/pool', {
+      openPool: async (resting) => {
+        if (checked === true && !isRotten) await check(resting);
+        return await openPool(resting.host, '/pool', {
           // A large write is a whole chunk, or one of the pieces of one.
           chunkSizeBytes: [256 * KiB, 64 * KiB, 128 * KiB][seed % 3] ?? 64 * KiB,
           cacheBytes: 512 * KiB,
           mapCacheBytes: 256 * KiB,
           overlayBytes: MiB,
           journalBytes: 10 * MiB,
+          recordLogBytes: 4 * KiB,
           deadLeavesAtOnce: 1,
-          openRecords: () => records,
+          openRecords: resting.openRecords,
           ...(broken === undefined ? {} : { broken }),
         });
       },

@@ -56,6 +56,7 @@ const rules: Readonly<Record<BrokenRule, string>> = {
   'freed-though-kept': 'that a snapshot that is deleted leaves what others have of it',
   'cursor-not-committed': 'that a deletion moves its cursor with what it frees',
   'packed-punched': 'that what is compressed keeps its room as long as anybody has any of it',
+  'record-log-not-synced': '12: a commit is answered before the log of records has it',
   'snapshot-not-synced': 'that a snapshot is durable when it is answered',
   'origin-forgotten': 'that a clone is flat when it has nothing of its origin',
   'snapshots-apart': 'that snapshots of several volumes are of one instant',

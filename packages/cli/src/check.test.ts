@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { openNbd } from '@ashlar/nbd';
 import test, { type ExecutionContext } from 'ava';
@@ -13,12 +13,13 @@ type Check = {
     readonly dataBytes: number;
     readonly damage: readonly object[];
   }[];
-  readonly problems: readonly { readonly kind: string; readonly sentence: string }[];
+  readonly problems: readonly { readonly kind: string; readonly sentence: string; readonly advice: string }[];
   readonly problemCount: number;
   readonly journalFrames: number;
   /** Of a repair. */
   readonly before?: object;
   readonly mended?: readonly object[];
+  readonly madeAnew?: string;
 };
 
 /** The pool of a server that a signal ended, with 8 KiB written to the volume `demo`. */
@@ -116,8 +117,40 @@ function damageBitmap(data: string): void {
   }
 }
 
+/** Without it the database is mended by what else there is in the pool. */
+const forgetLog = (data: string): void => rmSync(join(data, 'pool/record-log'), { recursive: true });
+
+test('damaged records are made anew of the log: --repair says so, and nothing is lost', async (t) => {
+  const data = await stopped(t, 'SIGTERM');
+  damageBitmap(data);
+  const found = await check(data);
+  t.like(found, { status: 1, ok: false, problemCount: 1, mendableCount: 1 });
+  t.like(found.problems[0], { kind: 'record-damaged', mend: 'repair' });
+  t.regex(found.problems[0]!.advice, /^the next start, and --repair, make the database anew of its log/);
+  const { out, status } = await run(['check', '--repair', '--data', data]);
+  t.is(status, 0);
+  t.regex(out, /\n {2}mended: 1 of \d+ records of the pool's database are damaged; it was made anew of its log\n/);
+  t.like(await check(data), { status: 0, ok: true });
+});
+
+test('a database that would end whoever reads it is refused with what to do, and mended by --repair', async (t) => {
+  const data = await stopped(t, 'SIGKILL');
+  const database = join(data, 'pool/records/data.mdb');
+  const bytes = readFileSync(database);
+  for (let page = 2; page < bytes.length / 4096; page += 1) bytes.fill(0xa5, page * 4096 + 8, page * 4096 + 24);
+  writeFileSync(database, bytes);
+  const refused = await run(['check', '--data', data]);
+  t.is(refused.status, 1);
+  t.regex(refused.errors, /^ashlar: .*; the next start, and 'ashlar check --repair', make it anew of its log\n$/);
+  const { volumes, ok, madeAnew } = await check(data, '--repair');
+  t.true(ok);
+  t.truthy(madeAnew);
+  t.like(volumes, [{ name: 'demo', damage: [] }]);
+});
+
 test('what the maps leave no doubt about is said to be mendable, mended by --repair with status 0, and in order from then on', async (t) => {
   const data = await stopped(t, 'SIGTERM');
+  forgetLog(data);
   damageBitmap(data);
   const found = await check(data);
   t.like(found, { status: 1, ok: false, problemCount: 1, mendableCount: 1 });
@@ -141,6 +174,7 @@ test('a repair says what it mended and what is left, with what is left to do, an
   const { record } = await dumped<{ record: { root: { page: number } } }>(data, 'map', 'demo');
   flip(join(data, 'pool/pages'), record.root.page * 4 * KiB);
   damageBitmap(data);
+  forgetLog(data);
   const { out, status } = await run(['check', '--repair', '--data', data]);
   t.is(status, 1);
   t.regex(out, /^pool \S+: 2 problems, 1 mended, 1 left\n {2}mended: the record slots 0 /);

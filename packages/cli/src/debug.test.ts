@@ -84,6 +84,7 @@ test('each kind of dump shows what a killed server left, and changes nothing', a
 
   const { records: rows } = await dump<{ records: { kind: string; name?: string; value?: object }[] }>(data, 'record');
   t.deepEqual([...new Set(rows.map(({ kind }) => kind))].toSorted(), [
+    'commit',
     'object',
     'pages',
     'pool',

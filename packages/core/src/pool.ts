@@ -40,6 +40,10 @@ export type PoolStatus = {
   readonly corruptBlocks: number;
   /** Records of the database that were not as they were written when they were all looked at last. */
   readonly damagedRecords: number;
+  /** All of the database is in its log as well. */
+  readonly hasRecordLog: boolean;
+  /** What was wrong with the database, where this start made it anew of its log. */
+  readonly madeAnew: string | undefined;
   /** `direct` or `buffered` (rule 10 of the store: where O_DIRECT is refused it says so). */
   readonly dataIo: 'direct' | 'buffered';
 };

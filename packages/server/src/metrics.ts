@@ -249,6 +249,13 @@ export class Metrics {
     );
     const thresholdHelp = 'The highest threshold of pool.warn-at, in percent, that the use has reached; 0: none';
     this.#gauge('ashlar_pool_warning_percent', thresholdHelp, [], (gauge) => gauge.set(this.#options.poolThreshold()));
+    this.#gauge('ashlar_pool_record_log', '1 while all of the database is in its log as well', [], async (gauge) =>
+      gauge.set((await status()).hasRecordLog ? 1 : 0),
+    );
+    const anewHelp = '1 where this start made the database anew of its log, since it was damaged';
+    this.#gauge('ashlar_pool_made_anew', anewHelp, [], async (gauge) =>
+      gauge.set((await status()).madeAnew === undefined ? 0 : 1),
+    );
     const totals = [
       ['ashlar_pool_checkpoints_total', 'Checkpoints since the start', 'checkpoints'],
       ['ashlar_pool_syncs_total', 'Syncs of the journal since the start', 'syncs'],

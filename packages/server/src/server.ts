@@ -223,7 +223,8 @@ export class Server {
       for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
       server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue), await loading);
       await server.#open(options.passed);
-      const { state, reason } = await plane.status();
+      const { madeAnew, state, reason } = await plane.status();
+      if (madeAnew !== undefined) options.logger.warn({ damage: madeAnew }, 'the database was made anew of its log');
       if (state !== 'ok') options.logger.warn({ state }, reason);
       for (const volume of catalogue.volumes()) {
         const held = catalogue.heldReason(volume);

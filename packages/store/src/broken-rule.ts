@@ -21,4 +21,5 @@ export type BrokenRule =
   | 'flush-answered-early'
   | 'tail-not-cleared'
   | 'checksums-not-compared'
-  | 'packed-punched';
+  | 'packed-punched'
+  | 'record-log-not-synced';

@@ -1,14 +1,14 @@
 import { allDone, assert, errorKindOf, GiB, isPromise, type Compression, type RecordChange } from '@ashlar/core';
+import { adopt, type HomeLayer, type TreeChange } from './adopt.ts';
 import { Births } from './births.ts';
 import { bitmapChange, droppedChanges, poolRecord, storeRecord } from './checkpoint-records.ts';
 import { blockSize } from './checksum.ts';
 import { bury, buryDropped, freeDead, nothingDying, sharedWithDead, unbury, type Dying } from './dead-trees.ts';
-import { abandonFlattening, copySome, flattened, isFlat, noOrigin } from './flatten-copy.ts';
+import { abandonFlattening, copySome, isFlat, noOrigin } from './flatten-copy.ts';
 import { nothingFreed, type Freed } from './freed.ts';
 import { bringHome } from './home.ts';
 import type { Homing } from './homing.ts';
 import { giveBackBlocks, giveBackSlots, reserveRoom } from './host-room.ts';
-import type { JournalPosition } from './journal.ts';
 import { keptKey, objectKey, packedChange, poolKey, recordKey, sealed, snapshotKey, storeKey } from './records/keys.ts';
 import { countSome } from './count-own.ts';
 import { recordOf } from './kept.ts';
@@ -19,6 +19,7 @@ import type { PageTree, TreeRoot } from './page-tree.ts';
 import type { Shared } from './shared.ts';
 import type { ObjectState, PoolParts, SnapshotState, StoreState } from './state.ts';
 import { sorted } from './sorted.ts';
+import { allObjects, objectsOf, type Taken } from './taken.ts';
 import { Transfers } from './transfers.ts';
 import { Turns } from './turns.ts';
 
@@ -28,48 +29,6 @@ import { Turns } from './turns.ts';
  */
 const mostWarmBytes = 4 * GiB;
 const warmShare = 1 / 8;
-
-/** What the running checkpoint took: the state of everything at one point of the sequence. */
-export type Taken = {
-  readonly position: JournalPosition;
-  readonly objects: readonly { readonly object: ObjectState; readonly sizeBytes: number }[];
-  readonly stores: readonly {
-    readonly store: StoreState;
-    readonly sequence: number;
-    readonly generation: number;
-    readonly snapshots: readonly SnapshotState[];
-    readonly deleted: readonly ObjectState[];
-    /** It copies some of what is its origin's: then it has no snapshots. */
-    readonly flattens: boolean;
-  }[];
-};
-
-/** Freezes everything, in one turn. What was recorded must be appended. */
-export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
-  const objects: { object: ObjectState; sizeBytes: number }[] = [];
-  const stores: Taken['stores'][number][] = [];
-  for (const store of pool.stores.values()) {
-    // One that was deleted before it ever came home was never there.
-    store.snapshots = store.snapshots.filter(({ isDropped, birth }) => !isDropped || birth !== undefined);
-    if (!store.changed && !store.snapshots.some(({ isDropped }) => isDropped)) continue;
-    store.changed = false;
-    const { sequence, generation, snapshots, flattening } = store;
-    const flattens = flattening?.isWanted === true && snapshots.length === 0;
-    stores.push({ store, sequence, generation, snapshots: [...snapshots], deleted: [...store.deleted], flattens });
-    for (const object of store.deleted) freeze(object);
-    store.deleted.clear();
-    store.records.freeze();
-    for (const object of store.objects.values()) {
-      freeze(object);
-      objects.push({ object, sizeBytes: object.journaledSize });
-    }
-  }
-  return { position, objects, stores };
-}
-
-function freeze({ overlay, journaledSize, committedSize }: ObjectState): void {
-  overlay.freeze(journaledSize, journaledSize !== committedSize);
-}
 
 /** How a checkpoint is run. */
 export type CheckpointRun = {
@@ -102,7 +61,8 @@ export async function checkpointAll(pool: PoolParts, run: CheckpointRun): Promis
 /** One checkpoint, in rule 1's order. One that fails before its commit leaves everything as it was; the journal still has it all. */
 async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }: CheckpointRun): Promise<void> {
   const freed = nothingFreed();
-  const trees: { tree: PageTree; root: TreeRoot }[] = [];
+  const trees: TreeChange[] = [];
+  let home: readonly HomeLayer[] | undefined;
   const turns = new Turns(pool.host, dueMs);
   const transfers = new Transfers(pool.trickleBytes, sync);
   const dying = nothingDying();
@@ -123,35 +83,17 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
     if (pool.broken === 'home-before-journal') await sync();
     if (pool.broken === 'release-before-commit')
       await giveBack(pool, { ...freed, slots: [...freed.slots, ...freed.moved], moved: [] });
-    await pool.records.commit(changes);
+    await pool.records.commit(changes, () => {
+      home = adopt(pool, taken, births, dying, trees);
+    });
   } catch (error) {
     // What is on its way still reads from memory that is about to be given back.
     await transfers.drained().catch(() => undefined);
     rollBack(pool, taken, freed, dying);
     throw error;
   }
-  for (const { tree, root } of trees) tree.adopt(root);
-  pool.slots.committed();
-  for (const each of births.values()) for (const { snapshot, birth } of each.pending()) snapshot.birth = birth;
-  for (const { object, sizeBytes } of taken.objects) {
-    object.committedBlocks = object.mappedBlocks;
-    object.committedSaved = object.mappedSaved;
-    object.committedSize = sizeBytes;
-    object.generation = object.work.generation;
-  }
-  for (const { store, flattens } of taken.stores) if (flattens) flattened(store);
-  for (const object of allObjects(pool)) object.own.commit();
-  const home = objectsOf(taken).flatMap(({ overlay }) => overlay.thaw().map((layer) => ({ overlay, layer })));
-  for (const { store } of taken.stores) store.records.thaw();
-  pool.pages.releaseFreed();
-  for (const id of dying.done) pool.dead.delete(id);
-  for (const tree of pool.dead.values()) tree.committedCursor = tree.cursor;
-  if (dying.gone.size > 0) {
-    for (const { store } of taken.stores) store.snapshots = store.snapshots.filter((each) => !dying.gone.has(each));
-  }
-  pool.counters.checkpoints += 1;
   turns.begin();
-  for (const { overlay, layer } of home) {
+  for (const { overlay, layer } of home ?? []) {
     for (const chunk of layer.values()) {
       overlay.release(chunk);
       if (turns.isOver) await turns.next();
@@ -161,10 +103,6 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
   if (pool.broken !== 'release-before-commit') await giveBack(pool, freed);
 }
 
-function* allObjects({ stores }: PoolParts): Generator<ObjectState> {
-  for (const { objects } of stores.values()) yield* objects.values();
-}
-
 /** Whether slots with little in them reach over so much that the host may soon have no long free piece left. */
 function isSpread(pool: PoolParts): boolean {
   const mostBytes = pool.host.freeBytes(pool.path) / 2;
@@ -172,12 +110,6 @@ function isSpread(pool: PoolParts): boolean {
   if (holesBytes <= mostBytes) return false;
   for (const { mappedBlocks } of allObjects(pool)) holesBytes -= mappedBlocks * blockSize;
   return holesBytes > mostBytes;
-}
-
-/** All objects that were frozen, those that are deleted as well. */
-function objectsOf(taken: Taken): ObjectState[] {
-  const deleted = taken.stores.flatMap((store) => store.deleted);
-  return [...taken.objects.map(({ object }) => object), ...deleted];
 }
 
 /** The births of this checkpoint, by store; the pool's goes on behind the last of them. */
@@ -355,7 +287,7 @@ async function commitChanges(
   births: ReadonlyMap<StoreState, Births>,
   { gone }: Dying,
   clean: boolean,
-  trees: { tree: PageTree; root: TreeRoot }[],
+  trees: TreeChange[],
   turns: Turns,
 ): Promise<RecordChange[]> {
   const changes: RecordChange[] = [];

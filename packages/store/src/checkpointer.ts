@@ -1,10 +1,11 @@
 import { AshlarError, GiB, KiB, MiB, type Timer } from '@ashlar/core';
 import { hasBackgroundWork } from './background.ts';
 import { Pacer } from './pacer.ts';
-import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
+import { checkpointAll } from './checkpoint.ts';
 import type { Journal } from './journal.ts';
 import { reclaim } from './reclaim.ts';
 import type { PoolParts } from './state.ts';
+import { takeAll, type Taken } from './taken.ts';
 import { sliceMs } from './turns.ts';
 
 /**

@@ -42,10 +42,15 @@ export function unbury(pool: PoolParts, { born }: Dying): void {
   for (const id of born) pool.dead.delete(id);
 }
 
-/** Commits changes with what dies by them. */
-export async function commitDying(pool: PoolParts, changes: readonly RecordChange[], dying: Dying): Promise<void> {
+/** Commits changes with what dies by them. `settled`: as of `KeptRecords.commit`. */
+export async function commitDying(
+  pool: PoolParts,
+  changes: readonly RecordChange[],
+  dying: Dying,
+  settled: () => void,
+): Promise<void> {
   try {
-    await pool.records.commit([...changes, ...dying.changes]);
+    await pool.records.commit([...changes, ...dying.changes], settled);
   } catch (error) {
     unbury(pool, dying);
     throw error;

@@ -1,7 +1,7 @@
 import { AshlarError } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
-import { chunkSizes, decodeSuperblock, encodeSuperblock, type Superblock } from './format/superblock.ts';
+import { chunkSizes, decodeSuperblock, encodeSuperblock, recordLog, type Superblock } from './format/superblock.ts';
 
 const nameIn = (path: string): string => `${path}/ashlar.pool`;
 
@@ -31,7 +31,7 @@ export function newIdentity(host: Host, chunkSizeBytes: number): Superblock {
   const id = new Uint8Array(16);
   host.random.fill(id);
   const poolId = Buffer.from(id).toString('hex');
-  return { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: 0, incompatible: 0 };
+  return { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: recordLog, incompatible: 0 };
 }
 
 /** Comes last in a new pool, and is renamed into place, so that it is there whole or not at all. */
@@ -48,9 +48,15 @@ export async function publishIdentity(host: Host, path: string, superblock: Supe
   await host.syncDirectory(path);
 }
 
-/** Sets an incompatible bit: programs that do not know it refuse the pool from then on. Durable when it settles. */
-export async function addFeature(host: Host, path: string, incompatible: number): Promise<void> {
+/** Sets bits of features: programs that do not know them refuse the pool from then on. Durable when it settles. */
+export async function addFeatures(
+  host: Host,
+  path: string,
+  features: Partial<Pick<Superblock, 'readOnlyCompatible' | 'incompatible'>>,
+): Promise<void> {
   const superblock = readIdentity(host, path);
-  if ((superblock.incompatible & incompatible) === incompatible) return;
-  await publishIdentity(host, path, { ...superblock, incompatible: superblock.incompatible | incompatible });
+  const readOnlyCompatible = superblock.readOnlyCompatible | (features.readOnlyCompatible ?? 0);
+  const incompatible = superblock.incompatible | (features.incompatible ?? 0);
+  if (readOnlyCompatible === superblock.readOnlyCompatible && incompatible === superblock.incompatible) return;
+  await publishIdentity(host, path, { ...superblock, readOnlyCompatible, incompatible });
 }

@@ -1,5 +1,6 @@
 export { openPool, type ChunkPool, type PoolOptions } from './pool.ts';
 export { PoolInspection } from './inspect/pool-inspection.ts';
+export { lookAtDatabase, makeDatabaseAnew, type DatabaseLook } from './inspect/database.ts';
 export type { JournalFrame, JournalFrameRecord } from './inspect/journal-view.ts';
 export type { MapRow } from './inspect/map-rows.ts';
 export type { RecordRow } from './inspect/record-rows.ts';

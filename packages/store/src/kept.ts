@@ -1,20 +1,23 @@
-import type { ObjectId, SnapshotId, StoreId } from '@ashlar/core';
+import type { ObjectId, RecordStore, SnapshotId, StoreId } from '@ashlar/core';
 import { emptyTree, type TreeRoot } from './page-tree.ts';
 import { keptKey, keptRange, keyNumber, unpackSealed, type ObjectRecord } from './records/keys.ts';
-import type { ObjectState, PoolParts, StoreState } from './state.ts';
+import type { ObjectState, StoreState } from './state.ts';
 
 /** An object's state that a snapshot keeps, and the snapshot that it is kept for: those before it, down to the next one, have it as well. */
 export type Kept = { readonly snapshot: SnapshotId; readonly record: ObjectRecord };
 
+/** What is on record. */
+type Committed = { readonly records: Pick<RecordStore, 'scan'> };
+
 /** The first state that is kept for that snapshot or one behind it; nothing where the object has not changed since. */
 export function firstKept(
-  pool: Pick<PoolParts, 'records'>,
+  { records }: Committed,
   store: StoreId,
   object: ObjectId,
   snapshot: SnapshotId,
 ): Kept | undefined {
   let found: Kept | undefined;
-  pool.records.scan(keptKey(store, object, snapshot), keptRange(store, object).to, (key, bytes) => {
+  records.scan(keptKey(store, object, snapshot), keptRange(store, object).to, (key, bytes) => {
     found = { snapshot: keyNumber(key, 2), record: unpackSealed<ObjectRecord>(key, bytes) };
     return false;
   });
@@ -22,10 +25,10 @@ export function firstKept(
 }
 
 /** All states that are kept of an object, the oldest first. */
-export function keptOf(pool: Pick<PoolParts, 'records'>, store: StoreId, object: ObjectId): readonly Kept[] {
+export function keptOf({ records }: Committed, store: StoreId, object: ObjectId): readonly Kept[] {
   const found: Kept[] = [];
   const { from, to } = keptRange(store, object);
-  pool.records.scan(from, to, (key, bytes) => {
+  records.scan(from, to, (key, bytes) => {
     found.push({ snapshot: keyNumber(key, 2), record: unpackSealed<ObjectRecord>(key, bytes) });
     return true;
   });
@@ -34,12 +37,12 @@ export function keptOf(pool: Pick<PoolParts, 'records'>, store: StoreId, object:
 
 /** The committed state of an object as a snapshot has it. */
 export function keptAt(
-  pool: Pick<PoolParts, 'records'>,
+  { records }: Committed,
   store: StoreState,
   object: ObjectState,
   snapshot: SnapshotId,
 ): { readonly root: TreeRoot; readonly sizeBytes: number } {
-  const kept = firstKept(pool, store.id, object.id, snapshot);
+  const kept = firstKept({ records }, store.id, object.id, snapshot);
   if (kept === undefined) return { root: object.tree.root, sizeBytes: object.committedSize };
   return { root: rootOf(kept.record), sizeBytes: kept.record.sizeBytes };
 }

@@ -56,8 +56,7 @@ export async function cloneStore(
       changes.push(packedChange(objectKey(id, object.id), own));
       clone.objects.set(object.id, newObject(pool, clone, object.id, own, rootOf(own), true));
     }
-    await pool.records.commit(changes);
-    pool.stores.set(id, clone);
+    await pool.records.commit(changes, () => pool.stores.set(id, clone));
     return id;
   });
 }
@@ -100,12 +99,13 @@ export async function rollBack(
       changes.push(kept === undefined ? { key, value: null } : packedChange(key, kept.record));
       if (kept !== undefined) changes.push({ key: keptKey(store.id, object.id, kept.snapshot), value: null });
     }
-    await commitDying(pool, [...changes, poolChange()], dying);
-    store.flattening = undefined;
-    for (const [{ id }, record] of after) {
-      store.objects.delete(id);
-      if (record !== undefined) store.objects.set(id, newObject(pool, store, id, record, rootOf(record), false));
-    }
+    await commitDying(pool, [...changes, poolChange()], dying, () => {
+      store.flattening = undefined;
+      for (const [{ id }, record] of after) {
+        store.objects.delete(id);
+        if (record !== undefined) store.objects.set(id, newObject(pool, store, id, record, rootOf(record), false));
+      }
+    });
   });
   pool.room.recount();
   checkpointer.begin();

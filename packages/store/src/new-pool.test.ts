@@ -22,7 +22,7 @@ test('a pool that could not be made to its end is not there, and the next start 
   t.not(machine.host.stat('/pool/ashlar.pool'), undefined);
 });
 
-test('a pool whose database is gone is refused, and not taken for an empty one', async (t) => {
+test('a pool whose database is gone with its log is refused, and not taken for an empty one', async (t) => {
   const path = mkdtempSync(join(tmpdir(), 'ashlar-pool-'));
   t.teardown(() => rmSync(path, { recursive: true }));
   const host = createRealHost();
@@ -30,6 +30,7 @@ test('a pool whose database is gone is refused, and not taken for an empty one',
   await pool.createStore();
   await pool.close();
   rmSync(join(path, 'records'), { recursive: true });
+  rmSync(join(path, 'record-log'), { recursive: true });
   await failsWith(t, 'corrupt', () => openPool(host, path));
   await failsWith(t, 'corrupt', async () => PoolInspection.open(host, path));
 });

@@ -3,12 +3,12 @@ import type { Host, HostFile } from '@ashlar/host';
 import { BlockArena } from './block-arena.ts';
 import { BlockCache } from './block-cache.ts';
 import { blockSize } from './checksum.ts';
-import { checkpointAll, takeAll, type Taken } from './checkpoint.ts';
+import { checkpointAll } from './checkpoint.ts';
 import { DataFiles } from './data-files.ts';
-import type { Superblock } from './format/superblock.ts';
+import { recordLog, type Superblock } from './format/superblock.ts';
 import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
-import { identityOf, newIdentity, publishIdentity } from './identity.ts';
+import { addFeatures, identityOf, newIdentity, publishIdentity } from './identity.ts';
 import { Journal, type JournalPosition } from './journal.ts';
 import { historyOf, historyUntil, type JournalSpan } from './journal-history.ts';
 import { newObject } from './object-store.ts';
@@ -16,7 +16,8 @@ import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
 import { emptyTree, PageTree } from './page-tree.ts';
 import { rootOf } from './kept.ts';
-import { openLmdb, requireRecords } from './records/lmdb.ts';
+import { newKeptRecords, openKeptRecords, type KeptOptions, type KeptRecords } from './records/kept-records.ts';
+import { lmdbSource, simulatedSource } from './records/records-source.ts';
 import {
   getPacked,
   keyNumber,
@@ -43,6 +44,7 @@ import { newScrubRecord } from './scrub/record.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
+import { takeAll, type Taken } from './taken.ts';
 import { sliceMs } from './turns.ts';
 
 type Settings = {
@@ -52,6 +54,7 @@ type Settings = {
   readonly overlayBytes: number;
   readonly journalBytes: number;
   readonly deadLeavesAtOnce: number;
+  readonly recordLogBytes: number;
   readonly openRecords?: (path: string) => RecordStore;
   readonly broken?: BrokenRule;
 };
@@ -59,12 +62,12 @@ type Settings = {
 /** The size of the caches' parts that are let out one by one: some milliseconds each. */
 const mostTrickleBytes = 8 * MiB;
 
-type Opened = {
+export type Opened = {
   readonly parts: PoolParts;
   readonly journal: Journal;
   readonly lock: HostFile;
-  /** The process before this one closed it; true of a new one. */
-  readonly wasClosed: boolean;
+  /** What was wrong with the database, where it was made anew of its log. */
+  readonly damage: string | undefined;
 };
 
 /** Everything of a pool, recovered and ready for appends. */
@@ -80,13 +83,14 @@ export async function openParts(host: Host, path: string, settings: Settings): P
   const release: (() => void | Promise<void>)[] = [() => lock.close()];
   try {
     const found = identityOf(host, path);
+    // Before there is a log that an older program would not go on with.
+    if (found !== undefined) await addFeatures(host, path, { readOnlyCompatible: recordLog });
     const superblock = found ?? newIdentity(host, settings.chunkSizeBytes);
-    if (found !== undefined && settings.openRecords === undefined) requireRecords(host, `${path}/records`);
-    const records = (settings.openRecords ?? openLmdb)(`${path}/records`);
-    release.push(() => records.close());
     const reserve = host.open(`${path}/reserve`, { create: true });
     release.push(() => reserve.close());
-    const opened = await assemble(host, path, settings, superblock, records, reserve, lock);
+    const rest = (records: KeptRecords): Promise<Omit<Opened, 'damage'>> =>
+      assemble(host, path, settings, superblock, records, reserve, lock);
+    const opened = await withRecords(recordsOf(host, path, settings, superblock), found === undefined, rest);
     if (found === undefined) await publishIdentity(host, path, superblock);
     return opened;
   } catch (error) {
@@ -95,15 +99,45 @@ export async function openParts(host: Host, path: string, settings: Settings): P
   }
 }
 
+function recordsOf(host: Host, path: string, settings: Settings, { poolId }: Superblock): KeptOptions {
+  const name = `${path}/records`;
+  const { broken, openRecords, recordLogBytes: dumpAfterBytes } = settings;
+  const source = openRecords === undefined ? lmdbSource(host, name) : simulatedSource(() => openRecords(name));
+  return { host, path, poolId, source, dumpAfterBytes, broken };
+}
+
+/** Where the database of a pool that was closed turns out to be damaged it is looked at as behind any other stop. */
+async function withRecords(
+  options: KeptOptions,
+  isNew: boolean,
+  open: (records: KeptRecords) => Promise<Omit<Opened, 'damage'>>,
+): Promise<Opened> {
+  const attempt = async (looks: boolean): Promise<Opened> => {
+    const { records, damage } = isNew ? await newKeptRecords(options) : await openKeptRecords(options, looks);
+    try {
+      return { ...(await open(records)), damage };
+    } catch (error) {
+      await records.close();
+      throw error;
+    }
+  };
+  try {
+    return await attempt(false);
+  } catch (error) {
+    if (isNew || errorKindOf(error) !== 'corrupt') throw error;
+    return await attempt(true);
+  }
+}
+
 async function assemble(
   host: Host,
   path: string,
   settings: Settings,
   superblock: Superblock,
-  records: RecordStore,
+  records: KeptRecords,
   reserve: HostFile,
   lock: HostFile,
-): Promise<Opened> {
+): Promise<Omit<Opened, 'damage'>> {
   const scratch = new Scratch(host);
   const pages = new PageFile(host, `${path}/pages`, settings.mapCacheBytes, scratch);
   await host.syncDirectory(path);
@@ -164,7 +198,7 @@ async function assemble(
   };
   const { scheduler } = host;
   parts.group = new GroupCommit({ journal, data, arena, scheduler, failed, trickleBytes, broken: settings.broken });
-  return { parts, journal, lock, wasClosed: record?.clean ?? true };
+  return { parts, journal, lock };
 }
 
 /** What one checkpoint writes at the worst, besides the blocks that were promised room. */

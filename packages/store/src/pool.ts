@@ -20,10 +20,10 @@ import {
 import type { Host, HostFile } from '@ashlar/host';
 import { Checkpointer } from './checkpointer.ts';
 import { compressedPieces } from './format/superblock.ts';
-import { addFeature } from './identity.ts';
+import { addFeatures } from './identity.ts';
 import type { Journal } from './journal.ts';
 import { LocalObjectStore } from './object-store.ts';
-import { openParts } from './open.ts';
+import { openParts, type Opened } from './open.ts';
 import {
   keyRange,
   objectKey,
@@ -67,6 +67,8 @@ export type PoolOptions = {
   readonly scrubBytes?: number;
   /** The share of a scrub beside the volumes that are served. */
   readonly flow?: Flow;
+  /** So many bytes of commits are kept behind a copy of the database, or as many as the copy has, before the next copy. */
+  readonly recordLogBytes?: number;
   /** Opens the records' database at a path; LMDB unless a simulator brings its own. */
   readonly openRecords?: (path: string) => RecordStore;
   /** Breaks one of the store's rules on purpose: for the simulator's own tests. */
@@ -81,6 +83,7 @@ const defaultPoolOptions = {
   journalBytes: GiB,
   deadLeavesAtOnce: 256,
   scrubBytes: GiB,
+  recordLogBytes: 16 * MiB,
 } as const;
 
 /** What a pool that is closed says. */
@@ -92,15 +95,17 @@ class LocalPool implements Pool {
   readonly #journal: Journal;
   readonly #checkpointer: Checkpointer;
   readonly #lock: HostFile;
+  readonly #damage: string | undefined;
   readonly #open = new Map<StoreId, LocalObjectStore>();
   readonly #scrub: Scrub;
   #closed = false;
 
-  constructor(parts: PoolParts, journal: Journal, checkpointer: Checkpointer, lock: HostFile, scrub: Scrub) {
+  constructor({ parts, journal, lock, damage }: Opened, checkpointer: Checkpointer, scrub: Scrub) {
     this.#parts = parts;
     this.#journal = journal;
     this.#checkpointer = checkpointer;
     this.#lock = lock;
+    this.#damage = damage;
     this.#scrub = scrub;
   }
 
@@ -110,8 +115,9 @@ class LocalPool implements Pool {
     return await this.#checkpointer.alone(async () => {
       const id = parts.nextStore;
       parts.nextStore += 1;
-      await parts.records.commit([packedChange(storeKey(id), newStoreRecord), this.#poolChange()]);
-      parts.stores.set(id, newStore(id, newStoreRecord, new RecordOverlay()));
+      const store = newStore(id, newStoreRecord, new RecordOverlay());
+      const changes = [packedChange(storeKey(id), newStoreRecord), this.#poolChange()];
+      await parts.records.commit(changes, () => parts.stores.set(id, store));
       return id;
     });
   }
@@ -148,9 +154,10 @@ class LocalPool implements Pool {
         changes.push({ key: Uint8Array.from(key), value: null });
         return true;
       });
-      await commitDying(parts, [...changes, this.#poolChange()], dying);
-      parts.stores.delete(store);
-      parts.room.reserve(state.reservation, 0);
+      await commitDying(parts, [...changes, this.#poolChange()], dying, () => {
+        parts.stores.delete(store);
+        parts.room.reserve(state.reservation, 0);
+      });
     });
     this.#checkpointer.begin();
   }
@@ -196,7 +203,9 @@ class LocalPool implements Pool {
     this.#check();
     const parts = this.#parts;
     const state = this.#find(store);
-    if (compression !== 'off') await addFeature(parts.host, parts.path, compressedPieces);
+    if (compression !== 'off') {
+      await addFeatures(parts.host, parts.path, { incompatible: compressedPieces });
+    }
     await this.#checkpointer.alone(async () => {
       const { compression: _, ...record } = getPacked<StoreRecord>(parts.records, storeKey(store)) ?? newStoreRecord;
       await parts.records.commit([
@@ -218,7 +227,8 @@ class LocalPool implements Pool {
   }
 
   status(): PoolStatus {
-    const { arena, cache, counters, data, group, host, pages, path, poolId, room, slots, state, reason } = this.#parts;
+    const { arena, cache, counters, data, group, host, pages, path, poolId, records, room, slots } = this.#parts;
+    const { state, reason } = this.#parts;
     return {
       state,
       reason,
@@ -239,6 +249,8 @@ class LocalPool implements Pool {
       failedSyncs: this.#journal.failedSyncs,
       corruptBlocks: counters.corruptBlocks + pages.corruptPages,
       damagedRecords: counters.damagedRecords,
+      hasRecordLog: records.isKept,
+      madeAnew: this.#damage,
       dataIo: data.isDirect ? 'direct' : 'buffered',
     };
   }
@@ -278,6 +290,8 @@ class LocalPool implements Pool {
       for (const store of parts.stores.values()) store.changed ||= store.id === systemStore;
       await this.#checkpointer.run(true);
       await giveUpWarm(parts, 0);
+      // What a scrub found is looked at again by the next start.
+      if (parts.counters.damagedRecords === 0) await parts.records.endCleanly();
     } finally {
       this.#checkpointer.close();
       this.#journal.close();
@@ -308,7 +322,8 @@ export type ChunkPool = Pool & { endRound(): void; checkpoint(): Promise<void>; 
  */
 export async function openPool(host: Host, path: string, options: PoolOptions = {}): Promise<ChunkPool> {
   const settings = { ...defaultPoolOptions, ...options };
-  const { parts, journal, lock, wasClosed } = await openParts(host, path, settings);
+  const opened = await openParts(host, path, settings);
+  const { parts, journal } = opened;
   const checkpointer = new Checkpointer(parts, journal, settings.overlayBytes);
   parts.relieve = () => checkpointer.relieve();
   parts.room.capacityBytes = settings.capacityBytes;
@@ -317,7 +332,7 @@ export async function openPool(host: Host, path: string, options: PoolOptions = 
     commit: (change) => checkpointer.alone(() => parts.records.commit([change])),
     flow: settings.flow,
     sweepBytes: settings.scrubBytes,
-    isSuspect: !wasClosed,
+    isAnew: opened.damage !== undefined,
   });
-  return new LocalPool(parts, journal, checkpointer, lock, scrub);
+  return new LocalPool(opened, checkpointer, scrub);
 }

@@ -1,4 +1,4 @@
-import type { Compression, ObjectId, PoolState, RecordStore, SnapshotId, StoreId } from '@ashlar/core';
+import type { Compression, ObjectId, PoolState, SnapshotId, StoreId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import type { BlockArena } from './block-arena.ts';
 import type { BlockCache } from './block-cache.ts';
@@ -12,6 +12,7 @@ import type { Overlay } from './overlay.ts';
 import type { OwnBlocks } from './own-blocks.ts';
 import type { PageFile } from './page-file.ts';
 import type { PageTree, TreeRoot } from './page-tree.ts';
+import type { KeptRecords } from './records/kept-records.ts';
 import type { RecordOverlay } from './records/record-overlay.ts';
 import type { Reservation } from './reservation.ts';
 import type { Room } from './room.ts';
@@ -143,7 +144,7 @@ export type PoolParts = {
   /** Checksums by slot: a leaf holds those of 1,024 blocks. One is looked at in the turn in which it is given. */
   readonly checksums: PageTree;
   readonly data: DataFiles;
-  readonly records: RecordStore;
+  readonly records: KeptRecords;
   readonly stores: Map<StoreId, StoreState>;
   /** By number: in the order in which they died. */
   readonly dead: Map<number, DeadTree>;

@@ -31,6 +31,8 @@ export class SimulatedRecordDisk {
   readonly #values = new Map<string, Uint8Array>();
   #keys: readonly string[] | undefined;
   #underWay: Commit | undefined;
+  /** What the last commit changed, as it was before. */
+  #before: readonly (readonly [string, Uint8Array | undefined])[] = [];
   #failures: ErrorKind[] = [];
   /** Which opening is alive: what an older one does has no effect. */
   #opening = 0;
@@ -52,6 +54,26 @@ export class SimulatedRecordDisk {
     this.#opening += 1;
     this.#failures = [];
     if (commit !== undefined && this.#random.below(2) === 0) this.#apply(commit.changes);
+  }
+
+  /** A bit flips in a value, or the last commit is gone: what a disk may do to a database whose pages have no checksums. Says which. */
+  damage(): string {
+    this.#keys = undefined;
+    const keys = [...this.#values.keys()];
+    if (keys.length > 0 && this.#random.below(2) === 0) {
+      const key = keys[this.#random.below(keys.length)] ?? '';
+      const value = this.#values.get(key)?.slice() ?? new Uint8Array();
+      const at = this.#random.below(value.length);
+      value[at] = (value[at] ?? 0) ^ (1 << this.#random.below(8));
+      this.#values.set(key, value);
+      return `a bit of the record ${Buffer.from(key, 'latin1').toString('hex')} flips`;
+    }
+    for (const [key, value] of this.#before) {
+      if (value === undefined) this.#values.delete(key);
+      else this.#values.set(key, value);
+    }
+    this.#before = [];
+    return 'the database is that of the commit before the last';
   }
 
   /** The next commit fails with this kind and changes nothing. */
@@ -107,6 +129,7 @@ export class SimulatedRecordDisk {
 
   #apply(changes: readonly Change[]): void {
     this.#keys = undefined;
+    this.#before = changes.map(({ key }) => [textOf(key), this.#values.get(textOf(key))] as const).toReversed();
     for (const { key, value } of changes) {
       if (value === null) this.#values.delete(textOf(key));
       else this.#values.set(textOf(key), value);

@@ -1,7 +1,7 @@
 import { formatSize } from '@ashlar/core';
 import type { PoolInspection } from '@ashlar/store';
 import { checkPool, repairPool, type FoundProblem, type PoolCheck, type PoolRepair } from '../check/check-pool.ts';
-import { withInspection } from '../check/open-offline.ts';
+import { mendDatabase, withInspection } from '../check/open-offline.ts';
 import { exitStatus } from '../failure.ts';
 import { show } from '../output.ts';
 import { withBar } from '../progress.ts';
@@ -30,9 +30,10 @@ function describe(found: PoolCheck): string {
 }
 
 function describeRepair(found: PoolRepair): string {
-  const { before, mended, path, problems, problemCount } = found;
+  const { before, madeAnew, mended, path, problems, problemCount } = found;
   const count = before.problemCount === 0 ? 'no problems' : `${before.problemCount} problems`;
   const lines = [`pool ${path}: ${count}, ${mended.length} mended, ${problemCount} left`];
+  if (madeAnew !== undefined) lines.push(`  mended: ${madeAnew}; it was made anew of its log`);
   lines.push(...mended.map(({ sentence }) => `  mended: ${sentence}`));
   return [...lines, ...problemLines(problems, problemCount), ...contentLines(found), verdictOf(found)].join('\n');
 }
@@ -67,12 +68,14 @@ export async function check({ data: from, json, repair = false }: CheckOptions):
   if (repair) {
     const use = (inspection: PoolInspection): Promise<PoolRepair> =>
       withBar('read', (progress) => repairPool(inspection, progress));
-    const found = await withInspection(data, use, true);
+    const madeAnew = await mendDatabase(data);
+    const repaired = await withInspection(data, use, true);
+    const found = madeAnew === undefined ? repaired : { ...repaired, madeAnew };
     show(json, found, describeRepair);
     return found.ok ? exitStatus.done : exitStatus.failed;
   }
-  const found = await withInspection(data, (inspection) =>
-    withBar('read', (progress) => checkPool(inspection, progress)),
+  const found = await withInspection(data, (inspection, { hasLog }) =>
+    withBar('read', (progress) => checkPool(inspection, progress, hasLog)),
   );
   show(json, found, describe);
   return found.ok ? exitStatus.done : exitStatus.failed;

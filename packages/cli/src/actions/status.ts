@@ -51,6 +51,7 @@ function describe(status: StatusView): string {
     ['nbd', [...nbd.addresses, ...(nbd.socket === undefined ? [] : [nbd.socket])].join(', ') || 'nowhere'],
     ['admin', `${admin.address}, ${admin.socket}`],
     ['pool', pool.reason === undefined ? pool.state : `${pool.state}: ${pool.reason}`],
+    ['database', pool.madeAnew === undefined ? undefined : `made anew of its log: ${pool.madeAnew}`],
     ['room', roomText(status)],
     ['provisioned', provisionedText(status)],
     ['warning', pool.warning],

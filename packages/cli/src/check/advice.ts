@@ -27,6 +27,9 @@ const advice: Readonly<Record<ProblemKind | 'catalogue', string>> = {
   'damage-unlisted': 'restore what is damaged from a copy',
 };
 
+/** Of a damaged record where the whole database can be made anew. */
+export const anewAdvice = 'the next start, and --repair, make the database anew of its log: nothing is lost';
+
 /** What becomes of a problem, in a few words. */
 export function adviceFor(kind: keyof typeof advice, mend: Mend): string {
   return mend === 'repair' ? '--repair mends it' : advice[kind];

@@ -1,7 +1,7 @@
 import { AshlarError, systemStore, type ObjectId, type SnapshotId, type StoreId } from '@ashlar/core';
 import type { Named, PoolInspection, PoolReport, Problem } from '@ashlar/store';
 import { readCatalogue, type Volume, type VolumeSnapshot } from '@ashlar/volume';
-import { adviceFor } from './advice.ts';
+import { adviceFor, anewAdvice } from './advice.ts';
 
 type Damage = readonly { readonly offset: number; readonly length: number }[];
 
@@ -47,6 +47,8 @@ export type FoundProblem = (Problem | CatalogueProblem) & { readonly advice: str
 
 /** What is left, with what there was before and what of it was mended. */
 export type PoolRepair = PoolCheck & {
+  /** What was wrong with the database, where it was made anew of its log first. */
+  readonly madeAnew?: string;
   readonly before: Pick<PoolCheck, 'ok' | 'problems' | 'problemCount' | 'mendableCount'>;
   readonly mended: readonly FoundProblem[];
 };
@@ -54,11 +56,21 @@ export type PoolRepair = PoolCheck & {
 /** Told as data is read: bytes of `totalBytes` allocated. */
 export type Progress = (doneBytes: number, totalBytes: number) => void;
 
-/** Reads and verifies everything in the pool, and says of which volume it is. */
-export async function checkPool(inspection: PoolInspection, progress: Progress): Promise<PoolCheck> {
+/** Reads and verifies everything in the pool, and says of which volume it is. `hasLog`: damaged records can be made anew. */
+export async function checkPool(inspection: PoolInspection, progress: Progress, hasLog: boolean): Promise<PoolCheck> {
   const catalogue = await volumesOf(inspection);
   const report = await inspection.check({ progress, named: catalogue.named });
-  return poolCheck(inspection, report, catalogue);
+  const found = poolCheck(inspection, report, catalogue);
+  return hasLog ? withLog(found) : found;
+}
+
+/** What is wrong with records is not, in a database that is made anew. */
+function withLog(found: PoolCheck): PoolCheck {
+  const isMended = ({ kind }: FoundProblem): boolean => kind === 'record-damaged';
+  const more = found.problems.filter((problem) => isMended(problem) && problem.mend !== 'repair').length;
+  const mended = (problem: FoundProblem): FoundProblem =>
+    isMended(problem) ? ({ ...problem, mend: 'repair', advice: anewAdvice } as FoundProblem) : problem;
+  return { ...found, problems: found.problems.map(mended), mendableCount: found.mendableCount + more };
 }
 
 /** The same, mends what leaves no doubt, and says what is left. The pool was opened alone. */

@@ -16,7 +16,7 @@ export function addCheckCommand(program: Command, setStatus: (status: number) =>
       [
         '',
         'Without --repair nothing is changed, and of each problem it is said whether --repair mends it, or what is left to do.',
-        'With --repair counts, records of what was deleted and what is in use on record are made to fit the maps, by one commit; data,',
+        'With --repair a damaged database is made anew of its log, and then counts, records of what was deleted and what is in use on record are made to fit the maps, by one commit; data,',
         'maps and the journal are never written to. What is not mended is left as it is.',
         '',
         'Status 0 where everything is in order, or was mended; 1 where something is wrong (is left with --repair) or the check could',

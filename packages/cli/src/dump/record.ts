@@ -8,6 +8,7 @@ function fieldsOf({ kind, numbers, key, name, value }: RecordRow): object {
   switch (kind) {
     case 'pool':
     case 'scrub':
+    case 'commit':
       return { kind, value, ...damaged };
     case 'store':
       return { kind, store: first, value, ...damaged };

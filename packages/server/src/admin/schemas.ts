@@ -263,6 +263,11 @@ const poolSchema = z.object({
   failedSyncs: z.int(),
   corruptBlocks: z.int(),
   damagedRecords: z.int().describe('of the database, when all of them were looked at last'),
+  hasRecordLog: z.boolean().describe('all of the database is in its log as well'),
+  madeAnew: z
+    .string()
+    .optional()
+    .describe('what was wrong with the database, where this start made it anew of its log'),
   dataIo: z.enum(['direct', 'buffered']),
 });
 

@@ -424,7 +424,8 @@ export function encodeBatch(changes: readonly RecordChange[]): Uint8Array {
   return bytes;
 }
 
-function decodeBatch(bytes: Buffer): RecordChange[] {
+/** What `encodeBatch` made, copied. */
+export function decodeBatch(bytes: Buffer): RecordChange[] {
   const changes: RecordChange[] = [];
   let at = 4;
   for (let index = bytes.readUInt32LE(0); index > 0; index -= 1) {

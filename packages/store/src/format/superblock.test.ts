@@ -61,7 +61,7 @@ test('any flipped bit of a superblock is found', (t) => {
 test('another version, kind of checksum, or feature that must be known belongs to a newer program', (t) => {
   t.is(kindOf(block(written.replace('04000000', '05000000'))), 'unsupported');
   t.is(kindOf(block(written.replace('04000000 01000000', '04000000 02000000'))), 'unsupported');
-  t.is(kindOf(block(written.replace('80000000 00000000 00000000', '80000000 01000000 00000000'))), 'unsupported');
+  t.is(kindOf(block(written.replace('80000000 00000000 00000000', '80000000 02000000 00000000'))), 'unsupported');
   t.is(kindOf(block(written.replace('80000000 00000000 00000000', '80000000 00000000 00000080'))), 'unsupported');
 });
 

@@ -23,8 +23,11 @@ export type Superblock = {
 /** An incompatible bit: maps have pieces that are compressed. It is set when a volume is first to be compressed. */
 export const compressedPieces = 1;
 
+/** A read-only compatible bit: each commit of the database is in the log of records too, which is not current any more where somebody leaves it out. */
+export const recordLog = 1;
+
 /** Feature bits this program knows. */
-const knownReadOnlyCompatible = 0;
+const knownReadOnlyCompatible = recordLog;
 const knownIncompatible = compressedPieces;
 
 export const chunkSizes: readonly number[] = [64 * KiB, 128 * KiB, 256 * KiB];

@@ -14,6 +14,7 @@ import type { Host, HostFile } from '@ashlar/host';
 import { blockSize, checksumOf } from '../checksum.ts';
 import { runsOf, type Piece } from '../format/map-leaf.ts';
 import { rootOf } from '../kept.ts';
+import { recordLogIn } from '../records/kept-records.ts';
 import { openPool } from '../pool.ts';
 import { walkMap } from './map-rows.ts';
 import { openPoolFiles, type PoolFiles } from './pool-files.ts';
@@ -123,6 +124,14 @@ export class SimulatedPool {
     this.named = await this.#wanted(pool);
     if (ending === 'closed') await machine.finish(pool.close());
     else machine.crash(false);
+    this.#forgetLog();
+  }
+
+  /** Damage of records is mended by what else there is in the pool. */
+  #forgetLog(): void {
+    const { host } = this.machine;
+    const directory = recordLogIn('/pool');
+    for (const name of host.list(directory)) host.unlink(`${directory}/${name}`);
   }
 
   async #wanted(pool: Pool): Promise<Named> {

@@ -8,6 +8,7 @@ const rowsAtOnce = 256;
 const kinds = {
   m: 'pool',
   c: 'scrub',
+  l: 'commit',
   s: 'store',
   o: 'object',
   h: 'kept',
@@ -54,6 +55,7 @@ function* everything(records: RecordStore): Generator<{ readonly key: Uint8Array
 const numbersIn: Readonly<Record<Kind, number>> = {
   pool: 0,
   scrub: 0,
+  commit: 0,
   store: 1,
   object: 2,
   kept: 3,

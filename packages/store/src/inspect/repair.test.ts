@@ -10,6 +10,7 @@ import { openPool, type ChunkPool } from '../pool.ts';
 import {
   bitmapKey,
   deadKey,
+  commitKey,
   getPacked,
   keptKey,
   objectKey,
@@ -70,7 +71,7 @@ async function recordsIn(path: string): Promise<Map<string, string>> {
   const records = openLmdb(join(path, 'records'), true);
   const found = new Map<string, string>();
   records.scan(new Uint8Array(1), new Uint8Array(1700).fill(0xff), (key, value) => {
-    found.set(Buffer.from(key).toString('hex'), Buffer.from(value).toString('hex'));
+    if (!commitKey.equals(key)) found.set(Buffer.from(key).toString('hex'), Buffer.from(value).toString('hex'));
     return true;
   });
   await records.close();

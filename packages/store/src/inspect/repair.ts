@@ -1,7 +1,20 @@
+import type { RecordChange } from '@ashlar/core';
+import { aroundRecords } from '../records/kept-records.ts';
 import { checkFiles, type CheckOptions, type PoolReport } from './check.ts';
 import type { Problem } from './findings.ts';
 import type { JournalView } from './journal-view.ts';
 import { withRecord, type PoolFiles } from './pool-files.ts';
+
+/** By the database and its log, as everything that is committed. */
+async function commitKept(pool: PoolFiles, changes: readonly RecordChange[]): Promise<void> {
+  const { host, path, records, superblock } = pool;
+  const kept = await aroundRecords({ host, path, poolId: superblock.poolId, dumpAfterBytes: Infinity }, records);
+  try {
+    await kept.commit(changes);
+  } finally {
+    kept.closeLog();
+  }
+}
 
 export type RepairReport = {
   readonly before: PoolReport;
@@ -18,7 +31,7 @@ export type RepairReport = {
 export async function repairFiles(pool: PoolFiles, journal: JournalView, options: CheckOptions): Promise<RepairReport> {
   const { report: before, changes } = await checkFiles(pool, journal, options);
   if (changes.length === 0) return { before, mended: [], after: before };
-  await pool.records.commit(changes);
+  await commitKept(pool, changes);
   const { read, damage, snapshotDamage } = before;
   const { report: after } = await checkFiles(withRecord(pool), journal, {
     ...options,

@@ -82,6 +82,8 @@ function key(letter: string, ...numbers: readonly number[]): Buffer {
 export const poolKey = key('m');
 /** The last scrub. */
 export const scrubKey = key('c');
+/** The number of the last commit: what the log of records goes by. */
+export const commitKey = key('l');
 export const storeKey = (store: StoreId): Buffer => key('s', store);
 export const objectKey = (store: StoreId, object: ObjectId): Buffer => key('o', store, object);
 /** An object as a snapshot has it, and older ones down to the next such record: kept when it changes behind them. */

@@ -39,7 +39,8 @@ export async function walkRecords(
   }
 }
 
-function walkHere(records: RecordStore): RecordsWalk {
+/** Looks at every record of a database that damage cannot crash. */
+export function walkHere(records: RecordStore): RecordsWalk {
   let count = 0;
   let damaged = 0;
   for (const { value } of recordRows(records)) {

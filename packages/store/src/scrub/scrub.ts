@@ -9,10 +9,8 @@ import {
   type ScrubCommand,
   type ScrubFinding,
   type ScrubReport,
-  type Timer,
 } from '@ashlar/core';
 import { getPacked, packedChange, scrubKey } from '../records/keys.ts';
-import { walkRecords } from '../records/walk.ts';
 import type { PoolParts } from '../state.ts';
 import { Turns } from '../turns.ts';
 import { Gate } from './gate.ts';
@@ -34,8 +32,8 @@ type ScrubOptions = {
   readonly flow: Flow | undefined;
   /** Data that is gathered before it is read. */
   readonly sweepBytes: number;
-  /** The process before this one did not close the pool. */
-  readonly isSuspect: boolean;
+  /** The database is not the one that was looked at. */
+  readonly isAnew: boolean;
 };
 
 /**
@@ -55,23 +53,22 @@ export class Scrub {
   #running: Promise<void> | undefined;
   /** Ends the look at the records. */
   #looking = new AbortController();
-  #suspicion: Timer | undefined;
-  #look: Promise<unknown> | undefined;
 
-  constructor(pool: PoolParts, { commit, flow = new FairQueue().flow(), sweepBytes, isSuspect }: ScrubOptions) {
+  constructor(pool: PoolParts, { commit, flow = new FairQueue().flow(), sweepBytes, isAnew }: ScrubOptions) {
     this.#pool = pool;
     this.#commit = commit;
     this.#flow = flow;
     this.#sweepBytes = sweepBytes;
     this.#gate = new Gate(pool.host);
-    this.#saved = savedIn(pool);
+    const saved = savedIn(pool);
+    this.#saved = isAnew ? { ...saved, records: undefined } : saved;
     const { place, ...report } = this.#saved;
     this.#report = report;
     if (report.records !== undefined) this.#note(report.records);
     if (report.state === 'running' || report.state === 'paused') {
       this.#set({ interruptions: report.interruptions + 1 });
-      this.#begin(place, restartMs, isSuspect);
-    } else if (isSuspect && pool.records.copyTo !== undefined) this.#suspect();
+      this.#begin(place, restartMs);
+    }
   }
 
   get report(): ScrubReport {
@@ -92,10 +89,8 @@ export class Scrub {
 
   /** Ends what is under way; it goes on when the pool is opened again. */
   async close(): Promise<void> {
-    this.#suspicion?.cancel();
     const goesOn = this.#running !== undefined;
     await this.#end(undefined);
-    await this.#look;
     if (goesOn) await this.#save();
   }
 
@@ -116,7 +111,6 @@ export class Scrub {
         `a scrub ${state} already: 'ashlar scrub resume' and 'ashlar scrub stop' are for it`,
       );
     }
-    this.#suspicion?.cancel();
     const { sinceMs, completedMs } = this.#report;
     this.#set({
       ...noScrub(sinceMs),
@@ -127,18 +121,18 @@ export class Scrub {
       totalBytes: this.#pool.slots.liveCount * this.#pool.chunkSizeBytes,
     });
     this.#reach(undefined);
-    this.#begin(undefined, 0, true);
+    this.#begin(undefined, 0);
   }
 
-  /** Goes on at a place, not before so long. `looks`: at the records, though it has. */
-  #begin(place: Place | undefined, delayMs: number, looks: boolean): void {
+  /** Goes on at a place, not before so long. */
+  #begin(place: Place | undefined, delayMs: number): void {
     const gate = new Gate(this.#pool.host);
     this.#gate = gate;
     this.#looking = new AbortController();
     gate.setRate(this.#report.bytesPerSecond ?? Infinity);
     gate.hold(delayMs);
     if (this.#report.state === 'paused') gate.shut();
-    this.#running = this.#run(place, looks || this.#report.records === undefined).then(
+    this.#running = this.#run(place, this.#report.records === undefined).then(
       () => (gate.hasEnded ? undefined : this.#ended('done')),
       (error: unknown) => this.#fail(error),
     );
@@ -214,7 +208,6 @@ export class Scrub {
   async #run(from: Place | undefined, looks: boolean): Promise<void> {
     const gate = this.#gate;
     if (!(await gate.pass(0))) return;
-    await this.#look;
     await allDone([looks ? this.#lookAtRecords() : undefined, this.#walk(gate, from)]);
   }
 
@@ -256,8 +249,9 @@ export class Scrub {
 
   async #lookAtRecords(): Promise<void> {
     const { records, path } = this.#pool;
-    const walk = await walkRecords(records, path, this.#looking.signal);
+    const walk = await records.look(path, this.#looking.signal);
     if (walk === undefined) return;
+    await records.verifyLog();
     this.#set({ records: walk });
     this.#note(walk);
   }
@@ -268,18 +262,7 @@ export class Scrub {
     this.#pool.counters.damagedRecords = damaged;
     if (damaged === 0 || this.#pool.state !== 'ok') return;
     this.#pool.state = 'degraded';
-    this.#pool.reason = `${damaged} records of the pool's database are damaged: stop the server and run 'ashlar check'`;
-  }
-
-  /** Nobody knows what an unclean stop left of the database's pages: its records are looked at without a scrub. */
-  #suspect(): void {
-    this.#suspicion = this.#pool.host.scheduler.after(restartMs, () => {
-      this.#look = this.#lookAtRecords().then(() => {
-        if (this.#running !== undefined) return undefined;
-        this.#reach(undefined);
-        return this.#save();
-      });
-    });
+    this.#pool.reason = `${damaged} records of the pool's database are damaged: restart the server, which makes it anew of its log`;
   }
 
   #found({ store, object, snapshot }: WalkedState, offset: number, length: number): void {

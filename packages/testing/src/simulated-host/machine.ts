@@ -68,6 +68,10 @@ export class SimulatedMachine implements Machine {
     return this.#records.open();
   }
 
+  damageRecords(): string {
+    return this.#records.damage();
+  }
+
   /** Makes a directory that is durable: where an administrator put the pool. */
   makeDurableDirectory(path: string): void {
     const { directory, name } = parentOf(this.#root, path);

@@ -1,7 +1,7 @@
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Flights, Moments } from './flights.ts';
 import type { Machine } from './machine.ts';
-import { letRot, mayBeLost, type CheckedPool, type Rot, type Rotten } from './rot.ts';
+import { letRot, mayBeLost, restingOn, type CheckedPool, type Rot, type Rotten } from './rot.ts';
 import type { ScrubWorkload } from './scrub-workload.ts';
 import { blockBytes } from './snapshot-model.ts';
 import { Problem, type Stepper } from './stepper.ts';
@@ -41,8 +41,7 @@ export class Decay {
   /** The process ended like that. */
   async run(end: End): Promise<void> {
     const { random, machine, stepper, rot, note, open, verifier } = this.#parts;
-    const resting = { host: machine.host, records: machine.openRecords() };
-    const targets = await stepper.finish('looking for what may rot', () => rot.targets(resting));
+    const targets = await stepper.finish('looking for what may rot', () => rot.targets(restingOn(machine)));
     // Also under a pool that is open: what it has read is in its caches then.
     const isOpen = end.clean && random.oneIn(2);
     const pool = isOpen ? await this.#openWhole(end) : undefined;
@@ -89,7 +88,7 @@ export class Decay {
 
   async #check(): Promise<CheckedPool> {
     const { machine, stepper, rot } = this.#parts;
-    return await stepper.finish('the check', () => rot.check({ host: machine.host, records: machine.openRecords() }));
+    return await stepper.finish('the check', () => rot.check(restingOn(machine)));
   }
 
   /** What is written over is well again; snapshots stay as they are. */

@@ -18,6 +18,8 @@ export interface Machine {
   restartChance(seed: number): void;
   /** Flips one bit of what is on its disk. */
   flipBit(path: string, offset: number): void;
+  /** Damages the database while no process runs. Says how. */
+  damageRecords(): string;
   /** Runs the next task that falls due and the promises that hang on it; false when there is none. */
   step(): Promise<boolean>;
   /** Kills the process; with `powerLost` the machine too, and any part of what was not synced is lost. */

@@ -34,6 +34,8 @@ export type Profile = {
   readonly readsFail: boolean;
   /** The disk rots when all is over. */
   readonly rots: boolean;
+  /** The database is damaged at one of so many crashes, where the disk is well and has room for its log; 0: never. */
+  readonly damageEach: number;
   /** Volumes are compressed, now and then, and what is written is such that it can be; blocks of it are zeros. */
   readonly isCompressed: boolean;
 };
@@ -61,6 +63,7 @@ export function profileOf(random: SeededRandom, seed: number): Profile {
     volumesEach: random.pick([2, 4, 20]),
     rots: !random.oneIn(4),
     readsFail: random.oneIn(4),
+    damageEach: seed % 3 === 0 ? 3 : 0,
     isCompressed: seed % 5 === 2 || seed % 5 === 3,
   };
   const isBound = seed % 5 === 0 && !full && !profile.diskFails;

@@ -1,4 +1,4 @@
-import type { ObjectId, RecordStore, SnapshotId, StoreId } from '@ashlar/core';
+import { AshlarError, type ObjectId, type RecordStore, type SnapshotId, type StoreId } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Machine } from './machine.ts';
@@ -7,7 +7,17 @@ import { blockBytes } from './snapshot-model.ts';
 import type { Volume } from './volume.ts';
 
 /** The disk of a pool that nobody has open. */
-export type RestingPool = { readonly host: Host; readonly records: RecordStore };
+export type RestingPool = { readonly host: Host; readonly openRecords: () => RecordStore };
+
+/** The disk of a machine whose process has ended. */
+export function restingOn(machine: Machine): RestingPool {
+  const { host } = machine;
+  const openRecords = (): RecordStore => {
+    if (machine.host !== host) throw new AshlarError('closed', 'the process that opens the records has ended');
+    return machine.openRecords();
+  };
+  return { host, openRecords };
+}
 
 /** A place on the disk in which one bit may flip: [offset, offset + length) of a file. */
 export type RotTarget = {

@@ -1,11 +1,10 @@
-import type { RecordStore, Settled } from '@ashlar/core';
-import type { Host } from '@ashlar/host';
+import type { Settled } from '@ashlar/core';
 import { SeededRandom } from '../seeded-random.ts';
 import { Decay } from './decay.ts';
 import { Flights, Moments } from './flights.ts';
 import type { Failing, Machine } from './machine.ts';
 import { profileOf, type Profile } from './profile.ts';
-import type { Rot } from './rot.ts';
+import { restingOn, type RestingPool, type Rot } from './rot.ts';
 import { Problem, Stepper } from './stepper.ts';
 import { Verifier } from './verifier.ts';
 import type { SimulatedPool } from './volume.ts';
@@ -13,7 +12,7 @@ import { ended, Volumes } from './volumes.ts';
 import { Workload } from './workload.ts';
 
 /** Opens the pool on a simulated machine, making it if it is not there: the very code that runs in production. */
-export type OpenPool = (machine: { readonly host: Host; readonly records: RecordStore }) => Promise<SimulatedPool>;
+export type OpenPool = (machine: RestingPool) => Promise<SimulatedPool>;
 
 export type SimulationOptions = {
   readonly seed: number;
@@ -22,6 +21,8 @@ export type SimulationOptions = {
   readonly openPool: OpenPool;
   /** Lets the disk rot at the end of some histories. */
   readonly rot: Rot;
+  /** What a crash leaves is looked at as it is: the database is not damaged then. */
+  readonly sparesRecords?: boolean;
   /** Makes the machine; what it does by chance is set anew before each operation. */
   readonly machine: () => Machine;
 };
@@ -45,6 +46,7 @@ class Simulation {
   readonly #operations: readonly number[];
   readonly #random: SeededRandom;
   readonly #profile: Profile;
+  readonly #sparesRecords: boolean;
   readonly #machine: Machine;
   readonly #openPool: OpenPool;
   readonly #rot: Rot;
@@ -61,10 +63,11 @@ class Simulation {
   #isDamaged = false;
   #crashes = 0;
 
-  constructor({ seed, operations, machine, openPool, rot }: SimulationOptions) {
+  constructor({ seed, operations, machine, openPool, rot, sparesRecords = false }: SimulationOptions) {
     this.#seed = seed;
     this.#rot = rot;
     this.#operations = operations;
+    this.#sparesRecords = sparesRecords;
     this.#random = new SeededRandom(seed);
     this.#profile = profileOf(this.#random, seed);
     this.#machine = machine();
@@ -214,6 +217,7 @@ class Simulation {
 
   async #crash(): Promise<void> {
     let powerLost = this.#loseProcess();
+    this.#damageRecords();
     for (;;) {
       const open = (): Promise<SimulatedPool> => this.#open();
       const opening = this.#random.oneIn(4)
@@ -243,6 +247,20 @@ class Simulation {
     this.#machine.setFailing('nothing');
     this.#machine.crash(powerLost);
     return powerLost;
+  }
+
+  /** What it costs nobody anything: the log has all that it had. */
+  #damageRecords(): void {
+    const { damageEach, diskFails, roomBytes } = this.#profile;
+    if (
+      this.#sparesRecords ||
+      damageEach === 0 ||
+      diskFails ||
+      roomBytes !== undefined ||
+      !this.#random.oneIn(damageEach)
+    )
+      return;
+    this.#note(this.#machine.damageRecords());
   }
 
   /** Closes the pool; then even a loss of power takes nothing. */
@@ -276,7 +294,7 @@ class Simulation {
   }
 
   #open(): Promise<SimulatedPool> {
-    return this.#openPool({ host: this.#machine.host, records: this.#machine.openRecords() });
+    return this.#openPool(restingOn(this.#machine));
   }
 
   #opened(): SimulatedPool {

@@ -1,0 +1,215 @@
+import { AshlarError, assert, type RecordChange, type RecordStore, type RecordsWalk } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import type { BrokenRule } from '../broken-rule.ts';
+import { commitKey, getPacked, packedChange } from './keys.ts';
+import { RecordLog } from './record-log.ts';
+import { contentsOf, readLogFiles, type LogFile } from './record-log-reader.ts';
+import { walkRecords } from './walk.ts';
+import type { RecordsSource } from './records-source.ts';
+
+type Committed = { readonly number: number };
+
+/** Where the log of a pool's records is. */
+export function recordLogIn(path: string): string {
+  return `${path}/record-log`;
+}
+
+/**
+ * A pool's database with its log: a commit has settled when both have it, and until then nobody sees any of it. One commit comes behind the
+ * other.
+ */
+export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
+  readonly #records: RecordStore;
+  readonly #log: RecordLog;
+  #number: number;
+  /** What the commit under way changes, as it was before, by key. */
+  #before: ReadonlyMap<string, Before> | undefined;
+
+  constructor(records: RecordStore, log: RecordLog, number: number) {
+    this.#records = records;
+    this.#log = log;
+    this.#number = number;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const before = this.#before?.get(nameOf(key));
+    return before === undefined ? this.#records.get(key) : before.value;
+  }
+
+  scan(from: Uint8Array, to: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
+    if (this.#before === undefined) this.#records.scan(from, to, visit);
+    else scanBefore(this.#records, this.#before, from, to, visit);
+  }
+
+  /** `settled`: follows what is in memory of it, in the same turn in which the changes are seen. */
+  async commit(changes: readonly RecordChange[], settled: () => void = () => undefined): Promise<void> {
+    assert(this.#before === undefined, 'one commit comes behind the other');
+    const number = this.#number + 1;
+    const all = [...changes, packedChange(commitKey, { number } satisfies Committed)];
+    this.#before = new Map(all.map(({ key }) => [nameOf(key), { key, value: this.#records.get(key) }]));
+    try {
+      await this.#records.commit(all);
+      this.#number = number;
+      await this.#log.commit(number, all);
+    } finally {
+      this.#before = undefined;
+    }
+    settled();
+  }
+
+  /** The log has everything, so that the database can be made anew. */
+  get isKept(): boolean {
+    return this.#log.isCurrent;
+  }
+
+  /** Looks at every record, in a copy at that place where the library could not bear what it met. Ended: nothing. */
+  look(path: string, ended: AbortSignal): Promise<RecordsWalk | undefined> {
+    return walkRecords(this.#records, path, ended);
+  }
+
+  /** Reads the log: false where it is not as it was written; it begins anew then. */
+  verifyLog(): Promise<boolean> {
+    return this.#log.verify();
+  }
+
+  /** Nothing came behind the last commit: the next start need not look at the database. */
+  async endCleanly(): Promise<void> {
+    await this.#log.closed(this.#number);
+  }
+
+  /** Of a database that somebody else has open. */
+  closeLog(): void {
+    this.#log.close();
+  }
+
+  async close(): Promise<void> {
+    this.#log.close();
+    await this.#records.close();
+  }
+}
+
+type Before = { readonly key: Uint8Array; readonly value: Uint8Array | undefined };
+
+/** Of one character a byte: the order of such text is that of the bytes. */
+const nameOf = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+
+/** As `RecordStore.scan`, with what a commit changes as it was before, whether or not the database shows the commit. */
+function scanBefore(
+  records: RecordStore,
+  before: ReadonlyMap<string, Before>,
+  from: Uint8Array,
+  to: Uint8Array,
+  visit: (key: Uint8Array, value: Uint8Array) => boolean,
+): void {
+  const [first, end] = [nameOf(from), nameOf(to)];
+  const changed = [...before.keys()].filter((name) => name >= first && name < end).toSorted();
+  let at = 0;
+  /** False where the visitor has had enough. */
+  const changedUntil = (name: string | undefined): boolean => {
+    for (; at < changed.length && (name === undefined || changed[at]! < name); at += 1) {
+      const { key, value } = before.get(changed[at]!)!;
+      if (value !== undefined && !visit(key, value)) return false;
+    }
+    return true;
+  };
+  let goesOn = true;
+  records.scan(from, to, (key, value) => {
+    const name = nameOf(key);
+    goesOn = changedUntil(name) && (before.has(name) || visit(key, value));
+    return goesOn;
+  });
+  if (goesOn) changedUntil(undefined);
+}
+
+export type KeptOptions = {
+  readonly host: Host;
+  /** Of the pool. */
+  readonly path: string;
+  readonly poolId: string;
+  readonly source: RecordsSource;
+  /** As `RecordLogOptions`. */
+  readonly dumpAfterBytes: number;
+  readonly broken?: BrokenRule | undefined;
+};
+
+/** The database of a pool, and what was wrong with the one before where it was made anew. */
+export type OpenedRecords = { readonly records: KeptRecords; readonly damage: string | undefined };
+
+/** Opens the database of a pool that is not there yet. */
+export async function newKeptRecords(options: KeptOptions): Promise<OpenedRecords> {
+  return { records: await aroundRecords(options, options.source.open()), damage: undefined };
+}
+
+/**
+ * Opens the database of a pool. Behind a stop that was not clean, or where there is doubt (`looks`), every record of it is looked at first;
+ * one that is damaged, gone, or older than its log is made anew of that. Fails with `corrupt` where it cannot be.
+ */
+export async function openKeptRecords(options: KeptOptions, looks: boolean): Promise<OpenedRecords> {
+  const { host, path, poolId, source } = options;
+  const files = await logFilesOf(options);
+  const contents = contentsOf(host, files, poolId);
+  const wasClosed = files.at(-1)?.isClosed ?? false;
+  const isThere = source.isThere();
+  const found = isThere && (looks || !wasClosed) ? await source.look() : undefined;
+  let damage = isThere && (found?.damaged ?? 0) === 0 ? undefined : damageOf(found);
+  if (damage !== undefined && contents === undefined) {
+    // Of single values that are damaged the rest may still be read.
+    if (isThere && found?.reason === undefined) {
+      return { records: await withLog(options, files, source.open()), damage: undefined };
+    }
+    throw new AshlarError('corrupt', `${damage}, and there is no log that it could be made anew of`, { path });
+  }
+  let records = damage === undefined ? source.open() : undefined;
+  const number = records === undefined ? 0 : numberIn(records);
+  if (records !== undefined && contents !== undefined && number < contents.number) {
+    // The log has a commit when the database has had it: LMDB takes the one before where it cannot read the root of the last.
+    damage = `the pool's database is that of commit ${number}, and commit ${contents.number} was durable`;
+    await records.close();
+    records = undefined;
+  }
+  if (records === undefined) await source.replace(contents!.changes());
+  return { records: await withLog(options, files, records ?? source.open()), damage };
+}
+
+/** Nothing: there is no database. */
+export function damageOf(found: RecordsWalk | undefined): string {
+  if (found === undefined) return "the pool's database is missing";
+  const { records, damaged, reason } = found;
+  return reason ?? `${damaged} of ${records} records of the pool's database are damaged`;
+}
+
+/** Around a database that is open. */
+export async function aroundRecords(options: Omit<KeptOptions, 'source'>, records: RecordStore): Promise<KeptRecords> {
+  return await withLog(options, await logFilesOf(options), records);
+}
+
+async function logFilesOf({ host, path, poolId }: Omit<KeptOptions, 'source'>): Promise<LogFile[]> {
+  const directory = recordLogIn(path);
+  return host.stat(directory) === undefined ? [] : await readLogFiles(host, directory, poolId);
+}
+
+/** The log is gone on with where it has every commit. */
+async function withLog(
+  { broken, host, path, poolId, dumpAfterBytes }: Omit<KeptOptions, 'source'>,
+  files: readonly LogFile[],
+  records: RecordStore,
+): Promise<KeptRecords> {
+  const directory = recordLogIn(path);
+  if (host.stat(directory) === undefined) {
+    host.makeDirectory(directory);
+    await host.syncDirectory(path);
+  }
+  const number = numberIn(records);
+  const log = await RecordLog.open({ broken, host, directory, poolId, records, dumpAfterBytes }, files, number);
+  return new KeptRecords(records, log, number);
+}
+
+/** One that is damaged is no log's. */
+function numberIn(records: RecordStore): number {
+  try {
+    return getPacked<Committed>(records, commitKey)?.number ?? 0;
+  } catch (error) {
+    if (error instanceof AshlarError && error.kind === 'corrupt') return 0;
+    throw error;
+  }
+}
