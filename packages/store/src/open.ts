@@ -68,7 +68,11 @@ export type Opened = {
   readonly lock: HostFile;
   /** What was wrong with the database, where it was made anew of its log. */
   readonly damage: string | undefined;
+  /** As of `OpenedRecords`. */
+  readonly isSuspect: boolean;
 };
+
+type Assembled = Omit<Opened, 'damage' | 'isSuspect'>;
 
 /** Everything of a pool, recovered and ready for appends. */
 export async function openParts(host: Host, path: string, settings: Settings): Promise<Opened> {
@@ -88,7 +92,7 @@ export async function openParts(host: Host, path: string, settings: Settings): P
     const superblock = found ?? newIdentity(host, settings.chunkSizeBytes);
     const reserve = host.open(`${path}/reserve`, { create: true });
     release.push(() => reserve.close());
-    const rest = (records: KeptRecords): Promise<Omit<Opened, 'damage'>> =>
+    const rest = (records: KeptRecords): Promise<Assembled> =>
       assemble(host, path, settings, superblock, records, reserve, lock);
     const opened = await withRecords(recordsOf(host, path, settings, superblock), found === undefined, rest);
     if (found === undefined) await publishIdentity(host, path, superblock);
@@ -110,12 +114,16 @@ function recordsOf(host: Host, path: string, settings: Settings, { poolId }: Sup
 async function withRecords(
   options: KeptOptions,
   isNew: boolean,
-  open: (records: KeptRecords) => Promise<Omit<Opened, 'damage'>>,
+  open: (records: KeptRecords) => Promise<Assembled>,
 ): Promise<Opened> {
   const attempt = async (looks: boolean): Promise<Opened> => {
-    const { records, damage } = isNew ? await newKeptRecords(options) : await openKeptRecords(options, looks);
+    const { records, damage, isSuspect } = isNew
+      ? await newKeptRecords(options)
+      : await openKeptRecords(options, looks);
     try {
-      return { ...(await open(records)), damage };
+      const opened = await open(records);
+      if (!isSuspect) await records.seen();
+      return { ...opened, damage, isSuspect };
     } catch (error) {
       await records.close();
       throw error;
@@ -137,7 +145,7 @@ async function assemble(
   records: KeptRecords,
   reserve: HostFile,
   lock: HostFile,
-): Promise<Omit<Opened, 'damage'>> {
+): Promise<Assembled> {
   const scratch = new Scratch(host);
   const pages = new PageFile(host, `${path}/pages`, settings.mapCacheBytes, scratch);
   await host.syncDirectory(path);

@@ -333,6 +333,7 @@ export async function openPool(host: Host, path: string, options: PoolOptions = 
     flow: settings.flow,
     sweepBytes: settings.scrubBytes,
     isAnew: opened.damage !== undefined,
+    isSuspect: opened.isSuspect,
   });
   return new LocalPool(opened, checkpointer, scrub);
 }

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KiB, MiB, type ObjectId, type RecordChange, type StoreId } from '@ashlar/core';
-import { createRealHost } from '@ashlar/host';
+import { createRealHost, type Host } from '@ashlar/host';
 import { failsWith, SimulatedMachine } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { check, flip } from '../inspect/damaging.ts';
@@ -36,12 +36,15 @@ async function made(t: ExecutionContext, isClosed = true): Promise<Made> {
   return { path: join(path, isClosed ? 'pool' : 'killed'), store, object, snapshot };
 }
 
+/** The machine after another start. */
+const rebooted = (): Host => ({ ...createRealHost(), bootId: () => 'another' });
+
 async function isWhole(
   t: ExecutionContext,
   { path, store, object, snapshot }: Made,
   damage: RegExp | undefined,
 ): Promise<void> {
-  const pool = await openPool(createRealHost(), path, options);
+  const pool = await openPool(rebooted(), path, options);
   const { madeAnew, state, hasRecordLog } = await pool.status();
   if (damage === undefined) t.is(madeAnew, undefined);
   else t.regex(madeAnew ?? 'nothing was wrong', damage);
@@ -78,6 +81,31 @@ test('behind a kill a database that the library cannot bear is made anew of its 
   await isWhole(t, pool, undefined);
 });
 
+/** A record's value that is damaged, where the library sees nothing of it. */
+function breakValues(path: string): void {
+  const file = join(path, 'records/data.mdb');
+  const bytes = readFileSync(file);
+  // The record of the store has the field in its value.
+  for (let at = bytes.indexOf('floor'); at >= 0; at = bytes.indexOf('floor', at + 1)) flip(file, at);
+}
+
+test('behind a kill alone the database is looked at when the server is up, and by the next start where that did not come to it', async (t) => {
+  const pool = await made(t, false);
+  const seen = join(pool.path, 'records-seen');
+  t.true(existsSync(seen));
+  const opened = await openPool(createRealHost(), pool.path, options);
+  t.false(existsSync(seen));
+  execFileSync('cp', ['-a', '--sparse=always', pool.path, join(pool.path, '..', 'again')]);
+  await opened.close();
+  const again = { ...pool, path: join(pool.path, '..', 'again') };
+  breakPages(again.path);
+  const next = await openPool(createRealHost(), again.path, options);
+  t.truthy((await next.status()).madeAnew);
+  t.true(existsSync(join(again.path, 'records-seen')));
+  await next.close();
+  await isWhole(t, again, undefined);
+});
+
 test('a database that is gone is made anew of its log', async (t) => {
   const pool = await made(t);
   rmSync(join(pool.path, 'records'), { recursive: true });
@@ -98,10 +126,7 @@ test('a database that went back to a commit before the last is made anew of its 
 
 test('a pool that was closed finds a record that is damaged when it reads it', async (t) => {
   const pool = await made(t);
-  const file = join(pool.path, 'records/data.mdb');
-  const bytes = readFileSync(file);
-  // The record of the store has the field in its value.
-  for (let at = bytes.indexOf('floor'); at >= 0; at = bytes.indexOf('floor', at + 1)) flip(file, at);
+  breakValues(pool.path);
   await isWhole(t, pool, /records of the pool's database are damaged$/);
 });
 
@@ -109,7 +134,7 @@ test('a database that cannot be read and has no log is refused', async (t) => {
   const pool = await made(t, false);
   breakPages(pool.path);
   rmSync(join(pool.path, 'record-log'), { recursive: true });
-  const error = await failsWith(t, 'corrupt', () => openPool(createRealHost(), pool.path, options));
+  const error = await failsWith(t, 'corrupt', () => openPool(rebooted(), pool.path, options));
   t.regex(error!.message, /there is no log that it could be made anew of$/);
   await failsWith(t, 'corrupt', () => makeDatabaseAnew(createRealHost(), pool.path));
 });

@@ -5,6 +5,7 @@ import { commitKey, getPacked, packedChange } from './keys.ts';
 import { RecordLog } from './record-log.ts';
 import { contentsOf, readLogFiles, type LogFile } from './record-log-reader.ts';
 import { walkRecords } from './walk.ts';
+import { Seen } from './seen.ts';
 import type { RecordsSource } from './records-source.ts';
 
 type Committed = { readonly number: number };
@@ -21,12 +22,14 @@ export function recordLogIn(path: string): string {
 export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
   readonly #records: RecordStore;
   readonly #log: RecordLog;
+  readonly #seen: Seen;
   #number: number;
   /** What the commit under way changes, as it was before, by key. */
   #before: ReadonlyMap<string, Before> | undefined;
 
-  constructor(records: RecordStore, log: RecordLog, number: number) {
+  constructor(records: RecordStore, log: RecordLog, seen: Seen, number: number) {
     this.#records = records;
+    this.#seen = seen;
     this.#log = log;
     this.#number = number;
   }
@@ -70,6 +73,21 @@ export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
   /** Reads the log: false where it is not as it was written; it begins anew then. */
   verifyLog(): Promise<boolean> {
     return this.#log.verify();
+  }
+
+  /** Nothing is wrong with its records: a process that is killed in this boot leaves none that must be looked at before they are used. */
+  async seen(): Promise<void> {
+    await this.#seen.put();
+  }
+
+  /** Something is wrong with them: the next start looks before it uses them. */
+  doubted(): void {
+    this.#seen.take();
+  }
+
+  /** Looked at while they are used: where a copy can be. */
+  get canBeCopied(): boolean {
+    return this.#records.copyTo !== undefined;
   }
 
   /** Nothing came behind the last commit: the next start need not look at the database. */
@@ -132,30 +150,37 @@ export type KeptOptions = {
   readonly broken?: BrokenRule | undefined;
 };
 
-/** The database of a pool, and what was wrong with the one before where it was made anew. */
-export type OpenedRecords = { readonly records: KeptRecords; readonly damage: string | undefined };
+export type OpenedRecords = {
+  readonly records: KeptRecords;
+  /** What was wrong with the database, where it was made anew. */
+  readonly damage: string | undefined;
+  /** The pool was not closed, and nobody has looked at its records since. */
+  readonly isSuspect: boolean;
+};
 
 /** Opens the database of a pool that is not there yet. */
 export async function newKeptRecords(options: KeptOptions): Promise<OpenedRecords> {
-  return { records: await aroundRecords(options, options.source.open()), damage: undefined };
+  return { records: await aroundRecords(options, options.source.open()), damage: undefined, isSuspect: false };
 }
 
 /**
- * Opens the database of a pool. Behind a stop that was not clean, or where there is doubt (`looks`), every record of it is looked at first;
- * one that is damaged, gone, or older than its log is made anew of that. Fails with `corrupt` where it cannot be.
+ * Opens the database of a pool. Behind a stop that was not clean, unless the process alone was killed, or where there is doubt (`looks`), every
+ * record of it is looked at first; one that is damaged, gone, or older than its log is made anew of that. Fails with `corrupt` where it cannot be.
  */
 export async function openKeptRecords(options: KeptOptions, looks: boolean): Promise<OpenedRecords> {
   const { host, path, poolId, source } = options;
   const files = await logFilesOf(options);
   const contents = contentsOf(host, files, poolId);
   const wasClosed = files.at(-1)?.isClosed ?? false;
+  const wasSeen = new Seen(host, path).take();
   const isThere = source.isThere();
-  const found = isThere && (looks || !wasClosed) ? await source.look() : undefined;
+  const isSuspect = !looks && !wasClosed && wasSeen;
+  const found = isThere && (looks || !(wasClosed || wasSeen)) ? await source.look() : undefined;
   let damage = isThere && (found?.damaged ?? 0) === 0 ? undefined : damageOf(found);
   if (damage !== undefined && contents === undefined) {
     // Of single values that are damaged the rest may still be read.
     if (isThere && found?.reason === undefined) {
-      return { records: await withLog(options, files, source.open()), damage: undefined };
+      return { records: await withLog(options, files, source.open()), damage: undefined, isSuspect: false };
     }
     throw new AshlarError('corrupt', `${damage}, and there is no log that it could be made anew of`, { path });
   }
@@ -168,7 +193,8 @@ export async function openKeptRecords(options: KeptOptions, looks: boolean): Pro
     records = undefined;
   }
   if (records === undefined) await source.replace(contents!.changes());
-  return { records: await withLog(options, files, records ?? source.open()), damage };
+  const isAnew = records === undefined;
+  return { records: await withLog(options, files, records ?? source.open()), damage, isSuspect: isSuspect && !isAnew };
 }
 
 /** Nothing: there is no database. */
@@ -201,7 +227,7 @@ async function withLog(
   }
   const number = numberIn(records);
   const log = await RecordLog.open({ broken, host, directory, poolId, records, dumpAfterBytes }, files, number);
-  return new KeptRecords(records, log, number);
+  return new KeptRecords(records, log, new Seen(host, path), number);
 }
 
 /** One that is damaged is no log's. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import {
   type ScrubCommand,
   type ScrubReport,
 } from '@ashlar/core';
-import { createRealHost } from '@ashlar/host';
+import { createRealHost, type Host } from '@ashlar/host';
 import { withFiles } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { flip } from '../inspect/damaging.ts';
@@ -238,6 +239,36 @@ test('a record of the database that is damaged is found, the pool says that it i
   t.like(await again.status(), { state: 'ok', damagedRecords: 0 });
   t.regex((await again.status()).madeAnew ?? '', /^1 of \d+ records of the pool's database are damaged$/);
   await again.close();
+});
+
+/** A host on which what waits for a second behind a start does not wait. */
+function hurried(): Host {
+  const host = createRealHost();
+  const { after, soon } = host.scheduler;
+  return {
+    ...host,
+    scheduler: { after: (delayMs, task) => after.call(host.scheduler, delayMs === 1000 ? 0 : delayMs, task), soon },
+  };
+}
+
+test('behind a kill the records are looked at without a scrub, and what is found keeps the next start from using them', async (t) => {
+  const { path } = await make(t);
+  await damageRecord(path);
+  const pool = await openPool(createRealHost(), path, options);
+  await pool.checkpoint();
+  const killed = join(path, '..', 'killed');
+  execFileSync('cp', ['-a', '--sparse=always', path, killed]);
+  t.teardown(() => rmSync(killed, { recursive: true }));
+  await pool.close();
+  const again = await openPool(hurried(), killed, options);
+  while ((await again.status()).damagedRecords === 0) await delay(5);
+  t.like(await again.status(), { state: 'degraded', damagedRecords: 1 });
+  t.is((await again.scrub({ action: 'status' })).state, 'never');
+  await again.close();
+  const anew = await openPool(createRealHost(), killed, options);
+  t.like(await anew.status(), { state: 'ok', damagedRecords: 0 });
+  t.truthy((await anew.status()).madeAnew);
+  await anew.close();
 });
 
 test('one that is paused stays so over a restart', async (t) => {

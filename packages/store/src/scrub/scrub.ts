@@ -9,6 +9,7 @@ import {
   type ScrubCommand,
   type ScrubFinding,
   type ScrubReport,
+  type Timer,
 } from '@ashlar/core';
 import { getPacked, packedChange, scrubKey } from '../records/keys.ts';
 import type { PoolParts } from '../state.ts';
@@ -24,6 +25,8 @@ const mostFindings = 1000;
 const saveMs = 5000;
 /** How long after a start it goes on: what else is to be done then comes first. */
 const restartMs = 5000;
+/** How long after a start the database is looked at, where it must be. */
+const suspicionMs = 1000;
 
 type ScrubOptions = {
   /** Makes a change of the pool's own records durable. */
@@ -34,6 +37,8 @@ type ScrubOptions = {
   readonly sweepBytes: number;
   /** The database is not the one that was looked at. */
   readonly isAnew: boolean;
+  /** The process before this one was killed, and nobody has looked at the database since. */
+  readonly isSuspect: boolean;
 };
 
 /**
@@ -53,8 +58,10 @@ export class Scrub {
   #running: Promise<void> | undefined;
   /** Ends the look at the records. */
   #looking = new AbortController();
+  #suspicion: Timer | undefined;
+  #look: Promise<unknown> | undefined;
 
-  constructor(pool: PoolParts, { commit, flow = new FairQueue().flow(), sweepBytes, isAnew }: ScrubOptions) {
+  constructor(pool: PoolParts, { commit, flow = new FairQueue().flow(), sweepBytes, isAnew, isSuspect }: ScrubOptions) {
     this.#pool = pool;
     this.#commit = commit;
     this.#flow = flow;
@@ -67,8 +74,8 @@ export class Scrub {
     if (report.records !== undefined) this.#note(report.records);
     if (report.state === 'running' || report.state === 'paused') {
       this.#set({ interruptions: report.interruptions + 1 });
-      this.#begin(place, restartMs);
-    }
+      this.#begin(place, restartMs, isSuspect);
+    } else if (isSuspect && pool.records.canBeCopied) this.#suspect();
   }
 
   get report(): ScrubReport {
@@ -89,8 +96,10 @@ export class Scrub {
 
   /** Ends what is under way; it goes on when the pool is opened again. */
   async close(): Promise<void> {
+    this.#suspicion?.cancel();
     const goesOn = this.#running !== undefined;
     await this.#end(undefined);
+    await this.#look;
     if (goesOn) await this.#save();
   }
 
@@ -111,6 +120,7 @@ export class Scrub {
         `a scrub ${state} already: 'ashlar scrub resume' and 'ashlar scrub stop' are for it`,
       );
     }
+    this.#suspicion?.cancel();
     const { sinceMs, completedMs } = this.#report;
     this.#set({
       ...noScrub(sinceMs),
@@ -121,18 +131,18 @@ export class Scrub {
       totalBytes: this.#pool.slots.liveCount * this.#pool.chunkSizeBytes,
     });
     this.#reach(undefined);
-    this.#begin(undefined, 0);
+    this.#begin(undefined, 0, true);
   }
 
-  /** Goes on at a place, not before so long. */
-  #begin(place: Place | undefined, delayMs: number): void {
+  /** Goes on at a place, not before so long. `looks`: at the records, though it has. */
+  #begin(place: Place | undefined, delayMs: number, looks: boolean): void {
     const gate = new Gate(this.#pool.host);
     this.#gate = gate;
     this.#looking = new AbortController();
     gate.setRate(this.#report.bytesPerSecond ?? Infinity);
     gate.hold(delayMs);
     if (this.#report.state === 'paused') gate.shut();
-    this.#running = this.#run(place, this.#report.records === undefined).then(
+    this.#running = this.#run(place, looks || this.#report.records === undefined).then(
       () => (gate.hasEnded ? undefined : this.#ended('done')),
       (error: unknown) => this.#fail(error),
     );
@@ -208,6 +218,7 @@ export class Scrub {
   async #run(from: Place | undefined, looks: boolean): Promise<void> {
     const gate = this.#gate;
     if (!(await gate.pass(0))) return;
+    await this.#look;
     await allDone([looks ? this.#lookAtRecords() : undefined, this.#walk(gate, from)]);
   }
 
@@ -252,6 +263,8 @@ export class Scrub {
     const walk = await records.look(path, this.#looking.signal);
     if (walk === undefined) return;
     await records.verifyLog();
+    if (walk.damaged > 0) records.doubted();
+    else if (walk.reason === undefined) await records.seen();
     this.#set({ records: walk });
     this.#note(walk);
   }
@@ -263,6 +276,17 @@ export class Scrub {
     if (damaged === 0 || this.#pool.state !== 'ok') return;
     this.#pool.state = 'degraded';
     this.#pool.reason = `${damaged} records of the pool's database are damaged: restart the server, which makes it anew of its log`;
+  }
+
+  /** What a killed process left is looked at without a scrub, when all else that a start has to do is done. */
+  #suspect(): void {
+    this.#suspicion = this.#pool.host.scheduler.after(suspicionMs, () => {
+      this.#look = this.#lookAtRecords().then(() => {
+        if (this.#running !== undefined) return undefined;
+        this.#reach(undefined);
+        return this.#save();
+      });
+    });
   }
 
   #found({ store, object, snapshot }: WalkedState, offset: number, length: number): void {

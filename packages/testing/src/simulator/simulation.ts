@@ -217,7 +217,7 @@ class Simulation {
 
   async #crash(): Promise<void> {
     let powerLost = this.#loseProcess();
-    this.#damageRecords();
+    this.#damageRecords(powerLost);
     for (;;) {
       const open = (): Promise<SimulatedPool> => this.#open();
       const opening = this.#random.oneIn(4)
@@ -249,17 +249,11 @@ class Simulation {
     return powerLost;
   }
 
-  /** What it costs nobody anything: the log has all that it had. */
-  #damageRecords(): void {
+  /** A loss of power may damage the database. It costs nobody anything: the log has all that it had. */
+  #damageRecords(powerLost: boolean): void {
     const { damageEach, diskFails, roomBytes } = this.#profile;
-    if (
-      this.#sparesRecords ||
-      damageEach === 0 ||
-      diskFails ||
-      roomBytes !== undefined ||
-      !this.#random.oneIn(damageEach)
-    )
-      return;
+    const hasLog = !diskFails && roomBytes === undefined;
+    if (!powerLost || this.#sparesRecords || !hasLog || damageEach === 0 || !this.#random.oneIn(damageEach)) return;
     this.#note(this.#machine.damageRecords());
   }
 
