@@ -54,6 +54,8 @@ export async function checkpointAll(pool: PoolParts, run: CheckpointRun): Promis
   } catch (error) {
     if (errorKindOf(error) !== 'no-space' || pool.room.isShrunk) throw error;
     pool.room.shrink();
+    // It grew since room was promised, by no more than it is.
+    await pool.records.dropLog();
     return await once();
   }
 }

@@ -72,6 +72,9 @@ export type Opened = {
   readonly isSuspect: boolean;
 };
 
+/** What a log of a small database takes at the most. */
+const logsAtOnce = 3;
+
 type Assembled = Omit<Opened, 'damage' | 'isSuspect'>;
 
 /** Everything of a pool, recovered and ready for appends. */
@@ -198,6 +201,8 @@ async function assemble(
     state: 'ok',
     reason: undefined,
   };
+  const { room } = parts;
+  records.logsWhere(() => !room.isShrunk && room.availableBytes > logsAtOnce * settings.recordLogBytes);
   loadState(parts);
   const journal = await startJournal(parts, settings.journalBytes, record);
   const failed = (failure: AshlarError): void => {

@@ -83,7 +83,8 @@ function recordSnapshot({ group, room }: PoolParts, store: StoreState): Snapshot
  */
 function refuseSnapshot({ room }: PoolParts, stores: readonly StoreState[]): void {
   const more = stores.reduce((sum, { reservation: { bytes, keptBytes } }) => sum + bytes - keptBytes, 0);
-  if (more === 0 || more <= room.availableBytes) return;
+  // Behind a start what is not home yet counts as promised and not as a store's own: with what is available the two make up for each other.
+  if (more <= room.availableBytes || (more === 0 && (room.availableBytes >= 0 || !room.mayGrow))) return;
   throw new AshlarError(
     'no-space',
     `a snapshot needs ${formatSize(more)}, since what is reserved must fit beside it, and the pool has ${formatSize(Math.max(0, room.availableBytes))} that are not reserved: free some room, or reserve less`,

@@ -24,6 +24,7 @@ export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
   readonly #log: RecordLog;
   readonly #seen: Seen;
   #number: number;
+  #hasRoom = (): boolean => true;
   /** What the commit under way changes, as it was before, by key. */
   #before: ReadonlyMap<string, Before> | undefined;
 
@@ -53,11 +54,21 @@ export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
     try {
       await this.#records.commit(all);
       this.#number = number;
-      await this.#log.commit(number, all);
+      if (this.#log.isCurrent || this.#hasRoom()) await this.#log.commit(number, all);
     } finally {
       this.#before = undefined;
     }
     settled();
+  }
+
+  /** Without a log one begins with a commit that there is room for. */
+  logsWhere(hasRoom: () => boolean): void {
+    this.#hasRoom = hasRoom;
+  }
+
+  /** Room that is short is promised to others. */
+  async dropLog(): Promise<void> {
+    await this.#log.drop();
   }
 
   /** The log has everything, so that the database can be made anew. */

@@ -1,4 +1,4 @@
-import type { RecordChange } from '@ashlar/core';
+import { AshlarError, type RecordChange } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import {
   decodeRecordFrame,
@@ -49,7 +49,7 @@ export async function readLogFiles(host: Host, directory: string, poolId: string
   return files;
 }
 
-/** Reads a file up to `mostBytes`; nothing where it is not there. */
+/** Reads a file up to `mostBytes`; nothing where it is not there. One that cannot be read is not whole. */
 export async function readLogFile(
   host: Host,
   directory: string,
@@ -59,6 +59,33 @@ export async function readLogFile(
 ): Promise<LogFile | undefined> {
   const path = logPath(directory, number);
   if (host.stat(path) === undefined) return undefined;
+  try {
+    return await readFrames(host, path, number, poolId, mostBytes);
+  } catch (error) {
+    if (!(error instanceof AshlarError)) throw error;
+    return { number, path, ...nothing };
+  }
+}
+
+const nothing = {
+  endBytes: 0,
+  isComplete: false,
+  dumpedTo: undefined,
+  dumpBytes: 0,
+  firstCommit: undefined,
+  lastCommit: undefined,
+  last: undefined,
+  isWhole: false,
+  isClosed: false,
+};
+
+async function readFrames(
+  host: Host,
+  path: string,
+  number: number,
+  poolId: string,
+  mostBytes: number,
+): Promise<LogFile> {
   const file = host.open(path, { readOnly: true });
   try {
     const sizeBytes = Math.min(file.size(), mostBytes);

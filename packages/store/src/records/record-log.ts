@@ -73,6 +73,12 @@ export class RecordLog {
     await this.#append({ kind: 'commit', number, changes }, dumpEach);
   }
 
+  /** Gives its room to others: it is none from now on. */
+  async drop(): Promise<void> {
+    assert(!this.#isAppending, 'a log is dropped between two commits');
+    await this.#void();
+  }
+
   /** The pool was closed behind that commit. */
   async closed(number: number): Promise<void> {
     if (this.#file !== undefined) await this.#append({ kind: 'closed', number, changes: [] }, 0);

@@ -1,4 +1,5 @@
-import type { Host } from '@ashlar/host';
+import { AshlarError } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
 
 /**
  * That all records of a pool's database were looked at, or that the pool was closed and opened again, in this boot of the machine. What a killed
@@ -18,22 +19,37 @@ export class Seen {
   /** Whether that is so; it is not from now on. */
   take(): boolean {
     if (this.#host.stat(this.#path) === undefined) return false;
+    try {
+      return this.#isSame();
+    } catch (error) {
+      if (!(error instanceof AshlarError)) throw error;
+      return false;
+    }
+  }
+
+  #isSame(): boolean {
     const file = this.#host.open(this.#path, { readOnly: true });
     const bootId = Buffer.from(this.#host.bootId());
     const found = Buffer.alloc(bootId.length);
-    file.readSync(0, found);
-    const isSame = file.size() === bootId.length && bootId.equals(found);
-    file.close();
-    this.#host.unlink(this.#path);
-    return isSame;
-  }
-
-  async put(): Promise<void> {
-    const file = this.#host.open(this.#path, { create: true });
     try {
-      await file.write(0, Buffer.from(this.#host.bootId()));
+      file.readSync(0, found);
+      return file.size() === bootId.length && bootId.equals(found);
     } finally {
       file.close();
+      this.#host.unlink(this.#path);
+    }
+  }
+
+  /** Where that cannot be written the next start looks. */
+  async put(): Promise<void> {
+    let file: HostFile | undefined;
+    try {
+      file = this.#host.open(this.#path, { create: true });
+      await file.write(0, Buffer.from(this.#host.bootId()));
+    } catch (error) {
+      if (!(error instanceof AshlarError)) throw error;
+    } finally {
+      file?.close();
     }
   }
 }
