@@ -66,10 +66,13 @@ async function targets(pool: RestingPool): Promise<readonly RotTarget[]> {
       });
     }
     const journal = await inspection.journal();
-    for (const { number, segment, offset, headerBytes, dataBlocks } of journal.frames()) {
+    const frames = [...journal.frames()];
+    // What a loss of power took of the frame behind may have been the only copy of a header.
+    const copied = new Set(frames.filter(({ isMended }) => !isMended).map(({ number }) => number - 1));
+    for (const { number, segment, offset, headerBytes, dataBlocks } of frames) {
       // The end of the journal may be cut off by a loss of power: only what was promised must be there.
       if (number > journal.durable) continue;
-      found.push({ kind: 'frame-header', path: segment, offset, length: headerBytes });
+      if (copied.has(number)) found.push({ kind: 'frame-header', path: segment, offset, length: headerBytes });
       if (dataBlocks === 0) continue;
       found.push({ kind: 'frame-data', path: segment, offset: offset + headerBytes, length: dataBlocks * blockBytes });
     }
