@@ -147,6 +147,25 @@ test('what a loss of power left of an append is not there, and the commits befor
   }
 });
 
+test('what a killed process had written is durable before anything comes behind it', async (t) => {
+  for (let commits = 5; commits < 30; commits += 1) {
+    for (const steps of [1, 2, 3, 4, 6]) {
+      const logged = await filled(7, commits);
+      const { machine } = logged;
+      const changes = logged.changes();
+      await machine.finish(logged.records.commit(changes));
+      logged.number += 1;
+      void logged.log!.commit(logged.number, changes);
+      for (let step = 0; step < steps; step += 1) await machine.step();
+      machine.crash(false);
+      await logged.open();
+      await logged.commit();
+      machine.crash(true);
+      await isSame(t, logged, `${commits} commits, ${steps} steps`);
+    }
+  }
+});
+
 test('where a frame of the last dump is damaged the one before is gone on from, and neither where a commit is', async (t) => {
   let [whole, undone] = [0, 0];
   for (let seed = 1; seed <= 80; seed += 1) {

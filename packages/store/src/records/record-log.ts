@@ -54,7 +54,7 @@ export class RecordLog {
     const log = new RecordLog(options);
     const tail = files.at(-1);
     const contents = contentsOf(options.host, files, options.poolId);
-    if (tail !== undefined && contents?.number === number && files.every(({ isWhole }) => isWhole)) log.#goOn(tail);
+    if (tail !== undefined && contents?.number === number && files.every(({ isWhole }) => isWhole)) await log.#goOn(tail);
     else {
       log.#number = tail?.number ?? 0;
       log.#first = log.#number + 1;
@@ -105,14 +105,24 @@ export class RecordLog {
     this.#file = undefined;
   }
 
-  #goOn({ number, path, endBytes, isComplete, dumpedTo, dumpBytes }: LogFile): void {
-    this.#file = this.#options.host.open(path, {});
+  async #goOn({ number, path, endBytes, isComplete, dumpedTo, dumpBytes }: LogFile): Promise<void> {
+    const { host, directory } = this.#options;
+    const file = host.open(path, {});
+    this.#file = file;
     // What is behind was never written to its end.
-    if (this.#file.size() > endBytes) this.#file.truncate(endBytes);
+    if (file.size() > endBytes) file.truncate(endBytes);
     this.#number = number;
     this.#offset = endBytes;
     this.#dumpBytes = dumpBytes;
     this.#dumpFrom = isComplete ? undefined : (dumpedTo ?? new Uint8Array(1));
+    try {
+      // The process before may have ended before what it wrote was durable, and the name of the file.
+      await file.sync();
+      await host.syncDirectory(directory);
+    } catch (error) {
+      if (!(error instanceof AshlarError)) throw error;
+      await this.#void();
+    }
   }
 
   async #append(frame: RecordFrame, dumpBytes: number): Promise<void> {
