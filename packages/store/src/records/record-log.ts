@@ -54,7 +54,8 @@ export class RecordLog {
     const log = new RecordLog(options);
     const tail = files.at(-1);
     const contents = contentsOf(options.host, files, options.poolId);
-    if (tail !== undefined && contents?.number === number && files.every(({ isWhole }) => isWhole)) await log.#goOn(tail);
+    if (tail !== undefined && contents?.number === number && files.every(({ isWhole }) => isWhole))
+      await log.#goOn(tail);
     else {
       log.#number = tail?.number ?? 0;
       log.#first = log.#number + 1;
