@@ -20,6 +20,8 @@ export class Reservation {
   #promisedBytes = 0;
   #unrecordedBytes = 0;
   #takenBytes = 0;
+  /** A checkpoint has come home since it was set: what is its own is known. */
+  #isSettled = false;
 
   /** `own`: counts the store's own, in bytes, at most what it has. */
   constructor(own: () => number) {
@@ -28,6 +30,10 @@ export class Reservation {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
   /** What nobody else may take now. */
@@ -46,7 +52,10 @@ export class Reservation {
   }
 
   set(bytes: number): void {
-    if (this.#bytes === 0 || bytes === 0) this.#forget();
+    if (this.#bytes === 0 || bytes === 0) {
+      this.#forget();
+      this.#isSettled = false;
+    }
     this.#bytes = bytes;
     this.#ownBytes = this.#own();
   }
@@ -68,6 +77,7 @@ export class Reservation {
   settle(): void {
     this.#promisedBytes -= this.#takenBytes;
     this.#takenBytes = 0;
+    this.#isSettled = true;
     this.recount();
   }
 

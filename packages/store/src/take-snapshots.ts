@@ -83,8 +83,10 @@ function recordSnapshot({ group, room }: PoolParts, store: StoreState): Snapshot
  */
 function refuseSnapshot({ room }: PoolParts, stores: readonly StoreState[]): void {
   const more = stores.reduce((sum, { reservation: { bytes, keptBytes } }) => sum + bytes - keptBytes, 0);
-  // Behind a start what is not home yet counts as promised and not as a store's own: with what is available the two make up for each other.
-  if (more <= room.availableBytes || (more === 0 && (room.availableBytes >= 0 || !room.mayGrow))) return;
+  if (more <= room.availableBytes) return;
+  // Until the first checkpoint behind a start what is not home counts as promised, and not as a store's own.
+  const isKnown = !room.mayGrow || stores.every(({ reservation }) => reservation.bytes === 0 || reservation.isSettled);
+  if (more === 0 && isKnown) return;
   throw new AshlarError(
     'no-space',
     `a snapshot needs ${formatSize(more)}, since what is reserved must fit beside it, and the pool has ${formatSize(Math.max(0, room.availableBytes))} that are not reserved: free some room, or reserve less`,

@@ -161,6 +161,8 @@ export class SimulatedPool {
       for (let count = 0; count < 6; count += 1) {
         const length = random.oneIn(5) ? chunkSizeBytes : blockSize * random.between(1, 4);
         const offset = random.below((objectBytes - length) / blockSize) * blockSize;
+        // One whose size was damaged is as large as it says.
+        if (offset + length > store.sizeOf(object)) continue;
         const bytes = new Uint8Array(length);
         random.fill(bytes);
         if (this.#isCompressed) thin(bytes);

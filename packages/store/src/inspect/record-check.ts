@@ -1,6 +1,7 @@
 import { systemStore, type ObjectId, type RecordChange, type SnapshotId, type StoreId } from '@ashlar/core';
 import {
   bitmapKey,
+  commitKey,
   objectKey,
   poolKey,
   recordKey,
@@ -190,6 +191,11 @@ class RecordCheck {
 
   #mendOf({ kind, name, numbers }: RecordRow): Mend {
     if (kind === 'dead') return 'repair';
+    if (kind === 'commit') {
+      // Each commit writes it anew: the one that mends does.
+      this.#journaled.push({ key: commitKey, value: null });
+      return 'repair';
+    }
     if (kind !== 'record' || numbers[0] !== systemStore) return 'none';
     this.#catalogue ??= this.#journal.catalogueChanges();
     const value = this.#catalogue.get(name);
