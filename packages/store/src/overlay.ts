@@ -152,10 +152,11 @@ export class Overlay {
     return before >= firstArena ? before - firstArena : -1;
   }
 
-  /** Freezes all that is there; `isResized`: the size changed though nothing else did. */
-  freeze(sizeBytes: number, isResized: boolean): void {
+  /** Freezes all that is there. The size may have changed though nothing else did: from that of the generation before, if anything of that is not home. */
+  freeze(sizeBytes: number, committedSize: number): void {
     assert(this.#frozen === 0, 'one checkpoint runs at a time');
-    if (this.active.size > 0 || isResized) this.#seal(sizeBytes);
+    const before = this.#below[0]?.sizeBytes ?? committedSize;
+    if (this.active.size > 0 || sizeBytes !== before) this.#seal(sizeBytes);
     this.#frozen = this.#below.length;
   }
 

@@ -30,3 +30,30 @@ test('a volume that cannot be made smaller for want of room has the size that it
   t.deepEqual(found.subarray(60 * KiB + 10), new Uint8Array(4 * KiB - 10));
   await settled(pool.close());
 });
+
+test('a snapshot keeps its size when the volume goes back to the one that it had before', async (t) => {
+  const machine = new SimulatedMachine(3);
+  machine.makeDurableDirectory('/pool');
+  const open = (): ReturnType<typeof openPool> =>
+    machine.finish(
+      openPool(machine.host, '/pool', { chunkSizeBytes: 64 * KiB, openRecords: () => machine.openRecords() }),
+    );
+  const pool = await open();
+  const id = await machine.finish(pool.createStore());
+  const store = await pool.openStore(id);
+  const object = await machine.finish(store.create(64 * KiB, 'off'));
+  await machine.finish(pool.checkpoint());
+  // At once, so that no checkpoint falls due in between.
+  const growing = store.truncate(object, 128 * KiB);
+  const taking = store.snapshot();
+  const shrinking = store.truncate(object, 64 * KiB);
+  const snapshot = await machine.finish(taking);
+  await machine.finish(Promise.all([growing, shrinking]));
+  const sizeBytes = store.openSnapshot(snapshot).sizeOf(object);
+  machine.crash(false);
+  const again = await open();
+  await machine.finish(again.checkpoint());
+  const reopened = await again.openStore(id);
+  t.is(reopened.openSnapshot(snapshot).sizeOf(object), sizeBytes);
+  t.is(reopened.sizeOf(object), 64 * KiB);
+});

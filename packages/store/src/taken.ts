@@ -40,7 +40,7 @@ export function takeAll(pool: PoolParts, position: JournalPosition): Taken {
 }
 
 function freeze({ overlay, journaledSize, committedSize }: ObjectState): void {
-  overlay.freeze(journaledSize, journaledSize !== committedSize);
+  overlay.freeze(journaledSize, committedSize);
 }
 
 /** All objects that were frozen, those that are deleted as well. */
