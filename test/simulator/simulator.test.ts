@@ -10,7 +10,7 @@ const most = 600;
 const rarest: Partial<Record<BrokenRule, number>> = {
   'cursor-not-committed': 115,
   'snapshots-apart': 320,
-  'reservation-ignored': 220,
+  'reservation-ignored': 1100,
 };
 
 async function clean(t: ExecutionContext, first: number, count: number): Promise<void> {
