@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatSize, KiB, MiB } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
@@ -81,6 +81,16 @@ async function firstWrites(running: Running, { pairs, seconds }: Scale): Promise
   return turns;
 }
 
+/**
+ * The size that is asked for, or less where the file system has no room. In each image of a chain of qcow2 nearly every cluster is written, where ours takes
+ * what was written.
+ */
+async function sizeFitting(directory: string, { past: { sizeBytes, count } }: Scale): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  const fits = (bavail * bsize * 0.8) / (count * (1 + writtenShare) + 4);
+  return Math.max(64 * MiB, Math.min(sizeBytes, fits - (fits % (64 * MiB))));
+}
+
 /** A volume with many snapshots beside one that was written in the same way without any, and qcow2 with as long a chain. */
 export async function measurePast(
   directory: string,
@@ -88,7 +98,8 @@ export async function measurePast(
   cleanup: Cleanup,
   say: (text: string) => void,
 ): Promise<PastResult> {
-  const { sizeBytes, count } = scale.past;
+  const { count } = scale.past;
+  const sizeBytes = await sizeFitting(directory, scale);
   const writtenBytes = Math.floor((sizeBytes * writtenShare) / MiB) * MiB;
   const start = (name: string) => () => ashlar.start({ directory: join(directory, name), sizeBytes });
   const plain = await filled(start('plain'), sizeBytes, cleanup);
@@ -106,7 +117,13 @@ export async function measurePast(
   await past.stop();
   const first = await firstWrites(plain, scale);
   await plain.stop();
-  const peer = await measureChain(join(directory, 'qcow2'), scale, writtenBytes, cleanup, say);
+  const peer = await measureChain(
+    join(directory, 'qcow2'),
+    { ...scale, past: { sizeBytes, count } },
+    writtenBytes,
+    cleanup,
+    say,
+  );
   return { sizeBytes, snapshots: count, ...ours, firstWrites: first, ...peer };
 }
 
