@@ -68,7 +68,7 @@ export function directory(t: Test): string {
 
 type ShellOptions = {
   readonly cwd?: string;
-  /** The commands are ended after this time, and the answer rejects. One minute where nothing is said. */
+  /** The commands are ended after this time, and the answer rejects. 100 s where nothing is said. */
   readonly timeoutMs?: number;
 };
 
@@ -77,7 +77,7 @@ type ShellOptions = {
  * answer rejects with the last that was printed.
  */
 export async function shell(commands: string, options: ShellOptions = {}): Promise<string> {
-  const { cwd = tmpdir(), timeoutMs = 60_000 } = options;
+  const { cwd = tmpdir(), timeoutMs = 100_000 } = options;
   const child = launch('/bin/sh', ['-e', '-c', commands], cwd);
   let out = '';
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (out += text));

@@ -211,7 +211,10 @@ export class Control {
     return counts;
   }
 
-  async #view(volume: Volume, connections: ReadonlyMap<string, number>): Promise<VolumeView> {
+  async #view(asked: Volume, connections: ReadonlyMap<string, number>): Promise<VolumeView> {
+    const { allocatedBytes, uncompressedBytes } = await this.#parts.catalogue.usage(asked.name);
+    // What was changed meanwhile is seen whole: a clone that is flat has no origin.
+    const volume = this.#parts.catalogue.byUuid(asked.uuid) ?? asked;
     const {
       name,
       uuid,
@@ -225,7 +228,6 @@ export class Control {
       schedules = [],
       compression = 'off',
     } = volume;
-    const { allocatedBytes, uncompressedBytes } = await this.#parts.catalogue.usage(name);
     const exports = this.#parts.catalogue.exports.of(volume).map((item) => item.name);
     const reason = this.#parts.catalogue.heldReason(volume);
     const flatten = this.#parts.flattener.viewOf(uuid);
