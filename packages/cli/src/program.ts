@@ -5,6 +5,7 @@ import { addCheckCommand } from './commands/check.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addDebugCommands } from './commands/debug.ts';
 import { addExportCommands } from './commands/export.ts';
+import { addImageCommands } from './commands/image.ts';
 import { addScrubCommands } from './commands/scrub.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -37,6 +38,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
   addBenchCommand(program);
   addCheckCommand(program, setStatus);
   addScrubCommands(program, setStatus);
+  addImageCommands(program);
   addConfigCommands(program);
   addDebugCommands(program);
   return program;

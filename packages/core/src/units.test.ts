@@ -35,3 +35,18 @@ test('alignment goes down and up to multiples and leaves multiples alone', (t) =
   t.is(alignUp(8192, 4096), 8192);
   t.is(alignDown(2 ** 52 + 1, 4096), 2 ** 52);
 });
+
+test('of two sizes that are as near the even one is shown, as C does', (t) => {
+  for (const [bytes, text] of [
+    [150_016, '146 KiB'],
+    [151_040, '148 KiB'],
+    [19.25 * KiB, '19.2 KiB'],
+    [19.75 * KiB, '19.8 KiB'],
+    [1536, '1.5 KiB'],
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '0.977 KiB'],
+  ] as const) {
+    t.is(formatSize(bytes), text);
+  }
+});

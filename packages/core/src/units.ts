@@ -43,7 +43,15 @@ export function formatSize(sizeBytes: number): string {
     value /= 1024;
     unit += 1;
   }
-  return `${Number(value.toPrecision(3))} ${units[unit]}`;
+  return `${threeDigits(value)} ${units[unit]}`;
+}
+
+/** As C's %.3g: of two that are as near the even one. */
+function threeDigits(value: number): number {
+  const scale = 10 ** (2 - Math.floor(Math.log10(Math.abs(value) || 1)));
+  const scaled = value * scale;
+  if (Math.abs(scaled % 1) !== 0.5) return Number(value.toPrecision(3));
+  return (2 * Math.round(scaled / 2)) / scale;
 }
 
 /** The greatest multiple of `unit` that is not above `value`. */

@@ -1,3 +1,5 @@
 export { createFileDevice } from './raw/file-device.ts';
+export { imageInfo, type ImageInfo } from './info.ts';
+export { openImage, type ImageFormat, type OpenImageOptions } from './qcow2/open.ts';
 export { FrameEncoder, mostDataBytes, type StreamHeader } from './volume-stream/frame.ts';
 export { readFrames, type StreamFrame } from './volume-stream/read-frames.ts';

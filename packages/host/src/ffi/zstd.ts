@@ -16,6 +16,8 @@ const place = 'uintptr_t context, uintptr_t into, size_t room, uintptr_t from, s
 const compress = find(`int64_t ZSTD_compressCCtx(${place}, int level)`);
 const decompress = find(`int64_t ZSTD_decompressDCtx(${place})`);
 
+const frameBytes = find('int64_t ZSTD_findFrameCompressedSize(uintptr_t from, size_t length)');
+
 /**
  * One of each for a thread, made when it is first needed and used again: those of `node:zlib` are made for each call, and are most of what a
  * collector has to do then.
@@ -34,5 +36,11 @@ export function zstdCompress(from: Uint8Array, into: Uint8Array, level: number):
 export function zstdDecompress(from: Uint8Array, into: Uint8Array): number {
   decompressing ||= find('uintptr_t ZSTD_createDCtx()')();
   const length = decompress(decompressing, addressOf(into), into.byteLength, addressOf(from), from.byteLength);
+  return length < 0 ? -1 : length;
+}
+
+/** How long the frame is that bytes begin with; -1 where they begin with none, or do not have all of it. */
+export function zstdFrameBytes(from: Uint8Array): number {
+  const length = frameBytes(addressOf(from), from.byteLength);
   return length < 0 ? -1 : length;
 }

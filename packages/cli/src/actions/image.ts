@@ -1,0 +1,35 @@
+import { createRealHost } from '@ashlar/host';
+import { imageInfo, type ImageFormat, type ImageInfo } from '@ashlar/image';
+import { infoJson, infoText } from '../image/info-text.ts';
+
+export type InfoOptions = {
+  readonly format?: ImageFormat;
+  readonly output: 'human' | 'json';
+  readonly json?: boolean;
+  readonly backingChain?: boolean;
+};
+
+export async function info(
+  path: string,
+  { format, output, json = false, backingChain = false }: InfoOptions,
+): Promise<void> {
+  const found = backingChain ? await chainOf(path, format) : [await imageInfo(createRealHost(), path, format)];
+  const shown = backingChain ? found.map(infoJson) : infoJson(found[0]!);
+  process.stdout.write(
+    `${json || output === 'json' ? JSON.stringify(shown, undefined, 4) : found.map(infoText).join('\n\n')}\n`,
+  );
+}
+
+/** The image and those that it is backed by, in their order. */
+async function chainOf(path: string, format: ImageFormat | undefined): Promise<ImageInfo[]> {
+  const found: ImageInfo[] = [];
+  for (let next: string | undefined = path, as = format; next !== undefined;) {
+    const image: ImageInfo = await imageInfo(createRealHost(), next, as);
+    found.push(image);
+    const behind = image.qcow2?.backingPath;
+    next = behind === undefined || found.some((each) => each.path === behind) ? undefined : behind;
+    const named = image.qcow2?.header.backingFormat;
+    as = named === 'raw' || named === 'qcow2' ? named : undefined;
+  }
+  return found;
+}

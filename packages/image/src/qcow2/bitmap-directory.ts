@@ -1,0 +1,56 @@
+import { AshlarError } from '@ashlar/core';
+import type { BitmapsExtension } from './header.ts';
+
+/**
+ * A bitmap of an image (QEMU, docs/interop/qcow2.txt, "Bitmaps"), big endian: 0 its table's offset u64 · 8 the table's entries u32 · 12 flags u32
+ * 16 type u8 · 17 granularity bits u8 · 18 length of the name u16 · 20 extra bytes u32 · extra · name, padded to 8.
+ */
+export type ImageBitmap = {
+  readonly name: string;
+  /** Bytes that one bit stands for. */
+  readonly granularity: number;
+  /** It was not written to its end: what it says is worth nothing. */
+  readonly isInUse: boolean;
+  /** Writes set its bits. */
+  readonly isAuto: boolean;
+  readonly tableOffset: number;
+  readonly tableEntries: number;
+};
+
+const headBytes = 24;
+const mostNameBytes = 1023;
+const dirtyTracking = 1;
+
+/** Throws `corrupt`, and `unsupported` for types that are not known. */
+export function parseBitmaps(bytes: Buffer, { count }: Pick<BitmapsExtension, 'count'>, path: string): ImageBitmap[] {
+  const broken = (what: string): AshlarError =>
+    new AshlarError('corrupt', `the bitmaps of '${path}' are damaged: ${what}`, { path });
+  const found: ImageBitmap[] = [];
+  let at = 0;
+  for (let number = 1; number <= count; number += 1) {
+    if (at + headBytes > bytes.length) throw broken(`the directory ends before number ${number}`);
+    const flags = bytes.readUInt32BE(at + 12);
+    const [type, bits, nameBytes] = [bytes[at + 16]!, bytes[at + 17]!, bytes.readUInt16BE(at + 18)];
+    const name = at + headBytes + bytes.readUInt32BE(at + 20);
+    if (nameBytes === 0 || nameBytes > mostNameBytes || name + nameBytes > bytes.length) {
+      throw broken(`the name of number ${number} is of ${nameBytes} bytes`);
+    }
+    if (type !== dirtyTracking) {
+      throw new AshlarError('unsupported', `'${path}' has a bitmap of a type that is not known: ${type}`, { path });
+    }
+    if (bits < 9 || bits > 31) throw broken(`a bit of number ${number} stands for 2^${bits} bytes`);
+    const tableOffset = bytes.readBigUInt64BE(at);
+    if (tableOffset > BigInt(Number.MAX_SAFE_INTEGER))
+      throw broken(`the table of number ${number} is at ${tableOffset}`);
+    found.push({
+      name: bytes.toString('utf8', name, name + nameBytes),
+      granularity: 2 ** bits,
+      isInUse: (flags & 1) !== 0,
+      isAuto: (flags & 2) !== 0,
+      tableOffset: Number(tableOffset),
+      tableEntries: bytes.readUInt32BE(at + 8),
+    });
+    at = Math.ceil((name + nameBytes) / 8) * 8;
+  }
+  return found;
+}

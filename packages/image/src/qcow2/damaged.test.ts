@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AshlarError } from '@ashlar/core';
+import { createRealHost } from '@ashlar/host';
+import { SeededRandom } from '@ashlar/testing';
+import test from 'ava';
+import { openImage } from './open.ts';
+
+const cases = process.env['ASHLAR_LONG'] === '1' ? 4000 : 60;
+
+/** Words that hostile images have in their tables: the ends of ranges, and places that lead back. */
+const words = [
+  0n,
+  1n,
+  0x1ffn,
+  0x200n,
+  0x10000n,
+  0x7fff_ffff_ffff_ffffn,
+  0x8000_0000_0000_0000n,
+  0xffff_ffff_ffff_ffffn,
+  0x4000_0000_0000_0000n,
+  0x80ff_ffff_ffff_fe00n,
+];
+
+/** A few bytes of the first clusters, where all tables are, are others. */
+function damaged(bytes: Buffer, random: SeededRandom): Buffer {
+  const other = Buffer.from(bytes);
+  const tables = Math.min(bytes.length, random.pick([112, 4096, 512 * 1024]));
+  for (let count = 1 + random.below(4); count > 0; count -= 1) {
+    if (random.oneIn(2)) other[random.below(tables)] = random.below(256);
+    else other.writeBigUInt64BE(random.pick(words), random.below(Math.floor(tables / 8)) * 8);
+  }
+  return random.oneIn(10) ? other.subarray(0, random.below(other.length)) : other;
+}
+
+for (const layout of [
+  'cluster_size=64k',
+  'cluster_size=512',
+  'extended_l2=on,cluster_size=16k',
+  'compression_type=zstd',
+  'compat=0.10',
+]) {
+  test(`whatever is damaged in an image made with '${layout}', it is read or refused, and nothing else`, async (t) => {
+    const cwd = mkdtempSync(join(tmpdir(), 'ashlar-damaged-'));
+    t.teardown(() => rmSync(cwd, { recursive: true }));
+    const run = (program: string, ...parameters: string[]): void =>
+      void execFileSync(program, parameters, { cwd, stdio: 'pipe' });
+    run('sh', '-c', 'head -c 300000 /usr/bin/qemu-img > some.raw; truncate -s 4M some.raw');
+    run('qemu-img', 'convert', '-c', '-O', 'qcow2', '-o', layout, 'some.raw', 'a.qcow2');
+    run('qemu-io', '-c', 'write -P 7 2M 64k', '-c', 'write -z 3M 64k', 'a.qcow2');
+    run('qemu-img', 'snapshot', '-c', 'one', 'a.qcow2');
+    run('qemu-io', '-c', 'write -P 8 2M 4k', 'a.qcow2');
+    const bytes = readFileSync(join(cwd, 'a.qcow2'));
+    const path = join(cwd, 'b.qcow2');
+    let read = 0;
+    for (let seed = 1; seed <= cases; seed += 1) {
+      const random = new SeededRandom(seed);
+      writeFileSync(path, damaged(bytes, random));
+      try {
+        const snapshot = random.oneIn(3) ? 'one' : undefined;
+        const device = await openImage(createRealHost(), path, { format: 'qcow2', followsFiles: true, snapshot });
+        const into = new Uint8Array(64 * 1024);
+        for (let at = 0; at + into.length <= Math.min(device.sizeBytes, 8 * 1024 * 1024); at += into.length)
+          await device.read(at, into);
+        await device.extents(0, Math.min(device.sizeBytes, 2 ** 40), 1000);
+        await device.close();
+        read += 1;
+      } catch (error) {
+        if (!(error instanceof AshlarError)) throw error;
+      }
+    }
+    t.true(read > 0 && read < cases, `${read} of ${cases} were read`);
+  });
+}

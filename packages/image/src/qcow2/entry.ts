@@ -1,0 +1,75 @@
+import type { Geometry } from './geometry.ts';
+
+/**
+ * Entries of L1 and L2 tables (QEMU, docs/interop/qcow2.txt, "Cluster mapping"), big endian u64:
+ *
+ *   L1: bits 9–55 the L2 table's offset · 63 its refcount is 1
+ *   L2: bit 0 reads as zeros · bits 9–55 the cluster's offset · 62 compressed · 63 its refcount is 1
+ *   compressed: bits 0–(x-1) the offset · bits x–61 further sectors of 512 bytes, x = 70 - cluster bits
+ *   with subclusters a second u64: bits 0–31 a subcluster is allocated · 32–63 it reads as zeros
+ */
+const copiedHigh = 0x8000_0000;
+const compressedHigh = 0x4000_0000;
+const offsetHigh = 0x00ff_ffff;
+const offsetLow = 0xffff_fe00;
+const zeroLow = 1;
+const high = 2 ** 32;
+const all = 0xffff_ffff;
+
+/** Where the L2 table of an L1 entry lies; 0: there is none. */
+export function tableOffsetAt(table: Buffer, index: number): number {
+  const [upper, lower] = [table.readUInt32BE(index * 8), table.readUInt32BE(index * 8 + 4)];
+  return (upper & offsetHigh) * high + ((lower & offsetLow) >>> 0);
+}
+
+/**
+ * What an L2 entry says of a cluster. `offset` -1: it has no place. Of one with subclusters `allocated` and `zero` say it of each, of others they
+ * are all ones or zeros.
+ */
+export type Entry = {
+  readonly offset: number;
+  /** Of the compressed bytes; 0: it is not compressed. */
+  readonly compressedBytes: number;
+  readonly allocated: number;
+  readonly zero: number;
+};
+
+/** Reads the entries of one image's L2 tables. */
+export class Entries {
+  readonly #geometry: Geometry;
+  readonly #isExtended: boolean;
+  /** Version 2 knows no zero flag. */
+  readonly #hasZeros: boolean;
+  readonly #hasDataFile: boolean;
+
+  /** `hasDataFile`: data may lie at the beginning of another file, which in the image itself is the header's place. */
+  constructor(geometry: Geometry, version: 2 | 3, hasDataFile: boolean) {
+    this.#geometry = geometry;
+    this.#hasDataFile = hasDataFile;
+    this.#isExtended = geometry.subclusters > 1;
+    this.#hasZeros = version >= 3;
+  }
+
+  at(table: Buffer, index: number): Entry {
+    const from = index * this.#geometry.entryBytes;
+    const [upper, lower] = [table.readUInt32BE(from), table.readUInt32BE(from + 4)];
+    if ((upper & compressedHigh) !== 0) return this.#compressed(upper, lower);
+    const place = (upper & offsetHigh) * high + ((lower & offsetLow) >>> 0);
+    const hasPlace = place !== 0 || (this.#hasDataFile && (upper & copiedHigh) !== 0);
+    const offset = hasPlace ? place : -1;
+    if (this.#isExtended) {
+      const [zero, allocated] = [table.readUInt32BE(from + 8), table.readUInt32BE(from + 12)];
+      return { offset, compressedBytes: 0, allocated, zero };
+    }
+    if (this.#hasZeros && (lower & zeroLow) !== 0) return { offset, compressedBytes: 0, allocated: 0, zero: all };
+    return { offset, compressedBytes: 0, allocated: hasPlace ? all : 0, zero: 0 };
+  }
+
+  #compressed(upper: number, lower: number): Entry {
+    const bits = BigInt(upper & 0x3fff_ffff) * BigInt(high) + BigInt(lower);
+    const offsetBits = BigInt(70 - this.#geometry.clusterBits);
+    const offset = Number(bits & ((1n << offsetBits) - 1n));
+    const sectors = Number(bits >> offsetBits) + 1;
+    return { offset, compressedBytes: sectors * 512 - (offset % 512), allocated: all, zero: 0 };
+  }
+}

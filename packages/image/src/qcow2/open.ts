@@ -1,0 +1,189 @@
+import { dirname, isAbsolute, join } from 'node:path';
+import { readOnlyDevice } from '@ashlar/block';
+import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { createFileDevice } from '../raw/file-device.ts';
+import { ClusterCache } from './cluster-cache.ts';
+import { ClusterMap } from './cluster-map.ts';
+import { geometryOf } from './geometry.ts';
+import { incompatible, isQcow2, parseHeader, type Qcow2Header } from './header.ts';
+import { ReadDevice } from './read-device.ts';
+import { parseSnapshots, snapshotTableBytes, type ImageSnapshot } from './snapshot-table.ts';
+
+/** Images behind each other: more is taken for a chain that names itself. */
+const mostDepth = 256;
+const headBytes = 2 * MiB;
+
+export type ImageFormat = 'raw' | 'qcow2';
+
+export type OpenImageOptions = {
+  /** Without it the file is looked at. */
+  readonly format?: ImageFormat | undefined;
+  /** Files that an image names, for its backing or its data, are opened; else such an image is `denied`. */
+  readonly followsFiles: boolean;
+  /** One of its snapshots, by id or name. */
+  readonly snapshot?: string | undefined;
+  /** Of tables in memory, for each image of a chain. */
+  readonly tableCacheBytes?: number | undefined;
+};
+
+/** What the file is: qcow2 where it begins so, else raw. */
+export async function probeFormat(file: HostFile): Promise<ImageFormat> {
+  const head = new Uint8Array(8);
+  const count = await file.read(0, head);
+  return isQcow2(head.subarray(0, count)) ? 'qcow2' : 'raw';
+}
+
+/** Opens an image, and what it is backed by, to be read. Fails with `not-found`, `denied`, `invalid`, `unsupported`, `corrupt`. */
+export async function openImage(host: Host, path: string, options: OpenImageOptions): Promise<BlockDevice> {
+  return readOnlyDevice(await openAt(host, path, options, []));
+}
+
+async function openAt(
+  host: Host,
+  path: string,
+  options: OpenImageOptions,
+  chain: readonly string[],
+): Promise<BlockDevice> {
+  if (chain.includes(path) || chain.length >= mostDepth) {
+    throw new AshlarError('invalid', `the images of a chain lead back to '${path}'`, { path });
+  }
+  const file = host.open(path, { readOnly: true });
+  try {
+    const format = options.format ?? (await probeFormat(file));
+    if (format === 'raw') return createFileDevice(file, { readOnly: true });
+    return await openQcow2(host, file, path, options, [...chain, path]);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** The header of an image that is open. */
+export async function readHeader(file: HostFile, path: string): Promise<Qcow2Header> {
+  const head = new Uint8Array(Math.min(headBytes, file.size()));
+  const count = await file.read(0, head);
+  return parseHeader(head.subarray(0, count), path);
+}
+
+async function openQcow2(
+  host: Host,
+  file: HostFile,
+  path: string,
+  options: OpenImageOptions,
+  chain: readonly string[],
+): Promise<BlockDevice> {
+  const header = await readHeader(file, path);
+  const geometry = geometryOf(header);
+  const state = await stateOf(file, header, path, options.snapshot);
+  const cache = new ClusterCache(file, geometry.clusterBytes, options.tableCacheBytes ?? 32 * MiB);
+  const data = dataFileOf(host, file, header, path, options);
+  const map = new ClusterMap({
+    path,
+    geometry,
+    version: header.version,
+    hasDataFile: data !== file,
+    cache,
+    l1: state.l1,
+  });
+  let backing: BlockDevice | undefined;
+  try {
+    backing = await backingOf(host, header, path, options, chain);
+  } catch (error) {
+    if (data !== file) data.close();
+    throw error;
+  }
+  const closed = (): void => {
+    file.close();
+    if (data !== file) data.close();
+  };
+  const { compression } = header;
+  return new ReadDevice({ path, sizeBytes: state.sizeBytes, geometry, map, data, file, compression, backing, closed });
+}
+
+type State = { readonly l1: Buffer; readonly sizeBytes: number };
+
+async function stateOf(file: HostFile, header: Qcow2Header, path: string, name: string | undefined): Promise<State> {
+  const { l1Entries, l1Offset, sizeBytes } = header;
+  if (name === undefined) return { l1: await tableAt(file, l1Offset, l1Entries * 8, path), sizeBytes };
+  const found = (await readSnapshots(file, header, path)).find((each) => each.id === name || each.name === name);
+  if (found === undefined) throw new AshlarError('not-found', `'${path}' has no snapshot '${name}'`, { path });
+  if (found.l1Offset % 2 ** header.clusterBits !== 0) {
+    throw new AshlarError('corrupt', `the L1 table of the snapshot '${name}' of '${path}' begins no cluster`, { path });
+  }
+  return { l1: await tableAt(file, found.l1Offset, found.l1Entries * 8, path), sizeBytes: found.sizeBytes };
+}
+
+/** Throws `corrupt` where the table goes beyond the file. */
+async function tableAt(file: HostFile, offset: number, bytes: number, path: string): Promise<Buffer> {
+  if (bytes > 0 && offset + bytes > file.size()) {
+    throw new AshlarError('corrupt', `the L1 table of '${path}' at ${offset} goes beyond its end`, { path });
+  }
+  const table = Buffer.alloc(bytes);
+  if (bytes > 0) await file.read(offset, table);
+  return table;
+}
+
+/** The snapshots of an image, in the order of its table. */
+export async function readSnapshots(file: HostFile, header: Qcow2Header, path: string): Promise<ImageSnapshot[]> {
+  const { snapshotCount, snapshotsOffset, sizeBytes } = header;
+  if (snapshotCount === 0) return [];
+  const bytes = Math.max(0, Math.min(snapshotTableBytes(snapshotCount), file.size() - snapshotsOffset));
+  const table = Buffer.alloc(bytes);
+  const count = await file.read(snapshotsOffset, table);
+  return parseSnapshots(table.subarray(0, count), snapshotCount, sizeBytes, path);
+}
+
+function dataFileOf(
+  host: Host,
+  file: HostFile,
+  header: Qcow2Header,
+  path: string,
+  { followsFiles }: OpenImageOptions,
+): HostFile {
+  if ((header.incompatible & incompatible.dataFile) === 0) return file;
+  const { dataFile } = header;
+  if (dataFile === undefined)
+    throw new AshlarError('invalid', `'${path}' has its data in another file and does not name it`, { path });
+  if (!followsFiles) throw refused(path, 'has its data in', dataFile);
+  return host.open(pathFrom(path, dataFile), { readOnly: true });
+}
+
+async function backingOf(
+  host: Host,
+  { backingFile, backingFormat }: Qcow2Header,
+  path: string,
+  options: OpenImageOptions,
+  chain: readonly string[],
+): Promise<BlockDevice | undefined> {
+  if (backingFile === undefined) return undefined;
+  if (!options.followsFiles) throw refused(path, 'is backed by', backingFile);
+  const format = formatNamed(backingFormat, path);
+  const behind = { ...options, format, snapshot: undefined };
+  return await openAt(host, pathFrom(path, backingFile), behind, chain);
+}
+
+function formatNamed(name: string | undefined, path: string): ImageFormat | undefined {
+  if (name === undefined || name === 'raw' || name === 'qcow2') return name;
+  throw new AshlarError(
+    'unsupported',
+    `'${path}' is backed by an image of the format '${name}': raw and qcow2 are known`,
+    { path },
+  );
+}
+
+function refused(path: string, how: string, other: string): AshlarError {
+  return new AshlarError('denied', `'${path}' ${how} '${other}', and files that an image names are not opened here`, {
+    path,
+  });
+}
+
+/** A file that an image names: relative ones from where that lies. Throws `unsupported` for what is no file. */
+export function pathFrom(image: string, name: string): string {
+  const plain = name.startsWith('file:') ? name.slice('file:'.length) : name;
+  // As QEMU: what has a colon before any slash names a protocol.
+  if (/^[^/]*:/.test(plain)) {
+    throw new AshlarError('unsupported', `'${image}' names '${name}', which is no file`, { path: image });
+  }
+  return isAbsolute(plain) ? plain : join(dirname(image), plain);
+}

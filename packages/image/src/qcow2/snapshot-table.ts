@@ -1,0 +1,76 @@
+import { AshlarError } from '@ashlar/core';
+
+/**
+ * An internal snapshot (QEMU, docs/interop/qcow2.txt, "Snapshots"), big endian: 0 L1 table's offset u64 · 8 its entries u32 · 12 length of the id u16
+ * 14 of the name u16 · 16 seconds since 1970 u32 · 20 nanoseconds u32 · 24 the guest's clock u64, ns · 32 bytes of VM state u32 · 36 extra bytes u32
+ * then extra: VM state bytes u64, size u64, instructions u64; then id, name; padded to 8.
+ */
+export type ImageSnapshot = {
+  readonly id: string;
+  readonly name: string;
+  readonly l1Offset: number;
+  readonly l1Entries: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  /** Of the guest, nanoseconds. */
+  readonly guestClock: bigint;
+  readonly vmStateBytes: number;
+  readonly sizeBytes: number;
+  /** Executed instructions; nothing where it is not known. */
+  readonly instructions: bigint | undefined;
+};
+
+const fixedBytes = 40;
+const mostExtraBytes = 1024;
+const mostTableBytes = 1024 * mostExtraBytes * 64;
+const mostL1Entries = (32 * 1024 * 1024) / 8;
+
+/** Parses so many snapshots. `sizeBytes`: of the image, for those that do not say it. Throws `corrupt`. */
+export function parseSnapshots(bytes: Buffer, count: number, sizeBytes: number, path: string): ImageSnapshot[] {
+  const found: ImageSnapshot[] = [];
+  const broken = (what: string): AshlarError =>
+    new AshlarError('corrupt', `the snapshots of '${path}' are damaged: ${what}`, { path });
+  let at = 0;
+  for (let number = 1; number <= count; number += 1) {
+    if (at + fixedBytes > bytes.length) throw broken(`the table ends before number ${number}`);
+    const [idBytes, nameBytes, extraBytes] = [
+      bytes.readUInt16BE(at + 12),
+      bytes.readUInt16BE(at + 14),
+      bytes.readUInt32BE(at + 36),
+    ];
+    if (extraBytes > mostExtraBytes) throw broken(`number ${number} has ${extraBytes} extra bytes`);
+    const end = at + fixedBytes + extraBytes + idBytes + nameBytes;
+    if (end > bytes.length) throw broken(`the table ends in number ${number}`);
+    const l1Entries = bytes.readUInt32BE(at + 8);
+    if (l1Entries > mostL1Entries) throw broken(`the L1 table of number ${number} has ${l1Entries} entries`);
+    const extra = at + fixedBytes;
+    const text = extra + extraBytes;
+    found.push({
+      id: bytes.toString('utf8', text, text + idBytes),
+      name: bytes.toString('utf8', text + idBytes, end),
+      l1Offset: numberIn(bytes.readBigUInt64BE(at), broken),
+      l1Entries,
+      seconds: bytes.readUInt32BE(at + 16),
+      nanoseconds: bytes.readUInt32BE(at + 20),
+      guestClock: bytes.readBigUInt64BE(at + 24),
+      vmStateBytes: extraBytes >= 8 ? numberIn(bytes.readBigUInt64BE(extra), broken) : bytes.readUInt32BE(at + 32),
+      sizeBytes: extraBytes >= 16 ? numberIn(bytes.readBigUInt64BE(extra + 8), broken) : sizeBytes,
+      instructions: extraBytes >= 24 ? instructionsOf(bytes.readBigUInt64BE(extra + 16)) : undefined,
+    });
+    at = Math.ceil(end / 8) * 8;
+  }
+  return found;
+}
+
+/** The greatest table of so many snapshots. */
+export const snapshotTableBytes = (count: number): number =>
+  Math.min(mostTableBytes, count * (fixedBytes + mostExtraBytes + 2 * 65_535 + 8));
+
+function instructionsOf(value: bigint): bigint | undefined {
+  return value === 0xffff_ffff_ffff_ffffn ? undefined : value;
+}
+
+function numberIn(value: bigint, broken: (what: string) => AshlarError): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw broken(`a number in it is ${value}`);
+  return Number(value);
+}
