@@ -1,6 +1,8 @@
 import { createRealHost } from '@ashlar/host';
-import { imageInfo, type ImageFormat, type ImageInfo } from '@ashlar/image';
+import { createImage, imageInfo, sizeOfNew, type ImageFormat, type ImageInfo, type NewImage } from '@ashlar/image';
+import { formattingText, optionsOf } from '../image/create-options.ts';
 import { infoJson, infoText } from '../image/info-text.ts';
+import { withBar } from '../progress.ts';
 
 export type InfoOptions = {
   readonly format?: ImageFormat;
@@ -32,4 +34,30 @@ async function chainOf(path: string, format: ImageFormat | undefined): Promise<I
     as = named === 'raw' || named === 'qcow2' ? named : undefined;
   }
   return found;
+}
+
+export type CreateOptions = {
+  readonly format: ImageFormat;
+  readonly options?: readonly string[];
+  readonly backing?: string;
+  readonly backingFormat?: string;
+  readonly quiet?: boolean;
+  readonly unsafe?: boolean;
+};
+
+export async function create(path: string, sizeBytes: number | undefined, options: CreateOptions): Promise<void> {
+  const { backing, backingFormat, format, quiet = false, unsafe = false } = options;
+  const given = optionsOf(format, options.options ?? []);
+  const image: NewImage = {
+    ...given,
+    format,
+    sizeBytes: sizeBytes ?? given.sizeBytes,
+    backingFile: backing ?? given.backingFile,
+    backingFormat: backingFormat ?? given.backingFormat,
+    isUnsafe: unsafe,
+  };
+  const host = createRealHost();
+  const size = await sizeOfNew(host, path, image);
+  if (!quiet) process.stdout.write(`${formattingText(path, image, size, given)}\n`);
+  await withBar('write', (progress) => createImage(host, path, { ...image, sizeBytes: size }, progress));
 }

@@ -1,10 +1,35 @@
 import { Option, type Command } from 'commander';
-import { later } from '../options.ts';
+import { later, sizeArgument } from '../options.ts';
 
 const actions = () => import('../actions/image.ts');
 
 export function addImageCommands(program: Command): void {
-  const image = program.command('image').summary('look at image files: raw and qcow2');
+  const image = program.command('image').summary('make image files and look at them: raw and qcow2');
+  const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+  image
+    .command('create')
+    .summary('make an image, as qemu-img makes it')
+    .argument('<FILE>', 'the image')
+    .argument('[SIZE]', 'such as 10G; without it that of the backing file', sizeArgument)
+    .addOption(new Option('-f, --format <FORMAT>', 'of the image').choices(['raw', 'qcow2']).default('raw'))
+    .option('-o, --options <LIST>', 'NAME=VALUE,…: what qemu-img knows by these names', collect)
+    .option('-b, --backing <FILE>', 'what the image is backed by')
+    .option('-F, --backing-format <FORMAT>', 'the format of that')
+    .option('-u, --unsafe', 'do not look at the backing file')
+    .option('-q, --quiet', 'print nothing')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Options: size, preallocation (off, metadata, falloc, full), compat (0.10, 1.1), cluster_size, refcount_bits, lazy_refcounts,',
+        'extended_l2, compression_type (zlib, zstd), backing_file, backing_fmt, data_file, data_file_raw. Of raw images: the first two.',
+        '',
+        'Examples:',
+        '  ashlar image create -f raw -o preallocation=falloc disk.raw 10G',
+        '  ashlar image create -f qcow2 -b base.qcow2 -F qcow2 disk.qcow2',
+      ].join('\n'),
+    )
+    .action(later(actions, ({ create }) => create));
   image
     .command('info')
     .summary('size, format, snapshots and what the image is backed by, as qemu-img shows them')

@@ -12,6 +12,8 @@ export type Run = {
   readonly offset: number;
   /** Of a compressed cluster: its bytes in the file. */
   readonly compressedBytes: number;
+  /** Of data: it may be written where it lies. */
+  readonly isCopied: boolean;
 };
 
 type MapParts = {
@@ -45,7 +47,7 @@ export class ClusterMap {
     const index = Math.floor(offset / this.#span);
     const most = Math.min(length, (index + 1) * this.#span - offset);
     const table = this.table(index);
-    if (table === undefined) return { kind: 'none', length: most, offset: -1, compressedBytes: 0 };
+    if (table === undefined) return { kind: 'none', length: most, offset: -1, compressedBytes: 0, isCopied: false };
     return isPromise(table)
       ? table.then((found) => this.#runIn(found, offset, most))
       : this.#runIn(table, offset, most);
@@ -74,7 +76,7 @@ export class ClusterMap {
     for (let next = cluster + 1; length < most && (within + length) % this.#clusterBytes === 0; next += 1) {
       const more = this.#runOf(this.#entries.at(table, next), 0, most - length);
       const isNext = first.offset < 0 ? more.offset < 0 : more.offset === first.offset + length;
-      if (more.kind !== first.kind || !isNext) break;
+      if (more.kind !== first.kind || more.isCopied !== first.isCopied || !isNext) break;
       length += more.length;
     }
     return { ...first, length };
@@ -83,9 +85,9 @@ export class ClusterMap {
   /** What a cluster's entry says of its bytes from `within` on. */
   #runOf(entry: Entry, within: number, most: number): Run {
     const { path, geometry } = this.#parts;
-    const { offset, compressedBytes, allocated, zero } = entry;
+    const { offset, isCopied, compressedBytes, allocated, zero } = entry;
     const whole = Math.min(most, this.#clusterBytes - within);
-    if (compressedBytes > 0) return { kind: 'compressed', length: whole, offset, compressedBytes };
+    if (compressedBytes > 0) return { kind: 'compressed', length: whole, offset, compressedBytes, isCopied };
     if (offset >= 0 && offset % this.#clusterBytes !== 0) {
       throw new AshlarError('corrupt', `data of '${path}' at ${offset} begins no cluster`, { path, offset });
     }
@@ -99,7 +101,7 @@ export class ClusterMap {
     const { subclusterBytes, subclusters } = geometry;
     if (subclusters === 1) {
       const kind = zero !== 0 ? 'zero' : allocated !== 0 ? 'data' : 'none';
-      return { kind, length: whole, offset: offset < 0 ? -1 : offset + within, compressedBytes: 0 };
+      return { kind, length: whole, offset: offset < 0 ? -1 : offset + within, compressedBytes: 0, isCopied };
     }
     const from = Math.floor(within / subclusterBytes);
     const kindOf = (at: number): Run['kind'] => (bit(allocated, at) ? 'data' : bit(zero, at) ? 'zero' : 'none');
@@ -107,7 +109,7 @@ export class ClusterMap {
     let end = from + 1;
     while (end < subclusters && kindOf(end) === kind) end += 1;
     const length = Math.min(whole, end * subclusterBytes - within);
-    return { kind, length, offset: offset < 0 ? -1 : offset + within, compressedBytes: 0 };
+    return { kind, length, offset: offset < 0 ? -1 : offset + within, compressedBytes: 0, isCopied };
   }
 }
 

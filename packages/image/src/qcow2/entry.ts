@@ -1,3 +1,4 @@
+import { assert } from '@ashlar/core';
 import type { Geometry } from './geometry.ts';
 
 /**
@@ -28,6 +29,8 @@ export function tableOffsetAt(table: Buffer, index: number): number {
  */
 export type Entry = {
   readonly offset: number;
+  /** Nobody else refers to it: it may be written in place. */
+  readonly isCopied: boolean;
   /** Of the compressed bytes; 0: it is not compressed. */
   readonly compressedBytes: number;
   readonly allocated: number;
@@ -57,12 +60,14 @@ export class Entries {
     const place = (upper & offsetHigh) * high + ((lower & offsetLow) >>> 0);
     const hasPlace = place !== 0 || (this.#hasDataFile && (upper & copiedHigh) !== 0);
     const offset = hasPlace ? place : -1;
+    const isCopied = (upper & copiedHigh) !== 0;
     if (this.#isExtended) {
       const [zero, allocated] = [table.readUInt32BE(from + 8), table.readUInt32BE(from + 12)];
-      return { offset, compressedBytes: 0, allocated, zero };
+      return { offset, isCopied, compressedBytes: 0, allocated, zero };
     }
-    if (this.#hasZeros && (lower & zeroLow) !== 0) return { offset, compressedBytes: 0, allocated: 0, zero: all };
-    return { offset, compressedBytes: 0, allocated: hasPlace ? all : 0, zero: 0 };
+    if (this.#hasZeros && (lower & zeroLow) !== 0)
+      return { offset, isCopied, compressedBytes: 0, allocated: 0, zero: all };
+    return { offset, isCopied, compressedBytes: 0, allocated: hasPlace ? all : 0, zero: 0 };
   }
 
   #compressed(upper: number, lower: number): Entry {
@@ -70,6 +75,33 @@ export class Entries {
     const offsetBits = BigInt(70 - this.#geometry.clusterBits);
     const offset = Number(bits & ((1n << offsetBits) - 1n));
     const sectors = Number(bits >> offsetBits) + 1;
-    return { offset, compressedBytes: sectors * 512 - (offset % 512), allocated: all, zero: 0 };
+    const compressedBytes = sectors * 512 - (offset % 512);
+    return { offset, isCopied: false, compressedBytes, allocated: all, zero: 0 };
   }
+
+  /** A cluster that is not compressed. `offset` -1: it has no place. */
+  put(table: Buffer, index: number, { offset, isCopied, allocated, zero }: Omit<Entry, 'compressedBytes'>): void {
+    const from = index * this.#geometry.entryBytes;
+    const place = Math.max(0, offset);
+    assert(place % this.#geometry.clusterBytes === 0, 'a cluster begins at a multiple of its size');
+    const isZero = !this.#isExtended && zero !== 0;
+    assert(!isZero || this.#hasZeros, 'version 2 has no clusters of zeros');
+    const copied = offset >= 0 && isCopied ? copiedHigh : 0;
+    table.writeUInt32BE((Math.floor(place / high) | copied) >>> 0, from);
+    table.writeUInt32BE(((place % high) | (isZero ? zeroLow : 0)) >>> 0, from + 4);
+    if (!this.#isExtended) return;
+    table.writeUInt32BE(zero >>> 0, from + 8);
+    table.writeUInt32BE(allocated >>> 0, from + 12);
+  }
+}
+
+/** An L1 entry: where a table lies that nobody else refers to, or may not be written. */
+export function putTableOffset(table: Buffer, index: number, offset: number, isCopied: boolean): void {
+  table.writeUInt32BE((Math.floor(offset / high) | (isCopied ? copiedHigh : 0)) >>> 0, index * 8);
+  table.writeUInt32BE(offset % high, index * 8 + 4);
+}
+
+/** Whether the table of an L1 entry may be written in place. */
+export function isTableCopied(table: Buffer, index: number): boolean {
+  return (table.readUInt32BE(index * 8) & copiedHigh) !== 0;
 }

@@ -10,15 +10,16 @@ import { AshlarError } from '@ashlar/core';
  * from version 3 on: 72 incompatible, 80 compatible, 88 autoclear features u64 · 96 refcount order u32 · 100 header length u32
  * 104 compression type u8, 7 reserved; then extensions: type u32, length u32, bytes padded to 8.
  */
-const magic = 0x514649fb;
-const lengthV2 = 72;
-const lengthV3 = 104;
+export const magic = 0x514649fb;
+/** Of versions 2 and 3, and of what is written now: with the compression type. */
+export const headerBytes = { v2: 72, v3: 104, now: 112 } as const;
+const [lengthV2, lengthV3] = [headerBytes.v2, headerBytes.v3];
 
 /** Bounds that QEMU has as well, so that nothing is allocated for what a header merely says. */
 const mostL1Bytes = 32 * 1024 * 1024;
 const mostRefcountTableBytes = 8 * 1024 * 1024;
 const mostSnapshots = 65_536;
-const mostNameBytes = 1023;
+export const mostNameBytes = 1023;
 
 export const incompatible = { dirty: 1, corrupt: 2, dataFile: 4, compressionType: 8, extendedL2: 16 } as const;
 export const compatible = { lazyRefcounts: 1 } as const;
@@ -26,7 +27,7 @@ export const autoclear = { bitmaps: 1, rawDataFile: 2 } as const;
 
 const knownIncompatible = 31;
 
-const extensionTypes = {
+export const extensionTypes = {
   backingFormat: 0xe2792aca,
   featureNames: 0x6803f857,
   bitmaps: 0x23852875,
@@ -41,7 +42,7 @@ export type BitmapsExtension = {
 };
 
 /** What somebody else's extension says: it is written back as it was. */
-type OtherExtension = { readonly type: number; readonly bytes: Uint8Array };
+export type OtherExtension = { readonly type: number; readonly bytes: Uint8Array };
 
 export type CompressionType = 'zlib' | 'zstd';
 
@@ -89,17 +90,17 @@ export function parseHeader(bytes: Uint8Array, path: string): Qcow2Header {
     });
   }
   if (version === 3 && bytes.length < lengthV3) throw broken(path, 'its header is cut off');
-  const headerBytes = version === 2 ? lengthV2 : view.getUint32(100);
+  const ownBytes = version === 2 ? lengthV2 : view.getUint32(100);
   const clusterBits = view.getUint32(20);
   if (clusterBits < 9 || clusterBits > 21) throw broken(path, `its clusters are of 2^${clusterBits} bytes`);
   const clusterBytes = 2 ** clusterBits;
-  if (version === 3 && (headerBytes < lengthV3 || headerBytes > clusterBytes || headerBytes % 8 !== 0)) {
-    throw broken(path, `its header is of ${headerBytes} bytes`);
+  if (version === 3 && (ownBytes < lengthV3 || ownBytes > clusterBytes || ownBytes % 8 !== 0)) {
+    throw broken(path, `its header is of ${ownBytes} bytes`);
   }
   if (view.getUint32(32) !== 0) {
     throw new AshlarError('unsupported', `'${path}' is encrypted: Ashlar reads no encrypted images`, { path });
   }
-  const features = featuresOf(view, version, headerBytes, path);
+  const features = featuresOf(view, version, ownBytes, path);
   const fields = {
     version,
     clusterBits,
@@ -115,7 +116,7 @@ export function parseHeader(bytes: Uint8Array, path: string): Qcow2Header {
   checkFields(fields, path);
   const backingFile = backingFileOf(bytes, view, path, clusterBytes);
   const end = backingFile === undefined ? clusterBytes : Number(view.getBigUint64(8));
-  const extensions = extensionsOf(bytes.subarray(0, Math.min(bytes.length, end)), headerBytes, path);
+  const extensions = extensionsOf(bytes.subarray(0, Math.min(bytes.length, end)), ownBytes, path);
   const hasDataFile = (features.incompatible & incompatible.dataFile) !== 0;
   if (!hasDataFile && (features.autoclear & autoclear.rawDataFile) !== 0)
     throw broken(path, 'its data file is raw and it has none');
@@ -129,7 +130,7 @@ export function parseHeader(bytes: Uint8Array, path: string): Qcow2Header {
 
 type Features = Pick<Qcow2Header, 'incompatible' | 'compatible' | 'autoclear' | 'refcountOrder' | 'compression'>;
 
-function featuresOf(view: DataView, version: 2 | 3, headerBytes: number, path: string): Features {
+function featuresOf(view: DataView, version: 2 | 3, ownBytes: number, path: string): Features {
   if (version === 2) return { incompatible: 0, compatible: 0, autoclear: 0, refcountOrder: 4, compression: 'zlib' };
   const bits = [72, 80, 88].map((at) => view.getBigUint64(at)) as [bigint, bigint, bigint];
   const unknown = bits[0] & ~BigInt(knownIncompatible);
@@ -140,7 +141,7 @@ function featuresOf(view: DataView, version: 2 | 3, headerBytes: number, path: s
   }
   const refcountOrder = view.getUint32(96);
   if (refcountOrder > 6) throw broken(path, `its refcounts are of 2^${refcountOrder} bits`);
-  const type = headerBytes > lengthV3 ? view.getUint8(104) : 0;
+  const type = ownBytes > lengthV3 ? view.getUint8(104) : 0;
   const isNamed = (Number(bits[0]) & incompatible.compressionType) !== 0;
   if (isNamed !== (type !== 0)) throw broken(path, `its compression is of type ${type} and the features say otherwise`);
   if (type > 1)

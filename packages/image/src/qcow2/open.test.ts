@@ -6,6 +6,7 @@ import type { BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { failsWith } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
+import { layouts, qemuImg, qemuIo } from './by-qemu.ts';
 import { openImage, type OpenImageOptions } from './open.ts';
 
 const KiB = 1024;
@@ -16,16 +17,6 @@ function directory(t: ExecutionContext): string {
   t.teardown(() => rmSync(path, { recursive: true }));
   return path;
 }
-
-const qemuImg = (cwd: string, ...words: readonly string[]): string =>
-  execFileSync('qemu-img', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-
-const qemuIo = (cwd: string, image: string, ...commands: readonly string[]): string =>
-  execFileSync('qemu-io', [...commands.flatMap((command) => ['-c', command]), ...image.split(' ')], {
-    cwd,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
 
 const open = (path: string, more: Partial<OpenImageOptions> = {}): Promise<BlockDevice> =>
   openImage(createRealHost(), path, { followsFiles: true, ...more });
@@ -83,24 +74,6 @@ const writes = [
   'write -z -u 6M 512k',
   'discard 128k 128k',
   'write -P 5 10238k 2k',
-];
-
-const layouts = [
-  '',
-  'compat=0.10',
-  'cluster_size=512',
-  'cluster_size=512,compat=0.10',
-  'cluster_size=4k,refcount_bits=1',
-  'cluster_size=2M,refcount_bits=64',
-  'refcount_bits=8,lazy_refcounts=on',
-  'extended_l2=on',
-  'extended_l2=on,cluster_size=16k',
-  'extended_l2=on,cluster_size=2M',
-  'preallocation=metadata',
-  'preallocation=falloc',
-  'data_file=data.raw',
-  'data_file=data.raw,data_file_raw=on',
-  'data_file=data.raw,extended_l2=on',
 ];
 
 for (const layout of layouts) {

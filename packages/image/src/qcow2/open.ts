@@ -1,18 +1,25 @@
 import { dirname, isAbsolute, join } from 'node:path';
-import { readOnlyDevice } from '@ashlar/block';
-import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
+import { emulate, readOnlyDevice } from '@ashlar/block';
+import { assert, AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { createFileDevice } from '../raw/file-device.ts';
 import { ClusterCache } from './cluster-cache.ts';
 import { ClusterMap } from './cluster-map.ts';
-import { geometryOf } from './geometry.ts';
+import { ClusterReader } from './cluster-reader.ts';
+import { ClusterWriter } from './cluster-writer.ts';
+import { Entries } from './entry.ts';
+import { geometryOf, type Geometry } from './geometry.ts';
 import { incompatible, isQcow2, parseHeader, type Qcow2Header } from './header.ts';
 import { ReadDevice } from './read-device.ts';
+import { Refcounts } from './refcounts.ts';
+import { Tables } from './tables.ts';
+import { WriteDevice } from './write-device.ts';
 import { parseSnapshots, snapshotTableBytes, type ImageSnapshot } from './snapshot-table.ts';
 
 /** Images behind each other: more is taken for a chain that names itself. */
 const mostDepth = 256;
 const headBytes = 2 * MiB;
+const refcountCacheBytes = 4 * MiB;
 
 export type ImageFormat = 'raw' | 'qcow2';
 
@@ -21,6 +28,8 @@ export type OpenImageOptions = {
   readonly format?: ImageFormat | undefined;
   /** Files that an image names, for its backing or its data, are opened; else such an image is `denied`. */
   readonly followsFiles: boolean;
+  /** Default true. Images that it is backed by are only read. */
+  readonly readOnly?: boolean | undefined;
   /** One of its snapshots, by id or name. */
   readonly snapshot?: string | undefined;
   /** Of tables in memory, for each image of a chain. */
@@ -34,9 +43,10 @@ export async function probeFormat(file: HostFile): Promise<ImageFormat> {
   return isQcow2(head.subarray(0, count)) ? 'qcow2' : 'raw';
 }
 
-/** Opens an image, and what it is backed by, to be read. Fails with `not-found`, `denied`, `invalid`, `unsupported`, `corrupt`. */
+/** Opens an image, and what it is backed by. Fails with `not-found`, `denied`, `invalid`, `unsupported`, `corrupt`. */
 export async function openImage(host: Host, path: string, options: OpenImageOptions): Promise<BlockDevice> {
-  return readOnlyDevice(await openAt(host, path, options, []));
+  const device = await openAt(host, path, options, []);
+  return options.readOnly === false ? emulate(device, { minimumBlockBytes: 1 }) : readOnlyDevice(device);
 }
 
 async function openAt(
@@ -48,15 +58,24 @@ async function openAt(
   if (chain.includes(path) || chain.length >= mostDepth) {
     throw new AshlarError('invalid', `the images of a chain lead back to '${path}'`, { path });
   }
-  const file = host.open(path, { readOnly: true });
+  const readOnly = options.readOnly ?? true;
+  const file = host.open(path, { readOnly });
   try {
     const format = options.format ?? (await probeFormat(file));
-    if (format === 'raw') return createFileDevice(file, { readOnly: true });
+    if (format === 'raw') return createFileDevice(file, { readOnly });
     return await openQcow2(host, file, path, options, [...chain, path]);
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+/** A qcow2 image that is written, by itself. Fails as `openImage`. */
+export async function openWriteDevice(host: Host, path: string): Promise<WriteDevice> {
+  const options = { format: 'qcow2', followsFiles: true, readOnly: false } as const;
+  const device = await openAt(host, path, options, []);
+  assert(device instanceof WriteDevice, 'an image that is opened to be written can be');
+  return device;
 }
 
 /** The header of an image that is open. */
@@ -93,12 +112,73 @@ async function openQcow2(
     if (data !== file) data.close();
     throw error;
   }
-  const closed = (): void => {
+  const { clusterBytes, subclusterBytes: preferredBytes } = geometry;
+  const { compression } = header;
+  const reader = new ClusterReader({ path, clusterBytes, map, data, file, compression, backing });
+  const closed = async (): Promise<void> => {
+    await backing?.close();
     file.close();
     if (data !== file) data.close();
   };
-  const { compression } = header;
-  return new ReadDevice({ path, sizeBytes: state.sizeBytes, geometry, map, data, file, compression, backing, closed });
+  if (options.readOnly ?? true) return new ReadDevice({ sizeBytes: state.sizeBytes, preferredBytes, reader, closed });
+  return await writable({ file, data, header, geometry, path, map, reader, cache, l1: state.l1, closed });
+}
+
+type Writable = {
+  readonly file: HostFile;
+  readonly data: HostFile;
+  readonly header: Qcow2Header;
+  readonly geometry: Geometry;
+  readonly path: string;
+  readonly map: ClusterMap;
+  readonly reader: ClusterReader;
+  /** Of L2 tables. */
+  readonly cache: ClusterCache;
+  readonly l1: Buffer;
+  readonly closed: () => Promise<void>;
+};
+
+async function writable(image: Writable): Promise<BlockDevice> {
+  const { file, data, header, geometry, path, map, reader, cache, l1, closed } = image;
+  refuseWriting(header, path);
+  const { clusterBytes } = geometry;
+  const tableBytes = header.refcountTableClusters * clusterBytes;
+  const refcounts = new Refcounts({
+    path,
+    file,
+    clusterBytes,
+    bits: 2 ** header.refcountOrder,
+    cache: new ClusterCache(file, clusterBytes, refcountCacheBytes),
+    table: await tableAt(file, header.refcountTableOffset, tableBytes, path),
+    tableOffset: header.refcountTableOffset,
+    fileBytes: file.size(),
+    moved: async (offset, clusters) => {
+      const fields = Buffer.alloc(12);
+      fields.writeBigUInt64BE(BigInt(offset), 0);
+      fields.writeUInt32BE(clusters, 8);
+      await file.write(48, fields);
+      await file.sync();
+    },
+  });
+  const hasDataFile = data !== file;
+  const entries = new Entries(geometry, header.version, hasDataFile);
+  const { l1Offset, sizeBytes, version } = header;
+  const tables = new Tables({ path, file, geometry, entries, cache, refcounts, l1, l1Offset });
+  const hasZeros = version >= 3;
+  const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros, tables, refcounts, reader });
+  return new WriteDevice({ sizeBytes, geometry, map, reader, writer, tables, refcounts, file, data, closed });
+}
+
+/** Throws `corrupt` or `unsupported` for images that would be worse afterwards. */
+function refuseWriting(header: Qcow2Header, path: string): void {
+  if ((header.incompatible & (incompatible.corrupt | incompatible.dirty)) !== 0) {
+    throw new AshlarError('corrupt', `'${path}' was not closed, or is damaged: check and repair it first`, { path });
+  }
+  if (header.bitmaps !== undefined) {
+    throw new AshlarError('unsupported', `'${path}' has bitmaps of what is written, which are not kept here yet`, {
+      path,
+    });
+  }
 }
 
 type State = { readonly l1: Buffer; readonly sizeBytes: number };
@@ -139,14 +219,14 @@ function dataFileOf(
   file: HostFile,
   header: Qcow2Header,
   path: string,
-  { followsFiles }: OpenImageOptions,
+  { followsFiles, readOnly = true }: OpenImageOptions,
 ): HostFile {
   if ((header.incompatible & incompatible.dataFile) === 0) return file;
   const { dataFile } = header;
   if (dataFile === undefined)
     throw new AshlarError('invalid', `'${path}' has its data in another file and does not name it`, { path });
   if (!followsFiles) throw refused(path, 'has its data in', dataFile);
-  return host.open(pathFrom(path, dataFile), { readOnly: true });
+  return host.open(pathFrom(path, dataFile), { readOnly });
 }
 
 async function backingOf(
@@ -159,7 +239,7 @@ async function backingOf(
   if (backingFile === undefined) return undefined;
   if (!options.followsFiles) throw refused(path, 'is backed by', backingFile);
   const format = formatNamed(backingFormat, path);
-  const behind = { ...options, format, snapshot: undefined };
+  const behind = { ...options, format, readOnly: true, snapshot: undefined };
   return await openAt(host, pathFrom(path, backingFile), behind, chain);
 }
 

@@ -1,0 +1,102 @@
+import { alignUp, AshlarError, isPromise, MiB, type Preallocation } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { createDefaults, createQcow2, type CreateOptions } from './qcow2/create.ts';
+import { openImage, openWriteDevice, pathFrom, type ImageFormat } from './qcow2/open.ts';
+
+/** `metadata`: each cluster has its place, and no room; of raw images there is none to have. */
+export type ImagePreallocation = Preallocation | 'metadata';
+
+export type NewImage = Partial<Omit<CreateOptions, 'sizeBytes'>> & {
+  readonly format: ImageFormat;
+  /** Without it that of the backing file. */
+  readonly sizeBytes: number | undefined;
+  readonly preallocation?: ImagePreallocation;
+  /** The backing file is not looked at: it may not be there yet. */
+  readonly isUnsafe?: boolean;
+};
+
+/** Told of bytes that are written, of so many. */
+export type Progress = (doneBytes: number, totalBytes: number) => void;
+
+const stepBytes = 4 * MiB;
+
+/** The size of an image that is made, which may be that of its backing file. Fails with `invalid`, and as `openImage` of that. */
+export async function sizeOfNew(host: Host, path: string, image: NewImage): Promise<number> {
+  const { backingFile, backingFormat, isUnsafe = false, sizeBytes } = image;
+  if (backingFile === undefined || isUnsafe) {
+    if (sizeBytes === undefined) throw new AshlarError('invalid', `'${path}' needs a size`, { path });
+    return sizeBytes;
+  }
+  if (backingFormat !== 'raw' && backingFormat !== 'qcow2') {
+    throw new AshlarError('invalid', `the format of the backing file '${backingFile}' must be named: raw or qcow2`);
+  }
+  const backing = await openImage(host, pathFrom(path, backingFile), { format: backingFormat, followsFiles: true });
+  const found = sizeBytes ?? backing.sizeBytes;
+  await backing.close();
+  return found;
+}
+
+/** Makes an image in which nothing is, in place of what is there. Fails with `invalid`, `no-space`, `denied`. */
+export async function createImage(
+  host: Host,
+  path: string,
+  image: NewImage & { readonly sizeBytes: number },
+  progress: Progress = () => undefined,
+): Promise<void> {
+  const { preallocation = 'off', sizeBytes } = image;
+  if (image.format === 'raw') {
+    if (preallocation === 'metadata') throw new AshlarError('invalid', 'a raw image has no metadata to preallocate');
+    return await makeRaw(host, path, sizeBytes, preallocation, progress);
+  }
+  const { dataFile } = image;
+  if (dataFile !== undefined) await makeRaw(host, pathFrom(path, dataFile), sizeBytes, 'off', progress);
+  // As QEMU: it has whole sectors.
+  await createQcow2(host, path, { ...createDefaults, ...defined(image), sizeBytes: alignUp(sizeBytes, 512) });
+  // A file of data that may be read as a raw image has it all.
+  if (preallocation === 'off' && image.dataFileRaw !== true) return;
+  const device = await openWriteDevice(host, path);
+  try {
+    await device.preallocate(preallocation === 'falloc' || preallocation === 'full');
+    if (preallocation !== 'full') return;
+    const zeros = new Uint8Array(stepBytes);
+    for (let at = 0; at < sizeBytes; at += stepBytes) {
+      await device.write(at, zeros.subarray(0, Math.min(stepBytes, sizeBytes - at)), false);
+      progress(Math.min(sizeBytes, at + stepBytes), sizeBytes);
+    }
+  } finally {
+    await device.close();
+  }
+}
+
+function defined(image: NewImage): Partial<CreateOptions> {
+  return Object.fromEntries(Object.entries(image).filter(([, value]) => value !== undefined));
+}
+
+async function makeRaw(
+  host: Host,
+  path: string,
+  sizeBytes: number,
+  preallocation: Preallocation,
+  progress: Progress,
+): Promise<void> {
+  const file = host.open(path, { create: true });
+  try {
+    file.truncate(0);
+    file.truncate(sizeBytes);
+    if (sizeBytes === 0 || preallocation === 'off') return;
+    const allocating = file.allocate(0, sizeBytes);
+    if (isPromise(allocating)) await allocating;
+    if (preallocation === 'full') await writeZeros(file, sizeBytes, progress);
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+async function writeZeros(file: HostFile, sizeBytes: number, progress: Progress): Promise<void> {
+  const zeros = new Uint8Array(stepBytes);
+  for (let at = 0; at < sizeBytes; at += stepBytes) {
+    await file.writeOffThread(at, zeros.subarray(0, Math.min(stepBytes, sizeBytes - at)));
+    progress(Math.min(sizeBytes, at + stepBytes), sizeBytes);
+  }
+}

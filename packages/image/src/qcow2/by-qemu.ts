@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process';
+
+/** Runs qemu-img in a directory. Gives what it prints. */
+export const qemuImg = (cwd: string, ...words: readonly string[]): string =>
+  execFileSync('qemu-img', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+/** Runs commands of qemu-io on an image. */
+export const qemuIo = (cwd: string, image: string, ...commands: readonly string[]): string =>
+  execFileSync('qemu-io', [...commands.flatMap((command) => ['-c', command]), ...image.split(' ')], {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+
+/** Options of images of every kind: what `qemu-img create -o` takes. */
+export const layouts = [
+  '',
+  'compat=0.10',
+  'cluster_size=512',
+  'cluster_size=512,compat=0.10',
+  'cluster_size=4k,refcount_bits=1',
+  'cluster_size=2M,refcount_bits=64',
+  'refcount_bits=8,lazy_refcounts=on',
+  'extended_l2=on',
+  'extended_l2=on,cluster_size=16k',
+  'extended_l2=on,cluster_size=2M',
+  'preallocation=metadata',
+  'preallocation=falloc',
+  'data_file=data.raw',
+  'data_file=data.raw,data_file_raw=on',
+  'data_file=data.raw,extended_l2=on',
+];

@@ -1,0 +1,264 @@
+import { alignDown, assert, isPromise } from '@ashlar/core';
+import type { HostFile } from '@ashlar/host';
+import type { ClusterReader } from './cluster-reader.ts';
+import type { Entry } from './entry.ts';
+import { tableSpan, type Geometry } from './geometry.ts';
+import type { Refcounts } from './refcounts.ts';
+import type { OwnTable, Tables } from './tables.ts';
+
+const all = 0xffff_ffff;
+
+type WriterParts = {
+  readonly geometry: Geometry;
+  readonly data: HostFile;
+  /** Data lies in a file of its own, where the guest has it. */
+  readonly hasDataFile: boolean;
+  /** Version 2 has none. */
+  readonly hasZeros: boolean;
+  readonly tables: Tables;
+  readonly refcounts: Refcounts;
+  readonly reader: ClusterReader;
+};
+
+/** Clusters of one table that follow each other, for which one place is needed. */
+type Span = { readonly own: OwnTable; readonly index: number; readonly clusters: number };
+
+/** Writes what needs a place, or another one than it has. One operation at a time. */
+export class ClusterWriter {
+  readonly #parts: WriterParts;
+  readonly #clusterBytes: number;
+  readonly #isExtended: boolean;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+    this.#clusterBytes = parts.geometry.clusterBytes;
+    this.#isExtended = parts.geometry.subclusters > 1;
+  }
+
+  async write(offset: number, from: Uint8Array): Promise<void> {
+    for (let done = 0; done < from.length;) {
+      done += await this.#writeSome(offset + done, from.subarray(done));
+    }
+  }
+
+  /** Gives how much of it is written. */
+  async #writeSome(offset: number, from: Uint8Array): Promise<number> {
+    const { geometry, tables } = this.#parts;
+    const own = await tables.own(Math.floor(offset / tableSpan(geometry)));
+    const index = this.#indexOf(offset);
+    const entry = tables.entryAt(own, index);
+    const within = offset % this.#clusterBytes;
+    if (this.#isExtended) {
+      const part = from.subarray(0, Math.min(from.length, this.#clusterBytes - within));
+      await this.#writeSubclusters(own, index, entry, offset, part);
+      return part.length;
+    }
+    if (isPlain(entry)) {
+      const part = from.subarray(0, Math.min(from.length, this.#clusterBytes - within));
+      await this.#put(entry.offset + within, [part]);
+      return part.length;
+    }
+    const most = Math.min(geometry.l2Entries - index, Math.ceil((within + from.length) / this.#clusterBytes));
+    let clusters = 1;
+    // What has a place that is as good as a new one is done alone.
+    if (!isReusable(entry)) {
+      while (clusters < most && needsPlace(tables.entryAt(own, index + clusters))) clusters += 1;
+    }
+    const part = from.subarray(0, Math.min(from.length, clusters * this.#clusterBytes - within));
+    await this.#writeAnew({ own, index, clusters }, offset, part);
+    return part.length;
+  }
+
+  /** Writes clusters to a new place, with what they had around `from`. */
+  async #writeAnew({ own, index, clusters }: Span, offset: number, from: Uint8Array): Promise<void> {
+    const { reader, tables } = this.#parts;
+    const start = alignDown(offset, this.#clusterBytes);
+    const end = start + clusters * this.#clusterBytes;
+    const old = Array.from({ length: clusters }, (_, at) => tables.entryAt(own, index + at));
+    const [first] = old;
+    assert(first !== undefined, 'at least one cluster is written');
+    const place = isReusable(first) ? { offset: first.offset, isVirgin: false } : await this.#take(start, clusters);
+    const head = new Uint8Array(offset - start);
+    const tail = new Uint8Array(end - offset - from.length);
+    const readHead = head.length > 0 ? reader.read(start, head) : undefined;
+    if (isPromise(readHead)) await readHead;
+    const readTail = tail.length > 0 ? this.#readTail(offset + from.length, tail) : undefined;
+    if (isPromise(readTail)) await readTail;
+    // A hole of the file is zeros as well.
+    const parts = place.isVirgin && isZero(tail) ? [from] : [from, tail];
+    const skips = place.isVirgin && isZero(head);
+    await this.#put(place.offset + (skips ? head.length : 0), skips ? parts : [head, ...parts]);
+    for (const [at, entry] of old.entries()) {
+      const next = place.offset + at * this.#clusterBytes;
+      tables.put(own, index + at, { offset: next, isCopied: true, allocated: all, zero: 0 });
+      if (entry.offset !== next) this.#drop(entry);
+    }
+  }
+
+  /** Behind the end of the image, in its last cluster, there is nothing to read. */
+  #readTail(offset: number, into: Uint8Array): void | Promise<void> {
+    return this.#parts.reader.read(offset, into);
+  }
+
+  async #take(start: number, clusters: number): Promise<{ readonly offset: number; readonly isVirgin: boolean }> {
+    const { hasDataFile, refcounts } = this.#parts;
+    // QEMU lets data lie there where the guest has it, so that the file is a raw image.
+    if (hasDataFile) return { offset: start, isVirgin: false };
+    const virginFrom = refcounts.virginFrom;
+    const offset = await refcounts.take(clusters);
+    return { offset, isVirgin: offset >= virginFrom };
+  }
+
+  /** The part of one cluster with subclusters. */
+  async #writeSubclusters(own: OwnTable, index: number, entry: Entry, offset: number, from: Uint8Array): Promise<void> {
+    const { geometry, reader, tables } = this.#parts;
+    const { subclusterBytes } = geometry;
+    const start = alignDown(offset, this.#clusterBytes);
+    const within = offset - start;
+    let first = Math.floor(within / subclusterBytes);
+    let last = Math.floor((within + from.length - 1) / subclusterBytes);
+    const keeps = entry.compressedBytes === 0 && entry.offset >= 0 && entry.isCopied;
+    const place = keeps ? { offset: entry.offset, isVirgin: false } : await this.#take(start, 1);
+    let { allocated, zero } = entry;
+    if (!keeps) {
+      // What lies in the old place goes along.
+      if (entry.compressedBytes > 0) [first, last] = [0, geometry.subclusters - 1];
+      for (let at = 0; entry.compressedBytes === 0 && at < geometry.subclusters; at += 1) {
+        if (!has(allocated, at)) continue;
+        [first, last] = [Math.min(first, at), Math.max(last, at)];
+      }
+      allocated = 0;
+    }
+    // Between them whole subclusters are written, and of the others what is data stays.
+    const from0 = first * subclusterBytes;
+    const to = (last + 1) * subclusterBytes;
+    const bytes = new Uint8Array(to - from0);
+    const needsOld = from0 < within || to > within + from.length;
+    if (needsOld) {
+      const read = reader.read(start + from0, bytes);
+      if (isPromise(read)) await read;
+    }
+    bytes.set(from, within - from0);
+    await this.#put(place.offset + from0, [bytes]);
+    for (let at = first; at <= last; at += 1) {
+      allocated |= 1 << at;
+      zero &= ~(1 << at);
+    }
+    tables.put(own, index, { offset: place.offset, isCopied: true, allocated: allocated >>> 0, zero: zero >>> 0 });
+    if (!keeps) this.#drop(entry);
+  }
+
+  /** Whole clusters read as zeros. `keeps`: those that have a place keep it. */
+  async zero(offset: number, length: number, keeps: boolean): Promise<void> {
+    const { data, geometry, hasDataFile, tables } = this.#parts;
+    const span = tableSpan(geometry);
+    // A file of data may be read as the raw image that it is.
+    const zeroing = hasDataFile ? data.zeroRange(offset, length) : undefined;
+    if (isPromise(zeroing)) await zeroing;
+    for (let at = offset; at < offset + length;) {
+      const table = Math.floor(at / span);
+      const end = Math.min(offset + length, (table + 1) * span);
+      if (!tables.has(table) && this.#parts.reader.isNothing(at) && !keeps) {
+        at = end;
+        continue;
+      }
+      const own = await tables.own(table);
+      for (; at < end; at += this.#clusterBytes) await this.#zeroCluster(own, at, keeps);
+    }
+  }
+
+  async #zeroCluster(own: OwnTable, offset: number, keeps: boolean): Promise<void> {
+    const { hasZeros, reader, tables } = this.#parts;
+    const index = this.#indexOf(offset);
+    const entry = tables.entryAt(own, index);
+    const isNothing = reader.isNothing(offset);
+    if (keeps && entry.compressedBytes === 0 && entry.offset >= 0 && entry.isCopied && hasZeros) {
+      tables.put(own, index, { offset: entry.offset, isCopied: true, allocated: 0, zero: all });
+      return;
+    }
+    if (keeps || (!hasZeros && !isNothing)) return await this.#writeZeros(own, index, entry, offset);
+    if (entry.offset < 0 && entry.zero === 0 && entry.allocated === 0 && isNothing) return;
+    tables.put(own, index, {
+      offset: -1,
+      isCopied: false,
+      allocated: 0,
+      zero: isNothing && !this.#isExtended ? 0 : hasZeros ? all : 0,
+    });
+    this.#drop(entry);
+  }
+
+  /** In a place that it has from then on. */
+  async #writeZeros(own: OwnTable, index: number, entry: Entry, offset: number): Promise<void> {
+    const { data, hasZeros, tables } = this.#parts;
+    const place = isPlain(entry) ? { offset: entry.offset, isVirgin: false } : await this.#take(offset, 1);
+    const allocating = data.allocate(place.offset, this.#clusterBytes);
+    if (isPromise(allocating)) await allocating;
+    if (!hasZeros) await this.#put(place.offset, [new Uint8Array(this.#clusterBytes)]);
+    const state = hasZeros ? { allocated: 0, zero: all } : { allocated: all, zero: 0 };
+    tables.put(own, index, { offset: place.offset, isCopied: true, ...state });
+    if (entry.offset !== place.offset) this.#drop(entry);
+  }
+
+  /** Gives each cluster that has none a place, in which it reads as zeros. `reserves`: the room as well. */
+  async preallocate(offset: number, length: number, reserves: boolean): Promise<void> {
+    const { data, geometry, tables } = this.#parts;
+    for (let at = offset; at < offset + length;) {
+      const own = await tables.own(Math.floor(at / tableSpan(geometry)));
+      const index = this.#indexOf(at);
+      const most = Math.min(geometry.l2Entries - index, Math.ceil((offset + length - at) / this.#clusterBytes));
+      let clusters = 0;
+      while (clusters < most && tables.entryAt(own, index + clusters).offset < 0) clusters += 1;
+      if (clusters === 0) {
+        at += this.#clusterBytes;
+        continue;
+      }
+      const place = await this.#take(at, clusters);
+      const bytes = clusters * this.#clusterBytes;
+      if (reserves) await data.allocate(place.offset, bytes);
+      else if (data.size() < place.offset + bytes) data.truncate(place.offset + bytes);
+      for (let next = 0; next < clusters; next += 1) {
+        // As QEMU: subclusters are data when they are written.
+        const allocated = this.#isExtended ? 0 : all;
+        const entry = { offset: place.offset + next * this.#clusterBytes, isCopied: true, allocated, zero: 0 };
+        tables.put(own, index + next, entry);
+      }
+      at += bytes;
+    }
+  }
+
+  #drop(entry: Entry): void {
+    const { hasDataFile, reader, refcounts } = this.#parts;
+    if (entry.offset < 0 || hasDataFile) return;
+    if (entry.compressedBytes === 0) return refcounts.drop(entry.offset, 1);
+    const first = Math.floor(entry.offset / this.#clusterBytes);
+    const last = Math.floor((entry.offset + entry.compressedBytes - 1) / this.#clusterBytes);
+    refcounts.drop(first * this.#clusterBytes, last - first + 1);
+    reader.forgetUnpacked();
+  }
+
+  #indexOf(offset: number): number {
+    return Math.floor(offset / this.#clusterBytes) % this.#parts.geometry.l2Entries;
+  }
+
+  async #put(offset: number, parts: readonly Uint8Array[]): Promise<void> {
+    const written = this.#parts.data.writeMany(
+      offset,
+      parts.filter((part) => part.length > 0),
+    );
+    if (isPromise(written)) await written;
+  }
+}
+
+/** It can be written where it lies. */
+const isPlain = ({ allocated, compressedBytes, isCopied, offset }: Entry): boolean =>
+  offset >= 0 && isCopied && compressedBytes === 0 && allocated === all;
+
+/** It reads as zeros, and has a place of its own. */
+const isReusable = ({ allocated, compressedBytes, isCopied, offset }: Entry): boolean =>
+  offset >= 0 && isCopied && compressedBytes === 0 && allocated === 0;
+
+const needsPlace = (entry: Entry): boolean => !isPlain(entry) && !isReusable(entry);
+
+const has = (bits: number, at: number): boolean => ((bits >>> at) & 1) === 1;
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);

@@ -1,0 +1,88 @@
+import { AshlarError, isPromise } from '@ashlar/core';
+import type { HostFile } from '@ashlar/host';
+import type { ClusterCache } from './cluster-cache.ts';
+import { isTableCopied, putTableOffset, tableOffsetAt, type Entries, type Entry } from './entry.ts';
+import type { Geometry } from './geometry.ts';
+import type { Refcounts } from './refcounts.ts';
+
+type TableParts = {
+  readonly path: string;
+  readonly file: HostFile;
+  readonly geometry: Geometry;
+  readonly entries: Entries;
+  /** Of L2 tables alone. */
+  readonly cache: ClusterCache;
+  readonly refcounts: Refcounts;
+  readonly l1: Buffer;
+  readonly l1Offset: number;
+};
+
+/** An L2 table that nobody else refers to. */
+export type OwnTable = { readonly table: Buffer; readonly offset: number };
+
+/** The tables of an image as they are changed. */
+export class Tables {
+  readonly #parts: TableParts;
+  readonly #changed = new Set<number>();
+
+  constructor(parts: TableParts) {
+    this.#parts = parts;
+  }
+
+  get isDirty(): boolean {
+    return this.#parts.cache.isDirty || this.#changed.size > 0;
+  }
+
+  get isPressed(): boolean {
+    return this.#parts.cache.isPressed;
+  }
+
+  entryAt({ table }: OwnTable, index: number): Entry {
+    return this.#parts.entries.at(table, index);
+  }
+
+  put({ table, offset }: OwnTable, index: number, entry: Omit<Entry, 'compressedBytes'>): void {
+    this.#parts.entries.put(table, index, entry);
+    this.#parts.cache.changed(offset);
+  }
+
+  /** Makes the table of an L1 entry where there is none, and copies one that a snapshot has as well. */
+  async own(index: number): Promise<OwnTable> {
+    const { cache, geometry, l1, path, refcounts } = this.#parts;
+    if (index * 8 >= l1.length) throw new AshlarError('out-of-range', `'${path}' has no L1 entry ${index}`, { path });
+    const before = tableOffsetAt(l1, index);
+    if (before % geometry.clusterBytes !== 0) {
+      throw new AshlarError('corrupt', `an L2 table of '${path}' at ${before} begins no cluster`, { path });
+    }
+    if (before !== 0 && isTableCopied(l1, index)) return { table: await cache.at(before), offset: before };
+    const bytes = before === 0 ? undefined : Buffer.from(await cache.at(before));
+    const offset = await refcounts.take(1);
+    const table = cache.put(offset, bytes);
+    putTableOffset(l1, index, offset, true);
+    this.#changed.add(index);
+    if (before !== 0) refcounts.drop(before, 1);
+    return { table, offset };
+  }
+
+  /** Whether there is a table: where there is none nothing is mapped. */
+  has(index: number): boolean {
+    const { l1 } = this.#parts;
+    return index * 8 < l1.length && tableOffsetAt(l1, index) !== 0;
+  }
+
+  /** Writes the L2 tables, and then what names them. */
+  async write(): Promise<void> {
+    const { cache, file, l1, l1Offset } = this.#parts;
+    await cache.write();
+    for (const index of this.#changed) {
+      const written = file.write(l1Offset + index * 8, l1.subarray(index * 8, index * 8 + 8));
+      if (isPromise(written)) await written;
+      this.#changed.delete(index);
+    }
+  }
+
+  /** A cluster in which a table lay is free. */
+  forget(offset: number): void {
+    this.#parts.cache.forget(offset);
+  }
+}

@@ -1,0 +1,222 @@
+import { checkLimit, checkRange, checkSize, closedError, InFlight, unsupportedError } from '@ashlar/block';
+import {
+  alignDown,
+  alignUp,
+  andThen,
+  isPromise,
+  MiB,
+  type BlockCapabilities,
+  type BlockDevice,
+  type BlockSizes,
+  type Extent,
+  type Settled,
+  type ZeroMode,
+} from '@ashlar/core';
+import type { HostFile } from '@ashlar/host';
+import type { ClusterMap } from './cluster-map.ts';
+import type { ClusterReader } from './cluster-reader.ts';
+import type { ClusterWriter } from './cluster-writer.ts';
+import type { Geometry } from './geometry.ts';
+import type { Refcounts } from './refcounts.ts';
+import type { Tables } from './tables.ts';
+
+type WriteDeviceParts = {
+  readonly sizeBytes: number;
+  readonly geometry: Geometry;
+  readonly map: ClusterMap;
+  readonly reader: ClusterReader;
+  readonly writer: ClusterWriter;
+  readonly tables: Tables;
+  readonly refcounts: Refcounts;
+  /** The image, and where its data lies, which may be the same. */
+  readonly file: HostFile;
+  readonly data: HostFile;
+  readonly closed: () => Settled<void>;
+};
+
+const capabilities: BlockCapabilities = {
+  flush: 'native',
+  durable: 'none',
+  trim: 'native',
+  zero: 'native',
+  fastZero: 'native',
+  extents: 'native',
+  prefetch: 'none',
+  compareAndWrite: 'none',
+  copyFrom: 'none',
+  resize: 'none',
+  multiConnection: 'native',
+};
+
+/** Zeros for the edges of what is zeroed; a cluster is at most as long. */
+const zeros = new Uint8Array(2 * MiB);
+
+/**
+ * A qcow2 image that is written. What has its place is read and written there at once; whatever changes the tables comes one behind the other. Tables
+ * are written by a flush, those of refcounts first: what is cut off leaves an image that is right, with clusters that nobody has at the worst.
+ */
+export class WriteDevice implements BlockDevice {
+  readonly readOnly = false;
+  readonly capabilities = capabilities;
+  readonly blockSizes: BlockSizes;
+  readonly sizeBytes: number;
+  readonly #parts: WriteDeviceParts;
+  readonly #inFlight = new InFlight();
+  /** Reads of places that may be given to others, of now and of before the last flush. */
+  #reads = new InFlight();
+  #last: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(parts: WriteDeviceParts) {
+    this.#parts = parts;
+    this.sizeBytes = parts.sizeBytes;
+    this.blockSizes = { minimum: 512, preferred: parts.geometry.subclusterBytes, maximum: 32 * MiB, atomic: 512 };
+  }
+
+  read(offset: number, into: Uint8Array): Settled<void> {
+    this.#check('read', offset, into.length);
+    return this.#inFlight.track(this.#reads.track(this.#parts.reader.read(offset, into)));
+  }
+
+  extents(offset: number, length: number, limit: number): Settled<readonly Extent[]> {
+    this.#check('extents', offset, length);
+    checkLimit(limit);
+    return this.#inFlight.track(this.#reads.track(this.#parts.reader.extents(offset, length, limit)));
+  }
+
+  write(offset: number, from: Uint8Array, _durable: boolean): Settled<void> {
+    this.#check('write', offset, from.length);
+    const done = this.#writeInPlace(offset, from);
+    if (done === from.length) return;
+    const rest = from.subarray(done);
+    return this.#alone(() => this.#parts.writer.write(offset + done, rest));
+  }
+
+  /** As much of it as has its place, and as can be known and written at once. */
+  #writeInPlace(offset: number, from: Uint8Array): number {
+    const { data, map } = this.#parts;
+    for (let done = 0; done < from.length;) {
+      const run = map.runAt(offset + done, from.length - done);
+      if (isPromise(run) || run.kind !== 'data' || !run.isCopied) return done;
+      const written = data.write(run.offset, from.subarray(done, done + run.length));
+      // Of a file that is not written at once it is not known when.
+      if (isPromise(written)) throw unsupportedError('direct I/O');
+      done += run.length;
+    }
+    return from.length;
+  }
+
+  trim(offset: number, length: number, _durable: boolean): Settled<void> {
+    this.#check('trim', offset, length);
+    if (length > 0) return this.#alone(() => this.#zero(offset, length, false));
+  }
+
+  zero(offset: number, length: number, mode: ZeroMode, _durable: boolean): Settled<void> {
+    this.#check('zero', offset, length);
+    if (length > 0) return this.#alone(() => this.#zero(offset, length, mode === 'keep-allocated'));
+  }
+
+  async #zero(offset: number, length: number, keeps: boolean): Promise<void> {
+    const { clusterBytes } = this.#parts.geometry;
+    const end = offset + length;
+    const from = alignUp(offset, clusterBytes);
+    // The last cluster of an image is whole where all that the image has of it is.
+    const to = end === this.sizeBytes ? alignUp(end, clusterBytes) : alignDown(end, clusterBytes);
+    if (to <= from) return await this.#zeroEdge(offset, end);
+    await this.#zeroEdge(offset, from);
+    await this.#parts.writer.zero(from, to - from, keeps);
+    await this.#zeroEdge(Math.min(to, end), end);
+  }
+
+  async #zeroEdge(from: number, to: number): Promise<void> {
+    if (to <= from) return;
+    const run = await this.#parts.map.runAt(from, to - from);
+    const isZero = run.kind === 'zero' || (run.kind === 'none' && this.#parts.reader.isNothing(from));
+    if (isZero && run.length === to - from) return;
+    await this.#parts.writer.write(from, zeros.subarray(0, to - from));
+  }
+
+  flush(): Settled<void> {
+    if (this.#closed) throw closedError('flush');
+    const { refcounts, tables } = this.#parts;
+    if (tables.isDirty || refcounts.isDirty || refcounts.hasDropped) return this.#alone(() => this.#writeBack());
+    // What changes the tables now was not completed before.
+    return this.#inFlight.track(this.#syncData());
+  }
+
+  async #syncData(): Promise<void> {
+    const { data, file } = this.#parts;
+    await data.sync();
+    if (data !== file) await file.sync();
+  }
+
+  /** Refcounts before what refers to clusters, and both before others get what is not referred to any more. */
+  async #writeBack(): Promise<void> {
+    const { file, refcounts, tables } = this.#parts;
+    await refcounts.write();
+    await this.#syncData();
+    if (tables.isDirty) {
+      await tables.write();
+      await file.sync();
+    }
+    if (!refcounts.hasDropped) return;
+    const before = this.#reads;
+    this.#reads = new InFlight();
+    await before.idle();
+    for (const offset of await refcounts.settle()) tables.forget(offset);
+  }
+
+  /** One behind the other, and behind each of them what is too much to keep is written. */
+  #alone(change: () => Promise<void>): Promise<void> {
+    const run = async (): Promise<void> => {
+      await change();
+      const { refcounts, tables } = this.#parts;
+      if (tables.isPressed || refcounts.isPressed) await this.#writeBack();
+    };
+    const done = this.#last.then(run);
+    this.#last = done.catch(() => undefined);
+    return this.#inFlight.track(done) as Promise<void>;
+  }
+
+  /** Each cluster has a place from then on, and its room where that is asked for. */
+  preallocate(reserves: boolean): Promise<void> {
+    const bytes = alignUp(this.sizeBytes, this.#parts.geometry.clusterBytes);
+    return this.#alone(() => this.#parts.writer.preallocate(0, bytes, reserves));
+  }
+
+  prefetch(): void {
+    throw unsupportedError('prefetch');
+  }
+
+  compareAndWrite(): void {
+    throw unsupportedError('compareAndWrite');
+  }
+
+  copyFrom(): void {
+    throw unsupportedError('copyFrom');
+  }
+
+  resize(sizeBytes: number): void {
+    checkSize(this, sizeBytes);
+    throw unsupportedError('resize');
+  }
+
+  close(): Settled<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    return andThen(this.#inFlight.idle(), async () => {
+      try {
+        await this.#writeBack();
+        // What is free by that is on disk as well.
+        await this.#parts.refcounts.write();
+      } finally {
+        await this.#parts.closed();
+      }
+    });
+  }
+
+  #check(operation: string, offset: number, length: number): void {
+    if (this.#closed) throw closedError(operation);
+    checkRange(this, operation, offset, length);
+  }
+}
