@@ -18,7 +18,7 @@ import {
   type StoreId,
 } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
-import { createFileDevice } from '@ashlar/image';
+import { createFileDevice, openImage } from '@ashlar/image';
 import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './messages.ts';
 import type { Stores } from './stores.ts';
 
@@ -142,8 +142,7 @@ export class Devices {
       closed: undefined,
     };
     if (source.kind === 'file') {
-      const file = openFile(this.#host, source.path, source.readOnly);
-      const device = statsDevice(createFileDevice(file, { readOnly: source.readOnly }), clock, counters);
+      const device = statsDevice(await openFileDevice(this.#host, source), clock, counters);
       return { ...common, device, throttle: undefined };
     }
     const store = await this.#stores.open(source.storeId);
@@ -202,6 +201,15 @@ export class Devices {
     await open.device.close();
     this.#open.delete(sourceKey(open.source));
   }
+}
+
+type FileSource = Extract<DeviceSource, { readonly kind: 'file' }>;
+
+async function openFileDevice(host: Host, source: FileSource): Promise<BlockDevice> {
+  const { followsFiles, format, path, readOnly } = source;
+  if (format === 'raw') return createFileDevice(openFile(host, path, readOnly), { readOnly });
+  assert(readOnly, 'what nothing keeps others from writing to is only read');
+  return await openImage(host, path, { format, followsFiles });
 }
 
 function openFile(host: Host, path: string, readOnly: boolean) {

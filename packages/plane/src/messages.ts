@@ -21,7 +21,13 @@ export type DeviceSource =
       readonly objectId: ObjectId;
       readonly snapshotId: SnapshotId;
     }
-  | { readonly kind: 'file'; readonly path: string; readonly readOnly: boolean };
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly format: 'raw' | 'qcow2';
+      readonly followsFiles: boolean;
+      readonly readOnly: boolean;
+    };
 
 /** What a client was given: an export, checked and found by the control plane. */
 export type Grant = {
@@ -40,7 +46,8 @@ export type Grant = {
 export function sourceKey(source: DeviceSource): string {
   if (source.kind === 'volume') return `volume:${source.uuid}`;
   if (source.kind === 'snapshot') return `snapshot:${source.uuid}:${source.snapshotId}`;
-  return `file:${source.readOnly ? 'ro' : 'rw'}:${source.path}`;
+  const follows = source.followsFiles ? '+' : '';
+  return `${source.format}${follows}:${source.readOnly ? 'ro' : 'rw'}:${source.path}`;
 }
 
 /** What a handshake says about a device. */

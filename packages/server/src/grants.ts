@@ -4,7 +4,7 @@ import type { ContextOffer } from '@ashlar/nbd';
 import { sourceKey, type DeviceSource, type Grant } from '@ashlar/plane';
 import {
   AddressRanges,
-  filePathOf,
+  fileNamedBy,
   heldError,
   type Catalogue,
   type Export,
@@ -121,7 +121,9 @@ export class Grants {
   }
 
   #sourceOf(item: Export): DeviceSource {
-    if (item.source.kind === 'uri') return { kind: 'file', path: filePathOf(item.source.uri), readOnly: item.readOnly };
+    if (item.source.kind === 'uri') {
+      return { kind: 'file', ...fileNamedBy(item.source.uri), readOnly: item.readOnly };
+    }
     const volume = this.#catalogue.volumeOf(item);
     if (volume === undefined)
       throw new AshlarError('not-found', `the volume behind the export '${item.name}' is not there`);

@@ -72,7 +72,7 @@ export class Exports {
       for (const cidr of allow) checkCidr(cidr);
       this.refuse(name);
       const volume = findVolume(source);
-      if (volume === undefined) checkUri(source);
+      if (volume === undefined) checkUri(source, readOnly);
       if (resizable && (readOnly || volume === undefined)) {
         throw new AshlarError(
           'invalid',

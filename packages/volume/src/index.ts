@@ -17,4 +17,4 @@ export {
   type VolumePlace,
   type VolumeSnapshot,
 } from './types.ts';
-export { filePathOf } from './uri.ts';
+export { fileNamedBy } from './uri.ts';

@@ -46,7 +46,8 @@ export async function probeFormat(file: HostFile): Promise<ImageFormat> {
 /** Opens an image, and what it is backed by. Fails with `not-found`, `denied`, `invalid`, `unsupported`, `corrupt`. */
 export async function openImage(host: Host, path: string, options: OpenImageOptions): Promise<BlockDevice> {
   const device = await openAt(host, path, options, []);
-  return options.readOnly === false ? emulate(device, { minimumBlockBytes: 1 }) : readOnlyDevice(device);
+  const whole = emulate(device, { minimumBlockBytes: 1 });
+  return options.readOnly === false ? whole : readOnlyDevice(whole);
 }
 
 async function openAt(

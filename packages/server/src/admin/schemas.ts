@@ -223,7 +223,9 @@ export const exportSchema = z.object({
 
 export const newExportSchema = z.strictObject({
   name: z.string(),
-  source: z.string().describe("a volume's name, or a file's URI such as file:///srv/disk.raw"),
+  source: z
+    .string()
+    .describe("a volume's name, or a file's URI such as file:///srv/disk.raw or qcow2:///srv/disk.qcow2"),
   readOnly: z.boolean().default(false),
   resizable: z.boolean().default(false).describe("clients may change the volume's size"),
   allow: z.array(z.string()).default([]),
