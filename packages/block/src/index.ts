@@ -8,7 +8,7 @@ export { memoryDevice } from './memory-device.ts';
 export { createObjectDevice } from './object-device.ts';
 export { operationNames, type OperationName } from './operation.ts';
 export { RangeLock } from './range-lock.ts';
-export { readOnlyDevice } from './readonly.ts';
+export { readOnlyDevice, type BlockReads } from './readonly.ts';
 export { sliceDevice } from './slice.ts';
 export { createSnapshotDevice } from './snapshot-device.ts';
 export { deviceStats, deviceStatsBytes, statsDevice, type DeviceStats, type OperationStats } from './stats.ts';

@@ -1,15 +1,31 @@
-import type { BlockCapabilities, BlockDevice } from '@ashlar/core';
+import type { BlockCapabilities, BlockDevice, BlockHistory, BlockSizes, Extent, Settled } from '@ashlar/core';
 import { readOnlyError } from './check.ts';
-import { Layer } from './layer.ts';
 
-class ReadOnlyDevice extends Layer {
-  override get readOnly(): boolean {
-    return true;
+/** What a block device does that changes nothing. */
+export type BlockReads = Pick<
+  BlockDevice,
+  'sizeBytes' | 'blockSizes' | 'history' | 'read' | 'extents' | 'prefetch' | 'flush' | 'close'
+> & { readonly capabilities: Pick<BlockCapabilities, 'flush' | 'extents' | 'prefetch' | 'multiConnection'> };
+
+class ReadOnlyDevice implements BlockDevice {
+  readonly readOnly = true;
+  readonly #below: BlockReads;
+
+  constructor(below: BlockReads) {
+    this.#below = below;
   }
 
-  override get capabilities(): BlockCapabilities {
+  get sizeBytes(): number {
+    return this.#below.sizeBytes;
+  }
+
+  get blockSizes(): BlockSizes {
+    return this.#below.blockSizes;
+  }
+
+  get capabilities(): BlockCapabilities {
     return {
-      ...this.below.capabilities,
+      ...this.#below.capabilities,
       durable: 'none',
       trim: 'none',
       zero: 'none',
@@ -20,32 +36,56 @@ class ReadOnlyDevice extends Layer {
     };
   }
 
-  override write(): void {
+  get history(): BlockHistory | undefined {
+    return this.#below.history;
+  }
+
+  read(offset: number, into: Uint8Array): Settled<void> {
+    return this.#below.read(offset, into);
+  }
+
+  extents(offset: number, length: number, limit: number): Settled<readonly Extent[]> {
+    return this.#below.extents(offset, length, limit);
+  }
+
+  prefetch(offset: number, length: number): Settled<void> {
+    return this.#below.prefetch(offset, length);
+  }
+
+  flush(): Settled<void> {
+    return this.#below.flush();
+  }
+
+  close(): Settled<void> {
+    return this.#below.close();
+  }
+
+  write(): void {
     throw readOnlyError('write');
   }
 
-  override trim(): void {
+  trim(): void {
     throw readOnlyError('trim');
   }
 
-  override zero(): void {
+  zero(): void {
     throw readOnlyError('zero');
   }
 
-  override compareAndWrite(): void {
+  compareAndWrite(): void {
     throw readOnlyError('compareAndWrite');
   }
 
-  override copyFrom(): void {
+  copyFrom(): void {
     throw readOnlyError('copyFrom');
   }
 
-  override resize(): void {
+  resize(): void {
     throw readOnlyError('resize');
   }
 }
 
 /** Refuses whatever would change the contents, as `read-only`. Closing it closes the device below. */
-export function readOnlyDevice(below: BlockDevice): BlockDevice {
+export function readOnlyDevice(below: BlockReads): BlockDevice {
   return new ReadOnlyDevice(below);
 }

@@ -1,24 +1,15 @@
-import type { BlockCapabilities, BlockDevice, ObjectId, SnapshotView } from '@ashlar/core';
-import { closedError, readOnlyError } from './check.ts';
+import type { BlockDevice, ObjectId, SnapshotView } from '@ashlar/core';
+import { closedError } from './check.ts';
 import { ObjectReads } from './object-reads.ts';
+import { readOnlyDevice, type BlockReads } from './readonly.ts';
 
-const capabilities: BlockCapabilities = {
-  flush: 'native',
-  durable: 'none',
-  trim: 'none',
-  zero: 'none',
-  fastZero: 'none',
-  extents: 'native',
-  prefetch: 'native',
-  compareAndWrite: 'none',
-  copyFrom: 'none',
-  resize: 'none',
-  multiConnection: 'native',
-};
-
-class SnapshotDevice extends ObjectReads<SnapshotView> implements BlockDevice {
-  readonly capabilities = capabilities;
-  readonly readOnly = true;
+class SnapshotReads extends ObjectReads<SnapshotView> implements BlockReads {
+  readonly capabilities = {
+    flush: 'native',
+    extents: 'native',
+    prefetch: 'native',
+    multiConnection: 'native',
+  } as const;
   readonly sizeBytes: number;
 
   constructor(view: SnapshotView, object: ObjectId) {
@@ -26,33 +17,9 @@ class SnapshotDevice extends ObjectReads<SnapshotView> implements BlockDevice {
     this.sizeBytes = view.sizeOf(object);
   }
 
-  write(): void {
-    throw readOnlyError('write');
-  }
-
-  trim(): void {
-    throw readOnlyError('trim');
-  }
-
-  zero(): void {
-    throw readOnlyError('zero');
-  }
-
   /** All of it was durable when the snapshot was. */
   flush(): void {
     if (this.closed) throw closedError('flush');
-  }
-
-  compareAndWrite(): void {
-    throw readOnlyError('compareAndWrite');
-  }
-
-  copyFrom(): void {
-    throw readOnlyError('copyFrom');
-  }
-
-  resize(): void {
-    throw readOnlyError('resize');
   }
 
   async close(): Promise<void> {
@@ -65,5 +32,5 @@ class SnapshotDevice extends ObjectReads<SnapshotView> implements BlockDevice {
 
 /** One object of an open snapshot as a block device that is only read. Closing it closes the view. Throws `not-found`. */
 export function createSnapshotDevice(view: SnapshotView, object: ObjectId): BlockDevice {
-  return new SnapshotDevice(view, object);
+  return readOnlyDevice(new SnapshotReads(view, object));
 }

@@ -1,4 +1,5 @@
-import { andThen, AshlarError, isPromise, type BlockDevice, type Extent, type Settled } from '@ashlar/core';
+import type { BlockReads } from '@ashlar/block';
+import { andThen, AshlarError, isPromise, type Extent, type Settled } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { ClusterMap, Run } from './cluster-map.ts';
 import { unpackCluster } from './compressed.ts';
@@ -17,7 +18,7 @@ export type ReaderParts = {
   readonly file: HostFile;
   readonly compression: CompressionType;
   /** What the image itself has nothing of; nothing: zeros. */
-  readonly backing: BlockDevice | undefined;
+  readonly backing: BlockReads | undefined;
 };
 
 /** Reads what an image shows, by a map of its clusters. Ranges are inside it. */

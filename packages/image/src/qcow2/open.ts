@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join } from 'node:path';
-import { emulate, readOnlyDevice } from '@ashlar/block';
-import { assert, AshlarError, MiB, type BlockDevice } from '@ashlar/core';
+import { emulate, readOnlyDevice, type BlockReads } from '@ashlar/block';
+import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { createFileDevice } from '../raw/file-device.ts';
 import { ClusterCache } from './cluster-cache.ts';
@@ -45,26 +45,34 @@ export async function probeFormat(file: HostFile): Promise<ImageFormat> {
 
 /** Opens an image, and what it is backed by. Fails with `not-found`, `denied`, `invalid`, `unsupported`, `corrupt`. */
 export async function openImage(host: Host, path: string, options: OpenImageOptions): Promise<BlockDevice> {
-  const device = await openAt(host, path, options, []);
-  const whole = emulate(device, { minimumBlockBytes: 1 });
-  return options.readOnly === false ? whole : readOnlyDevice(whole);
+  if (options.readOnly ?? true) return readOnlyDevice(await openToRead(host, path, options, []));
+  const file = host.open(path, {});
+  try {
+    const format = options.format ?? (await probeFormat(file));
+    if (format === 'raw') return createFileDevice(file, { readOnly: false });
+    return emulate(await writeDeviceOver(host, file, path, options), { minimumBlockBytes: 1 });
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
-async function openAt(
+async function openToRead(
   host: Host,
   path: string,
   options: OpenImageOptions,
   chain: readonly string[],
-): Promise<BlockDevice> {
+): Promise<BlockReads> {
   if (chain.includes(path) || chain.length >= mostDepth) {
     throw new AshlarError('invalid', `the images of a chain lead back to '${path}'`, { path });
   }
-  const readOnly = options.readOnly ?? true;
-  const file = host.open(path, { readOnly });
+  const file = host.open(path, { readOnly: true });
   try {
     const format = options.format ?? (await probeFormat(file));
-    if (format === 'raw') return createFileDevice(file, { readOnly });
-    return await openQcow2(host, file, path, options, [...chain, path]);
+    if (format === 'raw') return createFileDevice(file, { readOnly: true });
+    const header = await readHeader(file, path);
+    const { reader, sizeBytes, geometry, closed } = await openQcow2(host, file, header, options, [...chain, path]);
+    return new ReadDevice(reader, sizeBytes, geometry.subclusterBytes, closed);
   } catch (error) {
     file.close();
     throw error;
@@ -73,10 +81,13 @@ async function openAt(
 
 /** A qcow2 image that is written, by itself. Fails as `openImage`. */
 export async function openWriteDevice(host: Host, path: string): Promise<WriteDevice> {
-  const options = { format: 'qcow2', followsFiles: true, readOnly: false } as const;
-  const device = await openAt(host, path, options, []);
-  assert(device instanceof WriteDevice, 'an image that is opened to be written can be');
-  return device;
+  const file = host.open(path, {});
+  try {
+    return await writeDeviceOver(host, file, path, { followsFiles: true, readOnly: false });
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 /** The header of an image that is open. */
@@ -86,72 +97,74 @@ export async function readHeader(file: HostFile, path: string): Promise<Qcow2Hea
   return parseHeader(head.subarray(0, count), path);
 }
 
+/** A qcow2 image whose files are open. */
+type OpenQcow2 = {
+  readonly file: HostFile;
+  readonly data: HostFile;
+  readonly geometry: Geometry;
+  readonly map: ClusterMap;
+  readonly reader: ClusterReader;
+  /** Of L2 tables. */
+  readonly cache: ClusterCache;
+  readonly l1: Buffer;
+  readonly sizeBytes: number;
+  readonly closed: () => Promise<void>;
+};
+
+/** `file` is left open where it fails. */
 async function openQcow2(
   host: Host,
   file: HostFile,
-  path: string,
+  header: Qcow2Header,
   options: OpenImageOptions,
   chain: readonly string[],
-): Promise<BlockDevice> {
-  const header = await readHeader(file, path);
+): Promise<OpenQcow2> {
+  const { path } = file;
   const geometry = geometryOf(header);
-  const state = await stateOf(file, header, path, options.snapshot);
-  const cache = new ClusterCache(file, geometry.clusterBytes, options.tableCacheBytes ?? 32 * MiB);
+  const { clusterBytes } = geometry;
+  const { compression, version } = header;
+  const { l1, sizeBytes } = await stateOf(file, header, path, options.snapshot);
+  const cache = new ClusterCache(file, clusterBytes, options.tableCacheBytes ?? 32 * MiB);
   const data = dataFileOf(host, file, header, path, options);
-  const map = new ClusterMap({
-    path,
-    geometry,
-    version: header.version,
-    hasDataFile: data !== file,
-    cache,
-    l1: state.l1,
-  });
-  let backing: BlockDevice | undefined;
+  const map = new ClusterMap({ path, geometry, version, hasDataFile: data !== file, cache, l1 });
+  let backing: BlockReads | undefined;
   try {
     backing = await backingOf(host, header, path, options, chain);
   } catch (error) {
     if (data !== file) data.close();
     throw error;
   }
-  const { clusterBytes, subclusterBytes: preferredBytes } = geometry;
-  const { compression } = header;
   const reader = new ClusterReader({ path, clusterBytes, map, data, file, compression, backing });
   const closed = async (): Promise<void> => {
     await backing?.close();
     file.close();
     if (data !== file) data.close();
   };
-  if (options.readOnly ?? true) return new ReadDevice({ sizeBytes: state.sizeBytes, preferredBytes, reader, closed });
-  return await writable({ file, data, header, geometry, path, map, reader, cache, l1: state.l1, closed });
+  return { file, data, geometry, map, reader, cache, l1, sizeBytes, closed };
 }
 
-type Writable = {
-  readonly file: HostFile;
-  readonly data: HostFile;
-  readonly header: Qcow2Header;
-  readonly geometry: Geometry;
-  readonly path: string;
-  readonly map: ClusterMap;
-  readonly reader: ClusterReader;
-  /** Of L2 tables. */
-  readonly cache: ClusterCache;
-  readonly l1: Buffer;
-  readonly closed: () => Promise<void>;
-};
-
-async function writable(image: Writable): Promise<BlockDevice> {
-  const { file, data, header, geometry, path, map, reader, cache, l1, closed } = image;
+/** `file` is left open where it fails. */
+async function writeDeviceOver(
+  host: Host,
+  file: HostFile,
+  path: string,
+  options: OpenImageOptions,
+): Promise<WriteDevice> {
+  const header = await readHeader(file, path);
   refuseWriting(header, path);
+  const { l1Offset, refcountOrder, refcountTableClusters, refcountTableOffset: tableOffset, version } = header;
+  const table = await tableAt(file, tableOffset, refcountTableClusters * 2 ** header.clusterBits, path);
+  const image = await openQcow2(host, file, header, options, [path]);
+  const { data, geometry, reader, cache, l1 } = image;
   const { clusterBytes } = geometry;
-  const tableBytes = header.refcountTableClusters * clusterBytes;
   const refcounts = new Refcounts({
     path,
     file,
     clusterBytes,
-    bits: 2 ** header.refcountOrder,
+    bits: 2 ** refcountOrder,
     cache: new ClusterCache(file, clusterBytes, refcountCacheBytes),
-    table: await tableAt(file, header.refcountTableOffset, tableBytes, path),
-    tableOffset: header.refcountTableOffset,
+    table,
+    tableOffset,
     fileBytes: file.size(),
     moved: async (offset, clusters) => {
       const fields = Buffer.alloc(12);
@@ -162,12 +175,10 @@ async function writable(image: Writable): Promise<BlockDevice> {
     },
   });
   const hasDataFile = data !== file;
-  const entries = new Entries(geometry, header.version, hasDataFile);
-  const { l1Offset, sizeBytes, version } = header;
+  const entries = new Entries(geometry, version, hasDataFile);
   const tables = new Tables({ path, file, geometry, entries, cache, refcounts, l1, l1Offset });
-  const hasZeros = version >= 3;
-  const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros, tables, refcounts, reader });
-  return new WriteDevice({ sizeBytes, geometry, map, reader, writer, tables, refcounts, file, data, closed });
+  const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros: version >= 3, tables, refcounts, reader });
+  return new WriteDevice({ ...image, writer, tables, refcounts });
 }
 
 /** Throws `corrupt` or `unsupported` for images that would be worse afterwards. */
@@ -236,12 +247,12 @@ async function backingOf(
   path: string,
   options: OpenImageOptions,
   chain: readonly string[],
-): Promise<BlockDevice | undefined> {
+): Promise<BlockReads | undefined> {
   if (backingFile === undefined) return undefined;
   if (!options.followsFiles) throw refused(path, 'is backed by', backingFile);
   const format = formatNamed(backingFormat, path);
   const behind = { ...options, format, readOnly: true, snapshot: undefined };
-  return await openAt(host, pathFrom(path, backingFile), behind, chain);
+  return await openToRead(host, pathFrom(path, backingFile), behind, chain);
 }
 
 function formatNamed(name: string | undefined, path: string): ImageFormat | undefined {

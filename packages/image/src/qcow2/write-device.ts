@@ -1,4 +1,4 @@
-import { checkLimit, checkRange, checkSize, closedError, InFlight, unsupportedError } from '@ashlar/block';
+import { checkSize, closedError, InFlight, unsupportedError } from '@ashlar/block';
 import {
   alignDown,
   alignUp,
@@ -7,7 +7,6 @@ import {
   MiB,
   type BlockCapabilities,
   type BlockDevice,
-  type BlockSizes,
   type Extent,
   type Settled,
   type ZeroMode,
@@ -17,6 +16,7 @@ import type { ClusterMap } from './cluster-map.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import type { ClusterWriter } from './cluster-writer.ts';
 import type { Geometry } from './geometry.ts';
+import { ImageReads } from './image-reads.ts';
 import type { Refcounts } from './refcounts.ts';
 import type { Tables } from './tables.ts';
 
@@ -41,7 +41,7 @@ const capabilities: BlockCapabilities = {
   zero: 'native',
   fastZero: 'native',
   extents: 'native',
-  prefetch: 'none',
+  prefetch: 'emulated',
   compareAndWrite: 'none',
   copyFrom: 'none',
   resize: 'none',
@@ -55,37 +55,29 @@ const zeros = new Uint8Array(2 * MiB);
  * A qcow2 image that is written. What has its place is read and written there at once; whatever changes the tables comes one behind the other. Tables
  * are written by a flush, those of refcounts first: what is cut off leaves an image that is right, with clusters that nobody has at the worst.
  */
-export class WriteDevice implements BlockDevice {
+export class WriteDevice extends ImageReads implements BlockDevice {
   readonly readOnly = false;
   readonly capabilities = capabilities;
-  readonly blockSizes: BlockSizes;
-  readonly sizeBytes: number;
   readonly #parts: WriteDeviceParts;
-  readonly #inFlight = new InFlight();
   /** Reads of places that may be given to others, of now and of before the last flush. */
   #reads = new InFlight();
   #last: Promise<void> = Promise.resolve();
-  #closed = false;
 
   constructor(parts: WriteDeviceParts) {
+    super(parts.reader, parts.sizeBytes, { minimum: 512, preferred: parts.geometry.subclusterBytes });
     this.#parts = parts;
-    this.sizeBytes = parts.sizeBytes;
-    this.blockSizes = { minimum: 512, preferred: parts.geometry.subclusterBytes, maximum: 32 * MiB, atomic: 512 };
   }
 
-  read(offset: number, into: Uint8Array): Settled<void> {
-    this.#check('read', offset, into.length);
-    return this.#inFlight.track(this.#reads.track(this.#parts.reader.read(offset, into)));
+  override read(offset: number, into: Uint8Array): Settled<void> {
+    return this.#reads.track(super.read(offset, into));
   }
 
-  extents(offset: number, length: number, limit: number): Settled<readonly Extent[]> {
-    this.#check('extents', offset, length);
-    checkLimit(limit);
-    return this.#inFlight.track(this.#reads.track(this.#parts.reader.extents(offset, length, limit)));
+  override extents(offset: number, length: number, limit: number): Settled<readonly Extent[]> {
+    return this.#reads.track(super.extents(offset, length, limit));
   }
 
   write(offset: number, from: Uint8Array, _durable: boolean): Settled<void> {
-    this.#check('write', offset, from.length);
+    this.check('write', offset, from.length);
     const done = this.#writeInPlace(offset, from);
     if (done === from.length) return;
     const rest = from.subarray(done);
@@ -107,12 +99,12 @@ export class WriteDevice implements BlockDevice {
   }
 
   trim(offset: number, length: number, _durable: boolean): Settled<void> {
-    this.#check('trim', offset, length);
+    this.check('trim', offset, length);
     if (length > 0) return this.#alone(() => this.#zero(offset, length, false));
   }
 
   zero(offset: number, length: number, mode: ZeroMode, _durable: boolean): Settled<void> {
-    this.#check('zero', offset, length);
+    this.check('zero', offset, length);
     if (length > 0) return this.#alone(() => this.#zero(offset, length, mode === 'keep-allocated'));
   }
 
@@ -131,17 +123,17 @@ export class WriteDevice implements BlockDevice {
   async #zeroEdge(from: number, to: number): Promise<void> {
     if (to <= from) return;
     const run = await this.#parts.map.runAt(from, to - from);
-    const isZero = run.kind === 'zero' || (run.kind === 'none' && this.#parts.reader.isNothing(from));
+    const isZero = run.kind === 'zero' || (run.kind === 'none' && this.reader.isNothing(from));
     if (isZero && run.length === to - from) return;
     await this.#parts.writer.write(from, zeros.subarray(0, to - from));
   }
 
   flush(): Settled<void> {
-    if (this.#closed) throw closedError('flush');
+    if (this.closed) throw closedError('flush');
     const { refcounts, tables } = this.#parts;
     if (tables.isDirty || refcounts.isDirty || refcounts.hasDropped) return this.#alone(() => this.#writeBack());
     // What changes the tables now was not completed before.
-    return this.#inFlight.track(this.#syncData());
+    return this.inFlight.track(this.#syncData());
   }
 
   async #syncData(): Promise<void> {
@@ -175,17 +167,13 @@ export class WriteDevice implements BlockDevice {
     };
     const done = this.#last.then(run);
     this.#last = done.catch(() => undefined);
-    return this.#inFlight.track(done) as Promise<void>;
+    return this.inFlight.track(done) as Promise<void>;
   }
 
   /** Each cluster has a place from then on, and its room where that is asked for. */
   preallocate(reserves: boolean): Promise<void> {
     const bytes = alignUp(this.sizeBytes, this.#parts.geometry.clusterBytes);
     return this.#alone(() => this.#parts.writer.preallocate(0, bytes, reserves));
-  }
-
-  prefetch(): void {
-    throw unsupportedError('prefetch');
   }
 
   compareAndWrite(): void {
@@ -202,9 +190,9 @@ export class WriteDevice implements BlockDevice {
   }
 
   close(): Settled<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    return andThen(this.#inFlight.idle(), async () => {
+    if (this.closed) return;
+    this.closed = true;
+    return andThen(this.inFlight.idle(), async () => {
       try {
         await this.#writeBack();
         // What is free by that is on disk as well.
@@ -213,10 +201,5 @@ export class WriteDevice implements BlockDevice {
         await this.#parts.closed();
       }
     });
-  }
-
-  #check(operation: string, offset: number, length: number): void {
-    if (this.#closed) throw closedError(operation);
-    checkRange(this, operation, offset, length);
   }
 }
