@@ -1,5 +1,5 @@
-import { alignUp, AshlarError, isPromise, MiB, type Preallocation } from '@ashlar/core';
-import type { Host, HostFile } from '@ashlar/host';
+import { alignUp, AshlarError, isPromise, MiB, type Preallocation, type Settled } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
 import { createDefaults, createQcow2, type CreateOptions } from './qcow2/create.ts';
 import { openImage, openWriteDevice, pathFrom, type ImageFormat } from './qcow2/open.ts';
 
@@ -58,11 +58,7 @@ export async function createImage(
   try {
     await device.preallocate(preallocation === 'falloc' || preallocation === 'full');
     if (preallocation !== 'full') return;
-    const zeros = new Uint8Array(stepBytes);
-    for (let at = 0; at < sizeBytes; at += stepBytes) {
-      await device.write(at, zeros.subarray(0, Math.min(stepBytes, sizeBytes - at)), false);
-      progress(Math.min(sizeBytes, at + stepBytes), sizeBytes);
-    }
+    await writeZeros((at, zeros) => device.write(at, zeros, false), sizeBytes, progress);
   } finally {
     await device.close();
   }
@@ -86,17 +82,23 @@ async function makeRaw(
     if (sizeBytes === 0 || preallocation === 'off') return;
     const allocating = file.allocate(0, sizeBytes);
     if (isPromise(allocating)) await allocating;
-    if (preallocation === 'full') await writeZeros(file, sizeBytes, progress);
+    if (preallocation === 'full') {
+      await writeZeros((at, zeros) => file.writeOffThread(at, zeros), sizeBytes, progress);
+    }
     await file.sync();
   } finally {
     file.close();
   }
 }
 
-async function writeZeros(file: HostFile, sizeBytes: number, progress: Progress): Promise<void> {
+async function writeZeros(
+  write: (offset: number, zeros: Uint8Array) => Settled<void>,
+  sizeBytes: number,
+  progress: Progress,
+): Promise<void> {
   const zeros = new Uint8Array(stepBytes);
   for (let at = 0; at < sizeBytes; at += stepBytes) {
-    await file.writeOffThread(at, zeros.subarray(0, Math.min(stepBytes, sizeBytes - at)));
+    await write(at, zeros.subarray(0, Math.min(stepBytes, sizeBytes - at)));
     progress(Math.min(sizeBytes, at + stepBytes), sizeBytes);
   }
 }

@@ -1,15 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
-import { run } from '../command.ts';
-
-function directory(t: ExecutionContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'ashlar-create-'));
-  t.teardown(() => rmSync(path, { recursive: true }));
-  return path;
-}
+import test from 'ava';
+import { directory, run } from '../command.ts';
 
 const qemuImg = (cwd: string, ...words: readonly string[]): string =>
   execFileSync('qemu-img', words, { cwd, encoding: 'utf8' });

@@ -1,4 +1,14 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A fresh directory that goes with the test. */
+export function directory(t: { teardown(tidy: () => void): void }): string {
+  const path = mkdtempSync(join(tmpdir(), 'ashlar-qcow2-'));
+  t.teardown(() => rmSync(path, { recursive: true }));
+  return path;
+}
 
 /** Runs qemu-img in a directory. Gives what it prints. */
 export const qemuImg = (cwd: string, ...words: readonly string[]): string =>

@@ -1,6 +1,6 @@
 import { AshlarError, isPromise, type Settled } from '@ashlar/core';
 import type { ClusterCache } from './cluster-cache.ts';
-import { Entries, tableOffsetAt, type Entry } from './entry.ts';
+import { bit, Entries, tableOffsetAt, type Entry } from './entry.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
 
 /** What some bytes of an image, within one L2 table, are. */
@@ -112,5 +112,3 @@ export class ClusterMap {
     return { kind, length, offset: offset < 0 ? -1 : offset + within, compressedBytes: 0, isCopied };
   }
 }
-
-const bit = (bits: number, at: number): boolean => ((bits >>> at) & 1) === 1;

@@ -1,12 +1,10 @@
 import { alignDown, assert, isPromise } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { ClusterReader } from './cluster-reader.ts';
-import type { Entry } from './entry.ts';
+import { allSubclusters as all, bit, type Entry } from './entry.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
 import type { Refcounts } from './refcounts.ts';
 import type { OwnTable, Tables } from './tables.ts';
-
-const all = 0xffff_ffff;
 
 type WriterParts = {
   readonly geometry: Geometry;
@@ -124,7 +122,7 @@ export class ClusterWriter {
       // What lies in the old place goes along.
       if (entry.compressedBytes > 0) [first, last] = [0, geometry.subclusters - 1];
       for (let at = 0; entry.compressedBytes === 0 && at < geometry.subclusters; at += 1) {
-        if (!has(allocated, at)) continue;
+        if (!bit(allocated, at)) continue;
         [first, last] = [Math.min(first, at), Math.max(last, at)];
       }
       allocated = 0;
@@ -258,7 +256,5 @@ const isReusable = ({ allocated, compressedBytes, isCopied, offset }: Entry): bo
   offset >= 0 && isCopied && compressedBytes === 0 && allocated === 0;
 
 const needsPlace = (entry: Entry): boolean => !isPlain(entry) && !isReusable(entry);
-
-const has = (bits: number, at: number): boolean => ((bits >>> at) & 1) === 1;
 
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);

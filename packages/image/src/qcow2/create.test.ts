@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRealHost } from '@ashlar/host';
 import { failsWith } from '@ashlar/testing';
 import test from 'ava';
-import { qemuImg, qemuIo } from './by-qemu.ts';
+import { directory, qemuImg, qemuIo } from './by-qemu.ts';
 import { createDefaults, createQcow2, type CreateOptions } from './create.ts';
 import { openImage } from './open.ts';
 
@@ -38,8 +36,7 @@ const infoOf = (cwd: string, name: string): object => {
 
 for (const [layout, options] of kinds) {
   test(`an image of '${layout}' is what qemu-img makes of it, in order, and taken by QEMU`, async (t) => {
-    const cwd = mkdtempSync(join(tmpdir(), 'ashlar-create-'));
-    t.teardown(() => rmSync(cwd, { recursive: true }));
+    const cwd = directory(t);
     const sizeBytes = 3 * GiB + 512;
     qemuImg(
       cwd,
@@ -65,8 +62,7 @@ for (const [layout, options] of kinds) {
 }
 
 test('a name of a backing file is kept as it was given', async (t) => {
-  const cwd = mkdtempSync(join(tmpdir(), 'ashlar-create-'));
-  t.teardown(() => rmSync(cwd, { recursive: true }));
+  const cwd = directory(t);
   qemuImg(cwd, 'create', '-q', '-f', 'raw', 'bäse.raw', '1M');
   const backing = { backingFile: 'bäse.raw', backingFormat: 'raw' };
   await createQcow2(createRealHost(), join(cwd, 'a.qcow2'), { ...createDefaults, ...backing, sizeBytes: 2 ** 20 });
@@ -75,8 +71,7 @@ test('a name of a backing file is kept as it was given', async (t) => {
 });
 
 test('what no image can be is refused, and nothing is made', async (t) => {
-  const cwd = mkdtempSync(join(tmpdir(), 'ashlar-create-'));
-  t.teardown(() => rmSync(cwd, { recursive: true }));
+  const cwd = directory(t);
   const host = createRealHost();
   const path = join(cwd, 'a.qcow2');
   for (const options of [

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AshlarError } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { SeededRandom } from '@ashlar/testing';
 import test from 'ava';
+import { directory } from './by-qemu.ts';
 import { openImage } from './open.ts';
 
 const cases = process.env['ASHLAR_LONG'] === '1' ? 4000 : 60;
@@ -43,8 +43,7 @@ for (const layout of [
   'compat=0.10',
 ]) {
   test(`whatever is damaged in an image made with '${layout}', it is read or refused, and nothing else`, async (t) => {
-    const cwd = mkdtempSync(join(tmpdir(), 'ashlar-damaged-'));
-    t.teardown(() => rmSync(cwd, { recursive: true }));
+    const cwd = directory(t);
     const run = (program: string, ...parameters: string[]): void =>
       void execFileSync(program, parameters, { cwd, stdio: 'pipe' });
     run('sh', '-c', 'head -c 300000 /usr/bin/qemu-img > some.raw; truncate -s 4M some.raw');

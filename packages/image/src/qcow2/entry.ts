@@ -15,7 +15,8 @@ const offsetHigh = 0x00ff_ffff;
 const offsetLow = 0xffff_fe00;
 const zeroLow = 1;
 const high = 2 ** 32;
-const all = 0xffff_ffff;
+/** Of what goes for each subcluster, or for the one that a cluster is. */
+export const allSubclusters = 0xffff_ffff;
 
 /** Where the L2 table of an L1 entry lies; 0: there is none. */
 export function tableOffsetAt(table: Buffer, index: number): number {
@@ -37,7 +38,10 @@ export type Entry = {
   readonly zero: number;
 };
 
-/** Reads the entries of one image's L2 tables. */
+/** Whether that goes for one subcluster. */
+export const bit = (bits: number, at: number): boolean => ((bits >>> at) & 1) === 1;
+
+/** Reads and writes the entries of one image's L2 tables. */
 export class Entries {
   readonly #geometry: Geometry;
   readonly #isExtended: boolean;
@@ -66,8 +70,8 @@ export class Entries {
       return { offset, isCopied, compressedBytes: 0, allocated, zero };
     }
     if (this.#hasZeros && (lower & zeroLow) !== 0)
-      return { offset, isCopied, compressedBytes: 0, allocated: 0, zero: all };
-    return { offset, isCopied, compressedBytes: 0, allocated: hasPlace ? all : 0, zero: 0 };
+      return { offset, isCopied, compressedBytes: 0, allocated: 0, zero: allSubclusters };
+    return { offset, isCopied, compressedBytes: 0, allocated: hasPlace ? allSubclusters : 0, zero: 0 };
   }
 
   #compressed(upper: number, lower: number): Entry {
@@ -76,7 +80,7 @@ export class Entries {
     const offset = Number(bits & ((1n << offsetBits) - 1n));
     const sectors = Number(bits >> offsetBits) + 1;
     const compressedBytes = sectors * 512 - (offset % 512);
-    return { offset, isCopied: false, compressedBytes, allocated: all, zero: 0 };
+    return { offset, isCopied: false, compressedBytes, allocated: allSubclusters, zero: 0 };
   }
 
   /** A cluster that is not compressed. `offset` -1: it has no place. */

@@ -13,7 +13,6 @@ import { AshlarError } from '@ashlar/core';
 export const magic = 0x514649fb;
 /** Of versions 2 and 3, and of what is written now: with the compression type. */
 export const headerBytes = { v2: 72, v3: 104, now: 112 } as const;
-const [lengthV2, lengthV3] = [headerBytes.v2, headerBytes.v3];
 
 /** Bounds that QEMU has as well, so that nothing is allocated for what a header merely says. */
 const mostL1Bytes = 32 * 1024 * 1024;
@@ -79,7 +78,7 @@ export function isQcow2(bytes: Uint8Array): boolean {
  * for features and encryption that are not known, `corrupt` where it contradicts itself.
  */
 export function parseHeader(bytes: Uint8Array, path: string): Qcow2Header {
-  if (bytes.length < lengthV2 || !isQcow2(bytes)) {
+  if (bytes.length < headerBytes.v2 || !isQcow2(bytes)) {
     throw new AshlarError('invalid', `'${path}' is not a qcow2 image`, { path });
   }
   const view = viewOf(bytes);
@@ -89,12 +88,12 @@ export function parseHeader(bytes: Uint8Array, path: string): Qcow2Header {
       path,
     });
   }
-  if (version === 3 && bytes.length < lengthV3) throw broken(path, 'its header is cut off');
-  const ownBytes = version === 2 ? lengthV2 : view.getUint32(100);
+  if (version === 3 && bytes.length < headerBytes.v3) throw broken(path, 'its header is cut off');
+  const ownBytes = version === 2 ? headerBytes.v2 : view.getUint32(100);
   const clusterBits = view.getUint32(20);
   if (clusterBits < 9 || clusterBits > 21) throw broken(path, `its clusters are of 2^${clusterBits} bytes`);
   const clusterBytes = 2 ** clusterBits;
-  if (version === 3 && (ownBytes < lengthV3 || ownBytes > clusterBytes || ownBytes % 8 !== 0)) {
+  if (version === 3 && (ownBytes < headerBytes.v3 || ownBytes > clusterBytes || ownBytes % 8 !== 0)) {
     throw broken(path, `its header is of ${ownBytes} bytes`);
   }
   if (view.getUint32(32) !== 0) {
@@ -141,7 +140,7 @@ function featuresOf(view: DataView, version: 2 | 3, ownBytes: number, path: stri
   }
   const refcountOrder = view.getUint32(96);
   if (refcountOrder > 6) throw broken(path, `its refcounts are of 2^${refcountOrder} bits`);
-  const type = ownBytes > lengthV3 ? view.getUint8(104) : 0;
+  const type = ownBytes > headerBytes.v3 ? view.getUint8(104) : 0;
   const isNamed = (Number(bits[0]) & incompatible.compressionType) !== 0;
   if (isNamed !== (type !== 0)) throw broken(path, `its compression is of type ${type} and the features say otherwise`);
   if (type > 1)

@@ -1,22 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { openSync, readFileSync, readSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { failsWith } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
-import { layouts, qemuImg, qemuIo } from './by-qemu.ts';
+import { directory, layouts, qemuImg, qemuIo } from './by-qemu.ts';
 import { openImage, type OpenImageOptions } from './open.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
-
-function directory(t: ExecutionContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'ashlar-qcow2-'));
-  t.teardown(() => rmSync(path, { recursive: true }));
-  return path;
-}
 
 const open = (path: string, more: Partial<OpenImageOptions> = {}): Promise<BlockDevice> =>
   openImage(createRealHost(), path, { followsFiles: true, ...more });

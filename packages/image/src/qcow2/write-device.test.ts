@@ -7,16 +7,12 @@ import { createRealHost } from '@ashlar/host';
 import { blockDeviceContract, failsWith, SeededRandom } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { createDefaults, createQcow2 } from './create.ts';
-import { layouts, qemuImg, qemuIo } from './by-qemu.ts';
+import { directory, layouts, qemuImg, qemuIo } from './by-qemu.ts';
 import { openImage } from './open.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const sizeBytes = 6 * MiB + 512;
-
-function directory(): string {
-  return mkdtempSync(join(tmpdir(), 'ashlar-qcow2-'));
-}
 
 const open = (path: string): Promise<BlockDevice> =>
   openImage(createRealHost(), path, { format: 'qcow2', followsFiles: true, readOnly: false });
@@ -82,8 +78,7 @@ for (const layout of layouts) {
     ? [false]
     : [false, true]) {
     test(`what is written to an image made with '${layout}'${isBacked ? ' over another' : ''} QEMU reads, and finds in order`, async (t) => {
-      const cwd = directory();
-      t.teardown(() => rmSync(cwd, { recursive: true }));
+      const cwd = directory(t);
       qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'base.qcow2', '4M');
       qemuIo(cwd, 'base.qcow2', 'write -P 9 0 4M');
       const options = layout === '' ? [] : ['-o', layout];
@@ -102,8 +97,7 @@ for (const layout of layouts) {
 }
 
 test('what is compressed or of a snapshot is written elsewhere, and the snapshot stays', async (t) => {
-  const cwd = directory();
-  t.teardown(() => rmSync(cwd, { recursive: true }));
+  const cwd = directory(t);
   for (const layout of [
     'compression_type=zlib',
     'compression_type=zstd,extended_l2=on',
@@ -135,8 +129,7 @@ test('what is compressed or of a snapshot is written elsewhere, and the snapshot
 });
 
 test('an image whose writer was killed has clusters that nobody has at the worst, and all that was flushed', async (t) => {
-  const cwd = directory();
-  t.teardown(() => rmSync(cwd, { recursive: true }));
+  const cwd = directory(t);
   for (const layout of ['', 'cluster_size=512', 'extended_l2=on']) {
     qemuImg(cwd, 'create', '-q', '-f', 'qcow2', ...(layout === '' ? [] : ['-o', layout]), 'a.qcow2', String(sizeBytes));
     const written = new Written(cwd, 3, new Uint8Array(sizeBytes));
@@ -161,8 +154,7 @@ test('an image whose writer was killed has clusters that nobody has at the worst
 });
 
 test('images that would be worse afterwards are not opened to be written', async (t) => {
-  const cwd = directory();
-  t.teardown(() => rmSync(cwd, { recursive: true }));
+  const cwd = directory(t);
   qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'a.qcow2', '1M');
   qemuImg(cwd, 'bitmap', '--add', 'a.qcow2', 'one');
   await failsWith(t, 'unsupported', () => open(join(cwd, 'a.qcow2')));
@@ -170,7 +162,7 @@ test('images that would be worse afterwards are not opened to be written', async
 
 blockDeviceContract(test, 'qcow2', {
   create: async (size) => {
-    const cwd = directory();
+    const cwd = mkdtempSync(join(tmpdir(), 'ashlar-qcow2-'));
     await createQcow2(createRealHost(), join(cwd, 'a.qcow2'), { ...createDefaults, sizeBytes: size });
     let device = await open(join(cwd, 'a.qcow2'));
     return {
