@@ -64,7 +64,7 @@ export async function checkpointAll(pool: PoolParts, run: CheckpointRun): Promis
 async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }: CheckpointRun): Promise<void> {
   const freed = nothingFreed();
   const trees: TreeChange[] = [];
-  let home: readonly HomeLayer[] | undefined;
+  let home: readonly HomeLayer[] = [];
   const turns = new Turns(pool.host, dueMs);
   const transfers = new Transfers(pool.trickleBytes, sync);
   const dying = nothingDying();
@@ -95,7 +95,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
     throw error;
   }
   turns.begin();
-  for (const { overlay, layer } of home ?? []) {
+  for (const { overlay, layer } of home) {
     for (const chunk of layer.values()) {
       overlay.release(chunk);
       if (turns.isOver) await turns.next();
@@ -158,28 +158,16 @@ function compressionOf({ compression }: StoreState, { keepsRoom }: ObjectState):
 
 /** A change of the generation that was taken, as if all that is copied had been written again. */
 async function flatten(run: Home, store: StoreState, generation: number): Promise<void> {
-  const { pool, taken, births, freed, transfers, turns } = run;
-  const own = births.get(store)!;
-  const objects = taken.objects.filter(({ object }) => object.store === store.id);
+  const objects = run.taken.objects.filter(({ object }) => object.store === store.id);
   const homingOf = (object: ObjectState): Homing => {
     const { sizeBytes } = objects.find((each) => each.object === object)!;
-    object.work = { generation, sizeBytes };
-    const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
-    return {
-      pool,
-      object,
-      freed,
-      transfers,
-      birth: own.of(generation),
-      shared,
-      compression: compressionOf(store, object),
-    };
+    return homingAt(run, object, { generation, sizeBytes });
   };
   await copySome(
     store,
     objects.map(({ object }) => object),
     homingOf,
-    turns,
+    run.turns,
   );
 }
 
@@ -213,6 +201,16 @@ function birthsFor({ pool, births }: Home, object: ObjectState): { own: Births; 
   return { own, store };
 }
 
+/** The object is at that generation from here on. */
+function homingAt(run: Home, object: ObjectState, work: ObjectState['work']): Homing {
+  const { pool, freed, transfers } = run;
+  const { own, store } = birthsFor(run, object);
+  object.work = work;
+  const birth = own.of(work.generation);
+  const shared = sharedWithDead(pool, store.id, object, own.shared(work.generation));
+  return { pool, object, freed, transfers, birth, shared, compression: compressionOf(store, object) };
+}
+
 /**
  * One generation after the other, up to the last that is wanted; what a snapshot has is kept before the first change that
  * it has not.
@@ -224,8 +222,7 @@ async function bringObjectHome(
   kept: RecordChange[],
   progress: Progress,
 ): Promise<void> {
-  const { pool, freed, transfers, turns } = run;
-  const { own, store } = birthsFor(run, object);
+  const { own } = birthsFor(run, object);
   for (const { generation, layer, sizeBytes } of object.overlay.frozen()) {
     if (generation > last) return;
     const snapshot = own.before(generation);
@@ -233,20 +230,9 @@ async function bringObjectHome(
       await keepFor(run, object, snapshot, kept);
       object.own.beginAnew();
     }
-    object.work = { generation, sizeBytes };
-    const shared = sharedWithDead(pool, store.id, object, own.shared(generation));
-    const homing = {
-      pool,
-      object,
-      freed,
-      transfers,
-      birth: own.of(generation),
-      shared,
-      compression: compressionOf(store, object),
-    };
-    await bringLayerHome(homing, layer, turns, progress);
+    await bringLayerHome(homingAt(run, object, { generation, sizeBytes }), layer, run.turns, progress);
     // The next generation may write to the same place.
-    await transfers.drained();
+    await run.transfers.drained();
   }
 }
 

@@ -1,7 +1,6 @@
 import { formatSize } from '@ashlar/core';
-import type { PoolInspection } from '@ashlar/store';
 import { checkPool, repairPool, type FoundProblem, type PoolCheck, type PoolRepair } from '../check/check-pool.ts';
-import { mendDatabase, withInspection } from '../check/open-offline.ts';
+import { withInspection, withRepair } from '../check/open-offline.ts';
 import { exitStatus } from '../failure.ts';
 import { show } from '../output.ts';
 import { withBar } from '../progress.ts';
@@ -66,11 +65,10 @@ function verdictOf({ ok, problemCount, mendableCount, volumes, otherDamage, snap
 export async function check({ data: from, json, repair = false }: CheckOptions): Promise<number> {
   const data = from ?? process.env['ASHLAR_DATA'] ?? 'ashlar-data';
   if (repair) {
-    const use = (inspection: PoolInspection): Promise<PoolRepair> =>
-      withBar('read', (progress) => repairPool(inspection, progress));
-    const madeAnew = await mendDatabase(data);
-    const repaired = await withInspection(data, use, true);
-    const found = madeAnew === undefined ? repaired : { ...repaired, madeAnew };
+    const found = await withRepair(data, async (inspection, madeAnew): Promise<PoolRepair> => {
+      const repaired = await withBar('read', (progress) => repairPool(inspection, progress));
+      return madeAnew === undefined ? repaired : { ...repaired, madeAnew };
+    });
     show(json, found, describeRepair);
     return found.ok ? exitStatus.done : exitStatus.failed;
   }

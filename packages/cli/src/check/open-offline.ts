@@ -12,19 +12,24 @@ function poolPath(data: string): string {
   });
 }
 
-/** Makes the pool's database anew where it is damaged and has a log. Gives what was wrong with it. */
-export async function mendDatabase(data: string): Promise<string | undefined> {
-  return await makeDatabaseAnew(createRealHost(), poolPath(resolve(data)));
+/**
+ * May mend the pool of a server that does not run, for as long as `use` takes: its database first, which is made anew where it is damaged and
+ * has a log. `madeAnew`: what was wrong with it then.
+ */
+export async function withRepair<T>(
+  data: string,
+  use: (inspection: PoolInspection, madeAnew: string | undefined) => Promise<T>,
+): Promise<T> {
+  const path = poolPath(resolve(data));
+  const host = createRealHost();
+  const madeAnew = await makeDatabaseAnew(host, path);
+  return await within(PoolInspection.open(host, path, { isAlone: true }), (inspection) => use(inspection, madeAnew));
 }
 
-/**
- * Looks into the pool of a server that does not run, for as long as `use` takes; `isAlone`: and may mend it. A database that would end this
- * process is refused.
- */
+/** Looks into the pool of a server that does not run, for as long as `use` takes. A database that would end this process is refused. */
 export async function withInspection<T>(
   data: string,
   use: (inspection: PoolInspection, database: DatabaseLook) => Promise<T>,
-  isAlone = false,
 ): Promise<T> {
   const path = poolPath(resolve(data));
   const host = createRealHost();
@@ -36,9 +41,12 @@ export async function withInspection<T>(
       : 'there is no log that it could be made anew of: restore the pool from a copy';
     throw new AshlarError('corrupt', `${damage}; ${advice}`, { path });
   }
-  const inspection = PoolInspection.open(host, path, { isAlone });
+  return await within(PoolInspection.open(host, path), (inspection) => use(inspection, database));
+}
+
+async function within<T>(inspection: PoolInspection, use: (inspection: PoolInspection) => Promise<T>): Promise<T> {
   try {
-    return await use(inspection, database);
+    return await use(inspection);
   } finally {
     await inspection.close();
   }

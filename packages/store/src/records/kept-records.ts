@@ -4,6 +4,8 @@ import type { BrokenRule } from '../broken-rule.ts';
 import { commitKey, getPacked, packedChange } from './keys.ts';
 import { RecordLog } from './record-log.ts';
 import { contentsOf, readLogFiles, type LogFile } from './record-log-reader.ts';
+import { RecordOverlay } from './record-overlay.ts';
+import { scanUnder, type Visit } from './scan.ts';
 import { walkRecords } from './walk.ts';
 import { Seen } from './seen.ts';
 import type { RecordsSource } from './records-source.ts';
@@ -26,7 +28,7 @@ export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
   #number: number;
   #hasRoom = (): boolean => true;
   /** What the commit under way changes, as it was before, by key. */
-  #before: ReadonlyMap<string, Before> | undefined;
+  #before: RecordOverlay | undefined;
 
   constructor(records: RecordStore, log: RecordLog, seen: Seen, number: number) {
     this.#records = records;
@@ -36,13 +38,14 @@ export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const before = this.#before?.get(nameOf(key));
-    return before === undefined ? this.#records.get(key) : before.value;
+    const before = this.#before?.get(key);
+    return before === undefined ? this.#records.get(key) : (before ?? undefined);
   }
 
-  scan(from: Uint8Array, to: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
+  scan(from: Uint8Array, to: Uint8Array, visit: Visit): void {
     if (this.#before === undefined) this.#records.scan(from, to, visit);
-    else scanBefore(this.#records, this.#before, from, to, visit);
+    // Whether or not the database shows the commit.
+    else scanUnder(this.#before.range(from, to), (each) => this.#records.scan(from, to, each), visit);
   }
 
   /** `settled`: follows what is in memory of it, in the same turn in which the changes are seen. */
@@ -50,7 +53,9 @@ export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
     assert(this.#before === undefined, 'one commit comes behind the other');
     const number = this.#number + 1;
     const all = [...changes, packedChange(commitKey, { number } satisfies Committed)];
-    this.#before = new Map(all.map(({ key }) => [nameOf(key), { key, value: this.#records.get(key) }]));
+    const before = new RecordOverlay();
+    before.apply(all.map(({ key }) => ({ key, value: this.#records.get(key) ?? null })));
+    this.#before = before;
     try {
       await this.#records.commit(all);
       this.#number = number;
@@ -117,49 +122,17 @@ export class KeptRecords implements Omit<RecordStore, 'copyTo'> {
   }
 }
 
-type Before = { readonly key: Uint8Array; readonly value: Uint8Array | undefined };
-
-/** Of one character a byte: the order of such text is that of the bytes. */
-const nameOf = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
-
-/** As `RecordStore.scan`, with what a commit changes as it was before, whether or not the database shows the commit. */
-function scanBefore(
-  records: RecordStore,
-  before: ReadonlyMap<string, Before>,
-  from: Uint8Array,
-  to: Uint8Array,
-  visit: (key: Uint8Array, value: Uint8Array) => boolean,
-): void {
-  const [first, end] = [nameOf(from), nameOf(to)];
-  const changed = [...before.keys()].filter((name) => name >= first && name < end).toSorted();
-  let at = 0;
-  /** False where the visitor has had enough. */
-  const changedUntil = (name: string | undefined): boolean => {
-    for (; at < changed.length && (name === undefined || changed[at]! < name); at += 1) {
-      const { key, value } = before.get(changed[at]!)!;
-      if (value !== undefined && !visit(key, value)) return false;
-    }
-    return true;
-  };
-  let goesOn = true;
-  records.scan(from, to, (key, value) => {
-    const name = nameOf(key);
-    goesOn = changedUntil(name) && (before.has(name) || visit(key, value));
-    return goesOn;
-  });
-  if (goesOn) changedUntil(undefined);
-}
-
-export type KeptOptions = {
+type AroundOptions = {
   readonly host: Host;
   /** Of the pool. */
   readonly path: string;
   readonly poolId: string;
-  readonly source: RecordsSource;
   /** As `RecordLogOptions`. */
   readonly dumpAfterBytes: number;
   readonly broken?: BrokenRule | undefined;
 };
+
+export type KeptOptions = AroundOptions & { readonly source: RecordsSource };
 
 export type OpenedRecords = {
   readonly records: KeptRecords;
@@ -188,24 +161,24 @@ export async function openKeptRecords(options: KeptOptions, looks: boolean): Pro
   const isSuspect = !looks && !wasClosed && wasSeen;
   const found = isThere && (looks || !(wasClosed || wasSeen)) ? await source.look() : undefined;
   let damage = isThere && (found?.damaged ?? 0) === 0 ? undefined : damageOf(found);
-  if (damage !== undefined && contents === undefined) {
+  if (damage === undefined) {
+    const records = source.open();
+    const number = numberIn(records);
+    if (contents === undefined || number >= contents.number) {
+      return { records: await withLog(options, files, records), damage, isSuspect };
+    }
+    // The log has a commit when the database has had it: LMDB takes the one before where it cannot read the root of the last.
+    damage = `the pool's database is that of commit ${number}, and commit ${contents.number} was durable`;
+    await records.close();
+  } else if (contents === undefined) {
     // Of single values that are damaged the rest may still be read.
     if (isThere && found?.reason === undefined) {
       return { records: await withLog(options, files, source.open()), damage: undefined, isSuspect: false };
     }
     throw new AshlarError('corrupt', `${damage}, and there is no log that it could be made anew of`, { path });
   }
-  let records = damage === undefined ? source.open() : undefined;
-  const number = records === undefined ? 0 : numberIn(records);
-  if (records !== undefined && contents !== undefined && number < contents.number) {
-    // The log has a commit when the database has had it: LMDB takes the one before where it cannot read the root of the last.
-    damage = `the pool's database is that of commit ${number}, and commit ${contents.number} was durable`;
-    await records.close();
-    records = undefined;
-  }
-  if (records === undefined) await source.replace(contents!.changes());
-  const isAnew = records === undefined;
-  return { records: await withLog(options, files, records ?? source.open()), damage, isSuspect: isSuspect && !isAnew };
+  await source.replace(contents.changes());
+  return { records: await withLog(options, files, source.open()), damage, isSuspect: false };
 }
 
 /** Nothing: there is no database. */
@@ -216,18 +189,18 @@ export function damageOf(found: RecordsWalk | undefined): string {
 }
 
 /** Around a database that is open. */
-export async function aroundRecords(options: Omit<KeptOptions, 'source'>, records: RecordStore): Promise<KeptRecords> {
+export async function aroundRecords(options: AroundOptions, records: RecordStore): Promise<KeptRecords> {
   return await withLog(options, await logFilesOf(options), records);
 }
 
-async function logFilesOf({ host, path, poolId }: Omit<KeptOptions, 'source'>): Promise<LogFile[]> {
+async function logFilesOf({ host, path, poolId }: AroundOptions): Promise<LogFile[]> {
   const directory = recordLogIn(path);
   return host.stat(directory) === undefined ? [] : await readLogFiles(host, directory, poolId);
 }
 
 /** The log is gone on with where it has every commit. */
 async function withLog(
-  { broken, host, path, poolId, dumpAfterBytes }: Omit<KeptOptions, 'source'>,
+  { broken, host, path, poolId, dumpAfterBytes }: AroundOptions,
   files: readonly LogFile[],
   records: RecordStore,
 ): Promise<KeptRecords> {

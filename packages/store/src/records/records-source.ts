@@ -1,5 +1,5 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
-import type { RecordChange, RecordStore, RecordsWalk } from '@ashlar/core';
+import { MiB, type RecordChange, type RecordStore, type RecordsWalk } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { recordRows } from '../inspect/record-rows.ts';
 import { openLmdb } from './lmdb.ts';
@@ -57,7 +57,7 @@ export function simulatedSource(open: () => RecordStore): RecordsSource {
 }
 
 /** Bytes of keys and values that are committed together. */
-const batchBytes = 4 * 1024 * 1024;
+const batchBytes = 4 * MiB;
 
 async function* joined(changes: AsyncIterable<readonly RecordChange[]>): AsyncGenerator<readonly RecordChange[]> {
   let batch: RecordChange[] = [];

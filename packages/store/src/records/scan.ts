@@ -1,6 +1,34 @@
-import type { RecordStore, StoreId } from '@ashlar/core';
+import type { RecordChange, RecordStore, StoreId } from '@ashlar/core';
 import { keyRange, opened, recordKey } from './keys.ts';
 import type { RecordOverlay } from './record-overlay.ts';
+
+/** As of `RecordStore.scan`: false ends it. */
+export type Visit = (key: Uint8Array, value: Uint8Array) => boolean;
+
+/** Visits in order what a scan finds, with sorted changes laid over it; what those hide is visited by nobody. */
+export function scanUnder(
+  changes: readonly RecordChange[],
+  scan: (visit: Visit) => void,
+  visit: Visit,
+  visitChange = visit,
+): void {
+  let next = 0;
+  let goesOn = true;
+  const visitNext = (): void => {
+    const { key, value } = changes[next]!;
+    next += 1;
+    if (value !== null) goesOn = visitChange(key, value);
+  };
+  scan((key, value) => {
+    while (goesOn && next < changes.length && Buffer.compare(changes[next]!.key, key) < 0) visitNext();
+    if (!goesOn) return false;
+    const changed = changes[next];
+    if (changed !== undefined && Buffer.compare(changed.key, key) === 0) visitNext();
+    else goesOn = visit(key, value);
+    return goesOn;
+  });
+  while (goesOn && next < changes.length) visitNext();
+}
 
 type Found = { readonly key: Uint8Array; readonly value: Uint8Array };
 
@@ -12,19 +40,15 @@ export function scanMerged(
   to: Uint8Array,
   limit: number,
 ): Found[] {
-  const changed = overlay.range(from, to);
-  const hidden = new Set(changed.map(({ key }) => Buffer.from(key).toString('latin1')));
-  const found: Found[] = changed.flatMap(({ key, value }) =>
-    value === null ? [] : [{ key, value: Uint8Array.from(value) }],
-  );
+  const found: Found[] = [];
+  if (limit === 0) return found;
   const prefix = keyRange('r', store).from.length;
-  let kept = 0;
-  records.scan(recordKey(store, from), recordKey(store, to), (name, bytes) => {
-    const key = Uint8Array.from(name.subarray(prefix));
-    if (hidden.has(Buffer.from(key).toString('latin1'))) return true;
-    found.push({ key, value: Uint8Array.from(opened(name, bytes)) });
-    kept += 1;
-    return kept < limit;
-  });
-  return found.sort((a, b) => Buffer.compare(a.key, b.key)).slice(0, limit);
+  const add: Visit = (name, value) => {
+    found.push({ key: Uint8Array.from(name.subarray(prefix)), value: Uint8Array.from(value) });
+    return found.length < limit;
+  };
+  const changes = overlay.range(from, to).map(({ key, value }) => ({ key: recordKey(store, key), value }));
+  const scan = (visit: Visit): void => records.scan(recordKey(store, from), recordKey(store, to), visit);
+  scanUnder(changes, scan, (name, bytes) => add(name, opened(name, bytes)), add);
+  return found;
 }
