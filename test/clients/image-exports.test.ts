@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { mergeExtents, type Extent } from '@ashlar/core';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
 import { ashlar, directory, serve, shell } from './served.ts';
@@ -20,26 +21,14 @@ testQemu('a qcow2 image is served as QEMU reads it, with its holes', async (t) =
   await ashlar(data, `export add chained 'qcow2://${cwd}/top.qcow2?follow=on' --read-only`);
   await shell(`qemu-img compare -f raw -F qcow2 ${server}/golden base.qcow2`, { cwd });
   await shell(`qemu-img compare -f raw -F qcow2 ${server}/chained top.qcow2`, { cwd });
-  const map = async (options: string): Promise<object[]> =>
-    (
-      JSON.parse(await shell(`qemu-img map --output json ${options}`, { cwd })) as {
-        data: boolean;
-        start: number;
-        length: number;
-      }[]
-    )
-      .filter(({ data: isData }) => isData)
-      .map(({ start, length }) => ({ start, length }));
-  const joined = (runs: object[]): object[] => {
-    const found: { start: number; length: number }[] = [];
-    for (const { start, length } of runs as { start: number; length: number }[]) {
-      const last = found.at(-1);
-      if (last !== undefined && last.start + last.length === start) last.length += length;
-      else found.push({ start, length });
-    }
-    return found;
+  type Run = { data: boolean; start: number; length: number };
+  const dataOf = async (options: string): Promise<Extent[]> => {
+    const runs = JSON.parse(await shell(`qemu-img map --output json ${options}`, { cwd })) as Run[];
+    return mergeExtents(
+      runs.filter(({ data: isData }) => isData).map(({ start, length }) => ({ offset: start, length, state: 'data' })),
+    );
   };
-  t.deepEqual(joined(await map(`-f raw ${server}/chained`)), joined(await map('-f qcow2 top.qcow2')));
+  t.deepEqual(await dataOf(`-f raw ${server}/chained`), await dataOf('-f qcow2 top.qcow2'));
 });
 
 testQemu('files that an image names are not opened unless that is asked for', async (t) => {
