@@ -46,6 +46,8 @@ export class Checkpointer {
   readonly #journal: Journal;
   readonly #overlayBytes: number;
   #running: Promise<void> | undefined;
+  /** What runs is no checkpoint. */
+  #isAlone = false;
   #timer: Timer | undefined;
   #closed = false;
   #retryAt = -Infinity;
@@ -109,6 +111,8 @@ export class Checkpointer {
 
   /** Settles behind a checkpoint, whether it succeeded or not. */
   async relieve(): Promise<void> {
+    // What runs alone brings nothing home.
+    while (this.#isAlone) await this.#running;
     this.begin();
     this.#isAwaited = true;
     await this.#running?.catch(() => undefined);
@@ -118,6 +122,7 @@ export class Checkpointer {
   async alone<T>(work: () => Promise<T>): Promise<T> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);
     const done = work();
+    this.#isAlone = true;
     this.#running = done.then(
       () => undefined,
       () => undefined,
@@ -125,6 +130,7 @@ export class Checkpointer {
     try {
       return await done;
     } finally {
+      this.#isAlone = false;
       this.#running = undefined;
     }
   }
