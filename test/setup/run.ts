@@ -22,6 +22,10 @@ async function runAll(): Promise<Step[]> {
   steps.push(await check('format, lint and types', ['turbo', 'run', 'format:check', 'lint', 'types']));
   const words = process.argv.slice(2);
   for (const folder of wanted(testFolders(), words)) steps.push(await tests(folder, options));
+  if (long && wanted(['simulate'], words).length > 0) {
+    const histories = ['node', 'test/simulator/main.ts', '--count', '10000'];
+    steps.push(await check('simulate: 10,000 histories', histories));
+  }
   if (long && wanted(['benchmark'], words).length > 0) {
     steps.push(await check('benchmark', ['node', 'bench/main.ts', 'nbd', '--others', '1', '--out', figuresFolder]));
   }
