@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { mergeExtents, type Extent } from '@ashlar/core';
-import { testWithTools } from '@ashlar/testing';
+import { testAsRoot, testWithTools } from '@ashlar/testing';
 import test from 'ava';
+import { loopTools, why } from './loop-device.ts';
 import { ashlar, directory, serve, shell } from './served.ts';
 
 const testQemu = testWithTools(test, 'qemu-img', 'nbdinfo');
@@ -53,4 +54,63 @@ testQemu('what is no image, or would be written, is refused with a sentence', as
   await t.throwsAsync(ashlar(data, `export add raw qcow2://${cwd}/some.raw --read-only`), {
     message: /is not a qcow2 image/,
   });
+});
+
+testWithTools(
+  test,
+  'sfdisk',
+  'qemu-io',
+  'nbdinfo',
+)('a partition inside an image is an export by itself', async (t) => {
+  const cwd = directory(t);
+  await shell(
+    `truncate -s 32M disk.raw && printf '1: size=4M\\n2: size=8M\\n' | sfdisk -q --label gpt disk.raw
+    qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2`,
+    { cwd },
+  );
+  const data = join(cwd, 'data');
+  const { server } = await serve(t, data, '1M');
+  await ashlar(data, `export add second 'file://${cwd}/disk.raw?partition=2'`);
+  await ashlar(data, `export add first 'qcow2://${cwd}/disk.qcow2?partition=1' --read-only`);
+  await shell(`qemu-io -f raw -c 'write -P 7 0 8M' -c flush ${server}/second`, { cwd });
+  t.is(Number(await shell(`nbdinfo --size ${server}/first`, { cwd })), 4 * 2 ** 20);
+  await shell(
+    `sfdisk --json disk.raw >/dev/null
+    start=$(sfdisk -q -l -o start disk.raw | tail -1)
+    dd if=disk.raw bs=512 skip=$start count=16384 status=none | tr -d '\\007' | wc -c | grep -qx 0`,
+    { cwd },
+  );
+  await t.throwsAsync(ashlar(data, `export add third 'file://${cwd}/disk.raw?partition=3' --read-only`), {
+    message: /has no partition 3: it has the partitions 1 \(4 MiB\), 2 \(8 MiB\)/,
+  });
+});
+
+testAsRoot(
+  test,
+  ...loopTools,
+  'qemu-io',
+)(`a device is an export of its own size, for one alone, and not while it is mounted${why}`, async (t) => {
+  const cwd = directory(t);
+  const data = join(cwd, 'data');
+  await shell('truncate -s 20M disk.raw && mkdir mnt', { cwd });
+  const device = (await shell('losetup --find --show --sector-size 4096 disk.raw', { cwd })).trim();
+  t.teardown(() => shell(`losetup --detach ${device}`));
+  const { server } = await serve(t, data, '1M');
+  await ashlar(data, `export add whole dev://${device}`);
+  t.is(Number(await shell(`nbdinfo --size ${server}/whole`)), 20 * 2 ** 20);
+  t.regex(await shell(`nbdinfo ${server}/whole`), /block_size_minimum: 4096/);
+  await shell(
+    `mkfs.ext4 -q -b 4096 part.raw 20M
+      qemu-img convert -n -f raw -O raw part.raw ${server}/whole
+      e2fsck -fn disk.raw`,
+    { cwd },
+  );
+  await shell(`mount ${device} mnt`, { cwd });
+  await t.throwsAsync(ashlar(data, `export add mounted dev://${device}`), {
+    message: /is in use: .* is mounted on .*\/mnt/,
+  });
+  await ashlar(data, `export add shared 'dev://${device}?shared=on' --read-only`);
+  await shell('umount mnt', { cwd });
+  await t.throwsAsync(ashlar(data, `export add file dev://${cwd}/disk.raw`), { message: /is no block device/ });
+  await t.throwsAsync(ashlar(data, `export add both 'dev://${device}?shared=on'`), { message: /add --read-only/ });
 });

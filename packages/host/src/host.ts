@@ -3,7 +3,10 @@ import type { Clock, Extent, Random, Scheduler, Settled } from '@ashlar/core';
 export type OpenOptions = {
   /** Default false: opening a missing file is `not-found`. */
   readonly create?: boolean;
-  /** With `create`: an existing one is `exists`. */
+  /**
+   * With `create`: an existing one is `exists`. Of a block device: it is `busy` where somebody else has it so, or a file system is
+   * mounted from it or from a partition of it, and is for nobody else until it is closed.
+   */
   readonly exclusive?: boolean;
   readonly readOnly?: boolean;
   /**
@@ -20,6 +23,10 @@ export type OpenOptions = {
 export interface HostFile {
   readonly path: string;
   readonly isDevice: boolean;
+  /** Bytes of a device's logical block; 512 of a file. */
+  readonly sectorBytes: number;
+  /** A device takes room back that `punch` names; else it only writes zeros there. Files always do, or write zeros. */
+  readonly discards: boolean;
   /** What offsets, lengths and memory must be a multiple of: 1 unless `direct`. */
   readonly alignment: number;
   /** Whether all of this memory may be read into, and written from, without a copy: always, unless `direct`. */

@@ -18,7 +18,7 @@ import {
   type StoreId,
 } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
-import { createFileDevice, openImage } from '@ashlar/image';
+import { openSource } from '@ashlar/image';
 import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './messages.ts';
 import type { Stores } from './stores.ts';
 
@@ -142,7 +142,7 @@ export class Devices {
       closed: undefined,
     };
     if (source.kind === 'file') {
-      const device = statsDevice(await openFileDevice(this.#host, source), clock, counters);
+      const device = statsDevice(await openSource(this.#host, source, source.readOnly), clock, counters);
       return { ...common, device, throttle: undefined };
     }
     const store = await this.#stores.open(source.storeId);
@@ -201,20 +201,4 @@ export class Devices {
     await open.device.close();
     this.#open.delete(sourceKey(open.source));
   }
-}
-
-type FileSource = Extract<DeviceSource, { readonly kind: 'file' }>;
-
-async function openFileDevice(host: Host, source: FileSource): Promise<BlockDevice> {
-  const { followsFiles, format, path, readOnly } = source;
-  if (format === 'raw') return createFileDevice(openFile(host, path, readOnly), { readOnly });
-  assert(readOnly, 'what nothing keeps others from writing to is only read');
-  return await openImage(host, path, { format, followsFiles });
-}
-
-function openFile(host: Host, path: string, readOnly: boolean) {
-  const file = host.open(path, { readOnly });
-  if (file.tryLock(!readOnly)) return file;
-  file.close();
-  throw new AshlarError('busy', `${path} is in use by another process`, { path });
 }

@@ -1,6 +1,7 @@
 import type { ThrottleLimits } from '@ashlar/block';
 import type { BlockCapabilities, BlockSizes, Change, ObjectId, SnapshotId, StoreId } from '@ashlar/core';
 import type { AcceptedSocket } from '@ashlar/host';
+import type { HostSource } from '@ashlar/image';
 import type { ContextOffer, Negotiated, TlsStart } from '@ashlar/nbd';
 import type { TlsServerSettings } from '@ashlar/wire';
 
@@ -21,13 +22,7 @@ export type DeviceSource =
       readonly objectId: ObjectId;
       readonly snapshotId: SnapshotId;
     }
-  | {
-      readonly kind: 'file';
-      readonly path: string;
-      readonly format: 'raw' | 'qcow2';
-      readonly followsFiles: boolean;
-      readonly readOnly: boolean;
-    };
+  | ({ readonly kind: 'file'; readonly readOnly: boolean } & HostSource);
 
 /** What a client was given: an export, checked and found by the control plane. */
 export type Grant = {
@@ -46,8 +41,9 @@ export type Grant = {
 export function sourceKey(source: DeviceSource): string {
   if (source.kind === 'volume') return `volume:${source.uuid}`;
   if (source.kind === 'snapshot') return `snapshot:${source.uuid}:${source.snapshotId}`;
-  const follows = source.followsFiles ? '+' : '';
-  return `${source.format}${follows}:${source.readOnly ? 'ro' : 'rw'}:${source.path}`;
+  const { followsFiles, format, isShared, partition, path, readOnly } = source;
+  const options = `${followsFiles ? '+' : ''}${isShared ? '*' : ''}${partition === undefined ? '' : `#${partition}`}`;
+  return `${format}${options}:${readOnly ? 'ro' : 'rw'}:${path}`;
 }
 
 /** What a handshake says about a device. */

@@ -37,7 +37,7 @@ function start(path: string, onDeath: (error: Error) => void = () => undefined):
 
 const fileGrant = (path: string, readOnly: boolean): Grant => ({
   exportName: 'raw',
-  source: { kind: 'file', format: 'raw', followsFiles: false, path, readOnly },
+  source: { kind: 'file', format: 'raw', followsFiles: false, isShared: false, partition: undefined, path, readOnly },
   readOnly,
   mayResize: false,
   stats: new SharedArrayBuffer(deviceStatsBytes),

@@ -70,7 +70,7 @@ type ExportSource =
   | { readonly kind: 'volume'; readonly uuid: string }
   | {
       readonly kind: 'uri';
-      /** `file:///path` of a raw image, `qcow2:///path` of a qcow2 one. */
+      /** As `fileNamedBy` takes them. */
       readonly uri: string;
     };
 

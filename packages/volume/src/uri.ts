@@ -1,23 +1,19 @@
 import { isAbsolute, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AshlarError } from '@ashlar/core';
+import type { HostSource } from '@ashlar/image';
 
-/** What a URI names outside the pool. */
-export type NamedFile = {
-  readonly path: string;
-  /** What the file is: its bytes are the disk's, or it is an image. */
-  readonly format: 'raw' | 'qcow2';
-  /** Files that the image names, for its backing or its data, are opened as well. */
-  readonly followsFiles: boolean;
-};
+const formats: Readonly<Record<string, HostSource['format']>> = { 'file:': 'raw', 'qcow2:': 'qcow2', 'dev:': 'device' };
 
-const formats = { 'file:': 'raw', 'qcow2:': 'qcow2' } as const;
+/** More than any table has. */
+const mostPartition = 4096;
 
 /**
- * Parses `file:///path` (raw) and `qcow2:///path`, with `?follow=on` for an image that names other files. Throws `invalid` for anything else: a
- * name that looks like none is most likely a volume that is not there.
+ * Parses `file:///path` (raw), `qcow2:///path` and `dev:///dev/x`, with `?partition=N` for a partition inside of it, `follow=on` for an image that
+ * names other files, `shared=on` for a device that somebody else has as well. Throws `invalid` for anything else: a name that looks like none is most
+ * likely a volume that is not there.
  */
-export function fileNamedBy(uri: string): NamedFile {
+export function fileNamedBy(uri: string): HostSource {
   if (!/^[a-z][a-z0-9+.-]*:/i.test(uri)) {
     throw new AshlarError(
       'not-found',
@@ -28,30 +24,52 @@ export function fileNamedBy(uri: string): NamedFile {
   if (found !== undefined) return found;
   throw new AshlarError(
     'invalid',
-    `'${uri}' cannot be exported: write a volume's name or a file's URI such as file:///srv/disk.raw or qcow2:///srv/disk.qcow2`,
+    `'${uri}' cannot be exported: write a volume's name, or a URI such as file:///srv/disk.raw, qcow2:///srv/disk.qcow2 or dev:///dev/sdb`,
   );
 }
 
-function parsed(uri: string): NamedFile | undefined {
+function parsed(uri: string): HostSource | undefined {
   try {
     const url = new URL(uri);
-    const format = formats[url.protocol as keyof typeof formats] as NamedFile['format'] | undefined;
+    const format = formats[url.protocol];
     if (format === undefined) return undefined;
-    const follow = url.searchParams.get('follow');
-    const isKnown = format === 'qcow2' && (follow === 'on' || follow === 'off');
-    if (url.search !== '' && (!isKnown || url.searchParams.size > 1)) return undefined;
+    const options = optionsOf(url, format);
     const path = fileURLToPath(`file:${uri.slice(url.protocol.length).replace(/\?.*$/, '')}`);
-    return isAbsolute(path) ? { path: normalize(path), format, followsFiles: follow === 'on' } : undefined;
+    return options !== undefined && isAbsolute(path) ? { path: normalize(path), format, ...options } : undefined;
   } catch {
     // Told by whoever asked, in words that name what is possible.
     return undefined;
   }
 }
 
+type Options = Pick<HostSource, 'followsFiles' | 'isShared' | 'partition'>;
+
+/** Nothing where one is not known, or comes twice. */
+function optionsOf({ searchParams }: URL, format: HostSource['format']): Options | undefined {
+  let options: Options = { followsFiles: false, isShared: false, partition: undefined };
+  const seen = new Set<string>();
+  for (const [name, value] of searchParams) {
+    const isSwitch = value === 'on' || value === 'off';
+    const partition = Number(value);
+    const isNumber = /^[1-9]\d*$/.test(value) && partition <= mostPartition;
+    if (seen.has(name)) return undefined;
+    seen.add(name);
+    if (name === 'follow' && format === 'qcow2' && isSwitch) options = { ...options, followsFiles: value === 'on' };
+    else if (name === 'shared' && format !== 'qcow2' && isSwitch) options = { ...options, isShared: value === 'on' };
+    else if (name === 'partition' && isNumber) options = { ...options, partition };
+    else return undefined;
+  }
+  return options;
+}
+
 /** Whether an export of it can be. `readOnly`: as that is asked for. */
 export function checkUri(uri: string, readOnly: boolean): void {
-  const { format } = fileNamedBy(uri);
-  if (format === 'raw' || readOnly) return;
+  const { format, isShared } = fileNamedBy(uri);
+  if (readOnly) return;
+  if (isShared) {
+    throw new AshlarError('invalid', `'${uri}' is shared with others, and may only be read: add --read-only`);
+  }
+  if (format !== 'qcow2') return;
   throw new AshlarError(
     'unsupported',
     `'${uri}' is a qcow2 image, which nothing keeps others from writing to at the same time: add --read-only`,

@@ -9,7 +9,7 @@ export function addExportCommands(program: Command): void {
     .command('export')
     .summary('offer volumes and files under names, and print what attaches them');
   withServer(exports.command('add <NAME> <SOURCE>'))
-    .summary('offer a volume, a raw file (file: URI) or a qcow2 image (qcow2: URI), under a name')
+    .summary('offer a volume, a raw file (file: URI), a qcow2 image (qcow2:) or a device (dev:), under a name')
     .option('--read-only', 'refuse every change')
     .option('--resizable', "let clients change the volume's size")
     .option(
@@ -27,6 +27,8 @@ export function addExportCommands(program: Command): void {
         '  ashlar export add iso file:///srv/debian.iso --read-only --allow 10.0.0.0/8',
         '  ashlar export add golden qcow2:///srv/golden.qcow2 --read-only',
         "  ashlar export add chained 'qcow2:///srv/top.qcow2?follow=on' --read-only",
+        '  ashlar export add disk dev:///dev/sdb',
+        "  ashlar export add root 'file:///srv/debian.raw?partition=1' --read-only",
       ].join('\n'),
     )
     .action(later(actions, ({ add }) => add));

@@ -10,6 +10,7 @@ import { dropPages, readAheadOnPool, startWritebackOnPool } from '../ffi/page-ca
 import { readCached, readOnPool, readWaiting } from '../ffi/pread.ts';
 import { writeAt, writeOnPool, writeVector, writeVectorOnPool } from '../ffi/pwrite.ts';
 import type { HostFile } from '../host.ts';
+import type { DeviceFacts } from './block-device.ts';
 import { Descriptor } from './descriptor.ts';
 import { hasDirectQueue, readDirect, writeDirect, writePartsDirect } from './direct-queue.ts';
 import { fromNode, systemError } from './errors.ts';
@@ -28,10 +29,13 @@ const sharedVector = new IoVector(maximumParts);
 type RealFileOptions = {
   readonly path: string;
   readonly descriptor: number;
-  readonly isDevice: boolean;
+  /** Of a block device. */
+  readonly device: DeviceFacts | undefined;
   readonly readOnly: boolean;
   readonly direct: boolean;
 };
+
+const fileFacts: DeviceFacts = { sectorBytes: 512, discards: true };
 
 /** What a file does whose file system cannot say what the page cache has. Its name may be gone: it is asked by its descriptor. */
 function withoutCacheReads(descriptor: number): 'all' | 'none' {
@@ -42,15 +46,18 @@ function withoutCacheReads(descriptor: number): 'all' | 'none' {
 export class RealFile implements HostFile {
   readonly path: string;
   readonly isDevice: boolean;
+  readonly sectorBytes: number;
+  readonly discards: boolean;
   readonly alignment: number;
   readonly #descriptor: Descriptor;
   readonly #readOnly: boolean;
   /** Which reads settle at once: those the page cache has, all (memory is below), or none. */
   #atOnce: 'cached' | 'all' | 'none';
 
-  constructor({ path, descriptor, isDevice, readOnly, direct }: RealFileOptions) {
+  constructor({ path, descriptor, device, readOnly, direct }: RealFileOptions) {
     this.path = path;
-    this.isDevice = isDevice;
+    this.isDevice = device !== undefined;
+    ({ sectorBytes: this.sectorBytes, discards: this.discards } = device ?? fileFacts);
     this.alignment = direct ? directAlignment : 1;
     this.#descriptor = new Descriptor(descriptor, path);
     this.#readOnly = readOnly;

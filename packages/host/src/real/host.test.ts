@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MiB } from '@ashlar/core';
@@ -89,6 +89,37 @@ testAsRoot(test, 'losetup')('a block device is measured, read, written, punched,
     await failsWith(t, 'unsupported', () => file.truncate(MiB));
     t.is(await file.read(7.5 * MiB, into), MiB / 2);
     file.close();
+  }
+});
+
+testAsRoot(
+  test,
+  'losetup',
+  'mkfs.ext4',
+)('a device is opened by one alone, and by nobody where a file system is mounted from it', async (t) => {
+  const { host, directory, dispose } = fixtureUnder(tmpdir());
+  writeFileSync(`${directory}/image`, new Uint8Array(8 * MiB));
+  const options = ['--find', '--show', '--sector-size', '4096', `${directory}/image`];
+  const device = execFileSync('losetup', options, { encoding: 'utf8' }).trim();
+  mkdirSync(`${directory}/a place`);
+  t.teardown(() => {
+    execFileSync('losetup', ['--detach', device]);
+    dispose();
+  });
+  const file = host.open(device, { exclusive: true });
+  t.is(file.sectorBytes, 4096);
+  t.true(file.discards);
+  const error = await failsWith(t, 'busy', () => host.open(device, { exclusive: true }));
+  t.is(error?.message, `${device} is in use: another process has it for itself`);
+  host.open(device, { readOnly: true }).close();
+  file.close();
+  execFileSync('mkfs.ext4', ['-q', device]);
+  execFileSync('mount', [device, `${directory}/a place`]);
+  try {
+    const mounted = await failsWith(t, 'busy', () => host.open(device, { exclusive: true }));
+    t.is(mounted?.message, `${device} is in use: ${device.replace('/dev/', '')} is mounted on ${directory}/a place`);
+  } finally {
+    execFileSync('umount', [`${directory}/a place`]);
   }
 });
 

@@ -18,6 +18,7 @@ import { hugePageBytes, mapHuge, populate } from '../ffi/huge-memory.ts';
 import { seekEnd } from '../ffi/lseek.ts';
 import { allocateAligned } from '../ffi/memory.ts';
 import type { Host, HostFile, HostStat, OpenOptions } from '../host.ts';
+import { factsOf, usersOf } from './block-device.ts';
 import { fromNode, systemCall } from './errors.ts';
 import { directAlignment, RealFile } from './file.ts';
 import { realClock, realRandom, realScheduler } from './seams.ts';
@@ -34,7 +35,7 @@ function flagsOf({ create, exclusive, readOnly, direct }: OpenOptions): number {
   return (
     (readOnly ? constants.O_RDONLY : constants.O_RDWR) |
     (create ? constants.O_CREAT : 0) |
-    (create && exclusive ? constants.O_EXCL : 0) |
+    (exclusive ? constants.O_EXCL : 0) |
     (direct ? constants.O_DIRECT : 0)
   );
 }
@@ -74,15 +75,25 @@ function openFile(path: string, options: OpenOptions): HostFile {
     throw new AshlarError(error, `cannot open ${path}: it is neither a file nor a block device`, { path });
   }
   const { readOnly = false, direct = false } = options;
-  return new RealFile({ path, descriptor, isDevice: kind === 'device', readOnly, direct });
+  const device = kind === 'device' ? factsOf(stats.rdev) : undefined;
+  return new RealFile({ path, descriptor, device, readOnly, direct });
 }
 
 function refusedOpen(error: unknown, path: string, { create, exclusive, direct }: OpenOptions): unknown {
   const failure = fromNode(error, 'open', path);
-  if (!direct || !(failure instanceof AshlarError) || failure.kind !== 'invalid') return failure;
+  if (!(failure instanceof AshlarError)) return failure;
+  if (failure.kind === 'busy') return busyDevice(failure, path);
+  if (!direct || failure.kind !== 'invalid') return failure;
   // The kernel finds out about O_DIRECT when it has made the file already: the caller's next try makes it again.
   if (create && exclusive) systemCall('unlink', path, () => unlinkSync(path));
   return new AshlarError('unsupported', `the file system of ${path} has no direct I/O`, { path }, error);
+}
+
+function busyDevice(failure: AshlarError, path: string): AshlarError {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const users = stats?.isBlockDevice() === true ? usersOf(stats.rdev) : [];
+  const why = users.length === 0 ? 'another process has it for itself' : users.join(', ');
+  return new AshlarError('busy', `${path} is in use: ${why}`, { path }, failure);
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -27,18 +27,17 @@ export type FileDeviceOptions = {
   readonly readOnly: boolean;
 };
 
-const sectorBytes = 512;
 /** As much as a system takes at once, and as much as one request brings: the store does the same. */
 const aheadBytes = 128 * KiB;
 const mostAhead = 64 * MiB;
 
 function sizesOf(file: HostFile): BlockSizes {
   return {
-    minimum: Math.max(file.alignment, file.isDevice ? sectorBytes : 1),
+    minimum: Math.max(file.alignment, file.isDevice ? file.sectorBytes : 1),
     preferred: 4096,
     maximum: 32 * 1024 * 1024,
     // What a disk writes whole: a file promises no more than its disk does.
-    atomic: Math.max(file.alignment, sectorBytes),
+    atomic: Math.max(file.alignment, file.sectorBytes),
   };
 }
 
@@ -46,7 +45,8 @@ function capabilitiesOf(file: HostFile): BlockCapabilities {
   return {
     flush: 'native',
     durable: 'none',
-    trim: 'native',
+    // A device that takes no room back would be written over with zeros.
+    trim: file.discards ? 'native' : 'none',
     zero: 'native',
     fastZero: file.isDevice ? 'none' : 'native',
     extents: file.isDevice ? 'none' : 'native',
@@ -193,7 +193,7 @@ class FileDevice implements BlockDevice {
 
 /**
  * A raw file or a whole block device, as it is: trim punches holes, extents are the file system's, durable is a write and a
- * sync. Blocks are of 1 byte in a file, 512 in a device, more with direct I/O. The device owns `file` and closes it.
+ * sync. Blocks are of 1 byte in a file, those of the device itself in one, more with direct I/O. The device owns `file` and closes it.
  */
 export function createFileDevice(file: HostFile, options: FileDeviceOptions): BlockDevice {
   const device = emulate(new FileDevice(file));

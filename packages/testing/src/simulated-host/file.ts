@@ -24,6 +24,8 @@ export type FileOptions = { readonly readOnly: boolean; readonly direct: boolean
 export class SimulatedFile implements HostFile {
   readonly path: string;
   readonly isDevice = false;
+  readonly sectorBytes = 512;
+  readonly discards = true;
   readonly alignment: number;
   readonly #inode: Inode;
   readonly #options: FileOptions;

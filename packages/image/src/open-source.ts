@@ -1,0 +1,57 @@
+import { AshlarError, type BlockDevice } from '@ashlar/core';
+import type { Host, HostFile } from '@ashlar/host';
+import { openPartition } from './partition/open-partition.ts';
+import { openImage } from './qcow2/open.ts';
+import { createFileDevice } from './raw/file-device.ts';
+
+/** What of a host is a disk: a file, an image, a device, or one partition of those. */
+export type HostSource = {
+  readonly path: string;
+  /** `raw`: its bytes are the disk's. `device`: it must be a block device. */
+  readonly format: 'raw' | 'qcow2' | 'device';
+  /** Files that an image names, for its backing or its data, are opened as well. */
+  readonly followsFiles: boolean;
+  readonly partition: number | undefined;
+  /** A device is read although somebody else may write to it meanwhile. */
+  readonly isShared: boolean;
+};
+
+/**
+ * Opens a disk of the host. A device is opened so that nobody else has it, and not while something is mounted from it. Fails as `openImage` and
+ * `openPartition`, and with `busy`.
+ */
+export async function openSource(host: Host, source: HostSource, readOnly: boolean): Promise<BlockDevice> {
+  const { disk, sectorBytes } = await openWhole(host, source, readOnly);
+  if (source.partition === undefined) return disk;
+  try {
+    return await openPartition(disk, source.partition, source.path, sectorBytes);
+  } catch (error) {
+    await disk.close();
+    throw error;
+  }
+}
+
+/** `sectorBytes` of a device. */
+type Whole = { readonly disk: BlockDevice; readonly sectorBytes: number | undefined };
+
+async function openWhole(host: Host, source: HostSource, readOnly: boolean): Promise<Whole> {
+  const { followsFiles, format, path } = source;
+  if (format === 'qcow2') {
+    return { disk: await openImage(host, path, { format, followsFiles, readOnly }), sectorBytes: undefined };
+  }
+  const file = openRaw(host, source, readOnly);
+  return { disk: createFileDevice(file, { readOnly }), sectorBytes: file.isDevice ? file.sectorBytes : undefined };
+}
+
+function openRaw(host: Host, { format, isShared, path }: HostSource, readOnly: boolean): HostFile {
+  const isDevice = host.stat(path)?.kind === 'device';
+  if (format === 'device' && !isDevice) {
+    throw new AshlarError('bad-type', `${path} is no block device: a file is named by file://${path}`, { path });
+  }
+  // Whoever reads shares it with others that read: it is only looked whether somebody writes.
+  if (isDevice && readOnly && !isShared) host.open(path, { readOnly, exclusive: true }).close();
+  const file = host.open(path, { readOnly, exclusive: isDevice && !readOnly });
+  if (isShared || file.tryLock(!readOnly)) return file;
+  file.close();
+  throw new AshlarError('busy', `${path} is in use by another process`, { path });
+}
