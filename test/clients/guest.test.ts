@@ -1,21 +1,13 @@
-import { globSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
-import { directory, serve, shell } from './served.ts';
+import { boot, guestTools, makeInitramfs } from './guest.ts';
+import { ashlar, directory, serve, shell } from './served.ts';
 
-const kernel = globSync('/boot/vmlinuz-*-cloud-amd64').toSorted().at(-1) ?? '';
-const release = kernel.replace('/boot/vmlinuz-', '');
-
-/** What the guest runs as its first process. It says `GUEST OK` only when every step before did what it should. */
-const init = (port: string): string => `#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
-work() {
+/** It says `GUEST OK` only when every step before did what it should. */
+const nbdClient = (port: string): string => `work() {
   set -e
-  while read module; do insmod /modules/$module; done < /modules/order
   ip address add 10.0.2.15/24 dev eth0
   ip link set eth0 up
   nbd-client 10.0.2.2 ${port} /dev/nbd0 -name demo -connections 2
@@ -39,38 +31,20 @@ work() {
 poweroff -f
 `;
 
-/** An initial file system of busybox, nbd-client, mkfs.ext4 with their libraries, and the kernel's modules in their order. */
-const makeInitramfs = `mkdir -p root/bin root/etc root/lib root/lib64 root/mnt root/modules root/proc root/sys root/dev
-  cp $(command -v busybox) root/bin/busybox
-  for program in nbd-client mkfs.ext4; do
-    path=$(command -v $program)
-    cp -L $path root/bin/$program
-    ldd $path | grep -o '/[^ ]*' | xargs -I{} cp -L --parents {} root
-  done
-  for name in virtio_pci virtio_net nbd; do modprobe --set-version ${release} --show-depends $name; done |
-    sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }' > modules
-  xargs -I{} cp {} root/modules < modules
-  sed 's:.*/::' modules > root/modules/order
-  mv init root/init && chmod 755 root/init
-  (cd root && find . | cpio --quiet --create --format=newc) | gzip -1 > initramfs`;
-
-const boot = `qemu-system-x86_64 -accel tcg -m 512 -smp 2 -nodefaults -no-reboot -display none -serial stdio \\
-  -kernel ${kernel} -initrd initramfs -append 'console=ttyS0 quiet panic=-1' \\
-  -netdev user,id=net -device virtio-net-pci,netdev=net,romfile= </dev/null`;
-
-const tools = ['qemu-system-x86_64', 'busybox', 'nbd-client', 'mkfs.ext4', 'modprobe', 'cpio', 'nbdcopy', 'debugfs'];
-
 testWithTools(
   test,
-  ...tools,
-  ...(kernel === '' ? ['a Debian cloud kernel'] : []),
+  ...guestTools,
+  'nbd-client',
+  'mkfs.ext4',
+  'nbdcopy',
+  'debugfs',
 )("the kernel's NBD client has two connections to the volume, makes ext4 and finds again what it wrote", async (t) => {
   t.timeout(400_000);
   const cwd = directory(t);
   const first = await serve(t, join(cwd, 'data'), '256M');
-  await writeFile(join(cwd, 'init'), init(first.port));
-  await shell(makeInitramfs, { cwd });
-  const console = await shell(boot, { cwd, timeoutMs: 300_000 });
+  const programs = ['nbd-client', 'mkfs.ext4'];
+  await makeInitramfs(cwd, { init: nbdClient(first.port), programs, modules: ['virtio_pci', 'virtio_net', 'nbd'] });
+  const console = await boot(cwd, '-netdev user,id=net -device virtio-net-pci,netdev=net,romfile=');
   t.regex(console, /^GUEST OK/m, console);
   t.regex(console, /^GUEST QUEUES 2\s/m);
   t.regex(console, /^GUEST CACHE write back/m, 'the kernel knows of flushes');
@@ -80,4 +54,56 @@ testWithTools(
   await shell(`nbdcopy ${uri} disk.raw && e2fsck -f -n disk.raw`, { cwd });
   const [, sum] = /^GUEST SUM (\w{64})/m.exec(console)!;
   t.true((await shell('debugfs -R "cat /file7" disk.raw 2>>warnings | sha256sum', { cwd })).startsWith(sum!));
+});
+
+/** The disk's own first process takes over from the initial file system's. */
+const fromDisk = `mount -t ext4 -o ro /dev/vda1 /mnt && exec switch_root /mnt /sbin/init
+echo 'GUEST FAILED'
+poweroff -f
+`;
+
+const ownInit = `#!/bin/busybox sh
+export PATH=/bin
+mount -t proc proc /proc
+echo "GUEST $(cat /etc/who), $(sha256sum < /usr/data)"
+poweroff -f
+`;
+
+/** A disk with a partition that has a system, in an image; over it an image with other bytes in one of its files, and over that an empty one. */
+const makeChain = `mkdir -p disk/bin disk/sbin disk/etc disk/usr disk/proc disk/dev disk/sys
+  cp $(command -v busybox) disk/bin/busybox
+  for name in sh mount cat sha256sum poweroff; do ln -s busybox disk/bin/$name; done
+  mv own-init disk/sbin/init && chmod 755 disk/sbin/init
+  echo base > disk/etc/who && head -c 3000000 /dev/urandom > disk/usr/data
+  truncate -s 64M disk.raw
+  printf 'label: gpt\\nstart=1MiB, size=62MiB, type=linux\\n' | sfdisk --quiet disk.raw
+  mkfs.ext4 -q -d disk -E offset=1048576 disk.raw 62M
+  qemu-img convert -c -f raw -O qcow2 disk.raw base.qcow2
+  qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 middle.qcow2
+  echo 'over' > other && printf 'rm /etc/who\\nwrite other /etc/who\\n' > commands
+  qemu-img convert -f raw -O raw disk.raw next.raw && debugfs -w -f commands 'next.raw?offset=1048576' >/dev/null 2>&1
+  qemu-img create -q -f qcow2 -b next.raw -F raw next.qcow2
+  qemu-img rebase -f qcow2 -b base.qcow2 -F qcow2 next.qcow2
+  mv next.qcow2 middle.qcow2
+  qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2`;
+
+testWithTools(
+  test,
+  ...guestTools,
+  'qemu-img',
+  'sfdisk',
+  'mkfs.ext4',
+  'debugfs',
+)('a guest boots from a chain of qcow2 images that is served', async (t) => {
+  t.timeout(400_000);
+  const cwd = directory(t);
+  await writeFile(join(cwd, 'own-init'), ownInit);
+  await shell(makeChain, { cwd });
+  const sum = (await shell('sha256sum < disk/usr/data', { cwd })).slice(0, 64);
+  const data = join(cwd, 'data');
+  const { server } = await serve(t, data, '1M');
+  await ashlar(data, `export add system 'qcow2://${cwd}/top.qcow2?follow=on' --read-only`);
+  await makeInitramfs(cwd, { init: fromDisk, programs: [], modules: ['virtio_pci', 'virtio_blk', 'ext4'] });
+  const console = await boot(cwd, `-drive file=${server}/system,format=raw,if=virtio,readonly=on`);
+  t.regex(console, new RegExp(`^GUEST over, ${sum}`, 'm'), console);
 });

@@ -1,0 +1,63 @@
+import { globSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { shell } from './served.ts';
+
+const kernel = globSync('/boot/vmlinuz-*-cloud-amd64').toSorted().at(-1) ?? '';
+const release = kernel.replace('/boot/vmlinuz-', '');
+
+/** What a test with a guest needs, for `testWithTools`. */
+export const guestTools = [
+  'qemu-system-x86_64',
+  'busybox',
+  'modprobe',
+  'cpio',
+  ...(kernel === '' ? ['a Debian cloud kernel'] : []),
+];
+
+type GuestFiles = {
+  /** Of busybox, in the guest's `/bin`, and in its search path. */
+  readonly init: string;
+  /** Programs of this machine, with their libraries. */
+  readonly programs: readonly string[];
+  /** Of the kernel, with those that they need; `/modules/order` says in which order. */
+  readonly modules: readonly string[];
+};
+
+/** The first lines of what a guest runs as its first process, which has its modules then. */
+const prologue = `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+while read module; do insmod /modules/$module; done < /modules/order
+`;
+
+/** Makes `initramfs` in a directory: an initial file system. */
+export async function makeInitramfs(cwd: string, { init, modules, programs }: GuestFiles): Promise<void> {
+  await writeFile(join(cwd, 'init'), prologue + init);
+  await shell(
+    `mkdir -p root/bin root/etc root/lib root/lib64 root/mnt root/modules root/proc root/sys root/dev
+    cp $(command -v busybox) root/bin/busybox
+    for program in ${programs.join(' ')}; do
+      path=$(command -v $program)
+      cp -L $path root/bin/$program
+      ldd $path | grep -o '/[^ ]*' | xargs -I{} cp -L --parents {} root
+    done
+    for name in ${modules.join(' ')}; do modprobe --set-version ${release} --show-depends $name; done |
+      sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }' > modules
+    xargs -I{} cp {} root/modules < modules
+    sed 's:.*/::' modules > root/modules/order
+    mv init root/init && chmod 755 root/init
+    (cd root && find . | cpio --quiet --create --format=newc) | gzip -1 > initramfs`,
+    { cwd },
+  );
+}
+
+/** Boots it, with more of QEMU's options, and gives what it writes to its console until it is off. */
+export function boot(cwd: string, options: string): Promise<string> {
+  return shell(
+    `qemu-system-x86_64 -accel tcg -m 512 -smp 2 -nodefaults -no-reboot -display none -serial stdio \\
+    -kernel ${kernel} -initrd initramfs -append 'console=ttyS0 quiet panic=-1' ${options} </dev/null`,
+    { cwd, timeoutMs: 300_000 },
+  );
+}
