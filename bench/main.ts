@@ -9,6 +9,7 @@ import { footprintFigure, measureFootprint } from './footprint.ts';
 import { isWanted, parseOptions, rowNames, usage, type Options } from './options.ts';
 import { plot } from './plot.ts';
 import { json, markdown, ratioFigures, type Measured } from './report.ts';
+import { measureQcow2, qcow2Figures } from './qcow2.ts';
 import { ratioTargets, rows, volumeKinds } from './rows.ts';
 import { measureScrub, scrubFigure } from './scrub.ts';
 import { measureSimulator } from './simulator.ts';
@@ -67,6 +68,7 @@ async function specialFigures(options: Options, disk: string, cleanup: Cleanup):
   await part('mapped', async (place) => mappedFigures(await measureMapped(place, scale, cleanup, say)));
   await part('scrub', async (place) => [scrubFigure(await measureScrub(place, scale, cleanup, say))]);
   await part('compression', async (place) => compressionFigures(await measureCompression(place, scale, cleanup, say)));
+  await part('qcow2', async (place) => qcow2Figures(await measureQcow2(place, scale, cleanup, say)));
   await part('simulator', async () => [await measureSimulator(scale)]);
   return figures;
 }

@@ -21,6 +21,7 @@ const specialRows = [
   'mapped',
   'scrub',
   'compression',
+  'qcow2',
   'simulator',
 ] as const;
 

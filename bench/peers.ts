@@ -1,6 +1,8 @@
 import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MiB } from '@ashlar/core';
+import { ask } from './admin.ts';
 import { accepting, run, start, startDaemon, type Program } from './process.ts';
 
 /** Where a server keeps its files, and the size of the one disk that it serves. Files that are there are served again. */
@@ -155,6 +157,19 @@ export const ashlar: Server = {
     const socket = socketOf(directory);
     await accepting(program, socket);
     return { ...program, uri: uriOf(socket, 'disk'), directory };
+  },
+};
+
+/** Ashlar with a qcow2 image that it is to write to. */
+export const ashlarQcow2: Server = {
+  ...ashlar,
+  name: 'ashlar qcow2',
+  async start({ directory, sizeBytes }) {
+    const path = qcow2Of(directory);
+    if (!(await exists(path))) await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, String(sizeBytes)]);
+    const running = await ashlar.start({ directory, sizeBytes: MiB });
+    await ask(directory, 'POST', '/v1/exports', { name: 'image', source: `qcow2://${path}` });
+    return { ...running, uri: uriOf(socketOf(directory), 'image') };
   },
 };
 
