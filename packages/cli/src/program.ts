@@ -38,7 +38,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
   addBenchCommand(program);
   addCheckCommand(program, setStatus);
   addScrubCommands(program, setStatus);
-  addImageCommands(program);
+  addImageCommands(program, setStatus);
   addConfigCommands(program);
   addDebugCommands(program);
   return program;

@@ -1,9 +1,10 @@
 import { alignUp, AshlarError } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
-import { parseBitmaps, type ImageBitmap } from './qcow2/bitmap-directory.ts';
+import type { ImageBitmap } from './qcow2/bitmap-directory.ts';
 import { compatible, incompatible, autoclear, type Qcow2Header } from './qcow2/header.ts';
-import { pathFrom, probeFormat, readHeader, readSnapshots, type ImageFormat } from './qcow2/open.ts';
+import { pathFrom, probeFormat, type ImageFormat } from './qcow2/open.ts';
 import type { ImageSnapshot } from './qcow2/snapshot-table.ts';
+import { readBitmaps, readHeader, readSnapshots } from './qcow2/stored.ts';
 
 /** What a qcow2 image says of itself. */
 export type Qcow2Info = {
@@ -30,7 +31,6 @@ export type ImageInfo = {
 };
 
 const sectorBytes = 512;
-const mostDirectoryBytes = 64 * 1024 * 1024;
 
 /** Looks at an image, and changes nothing. Fails as `openImage`, and with `invalid` where it is not of the format. */
 export async function imageInfo(host: Host, path: string, format?: ImageFormat): Promise<ImageInfo> {
@@ -74,15 +74,4 @@ function backingPathOf({ backingFile }: Qcow2Header, path: string): string | und
     if (error instanceof AshlarError) return backingFile;
     throw error;
   }
-}
-
-async function readBitmaps(file: HostFile, { bitmaps }: Qcow2Header, path: string): Promise<ImageBitmap[]> {
-  if (bitmaps === undefined) return [];
-  const { directoryBytes, directoryOffset } = bitmaps;
-  if (directoryBytes > mostDirectoryBytes || directoryOffset + directoryBytes > file.size()) {
-    throw new AshlarError('corrupt', `the bitmaps of '${path}' lie beyond its end`, { path });
-  }
-  const directory = Buffer.alloc(directoryBytes);
-  await file.read(directoryOffset, directory);
-  return parseBitmaps(directory, bitmaps, path);
 }

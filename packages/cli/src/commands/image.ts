@@ -1,9 +1,10 @@
 import { Option, type Command } from 'commander';
 import { later, sizeArgument } from '../options.ts';
+import { addImageCareCommands } from './image-care.ts';
 
 const actions = () => import('../actions/image.ts');
 
-export function addImageCommands(program: Command): void {
+export function addImageCommands(program: Command, setStatus: (status: number) => void): void {
   const image = program.command('image').summary('make image files and look at them: raw and qcow2');
   const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
   image
@@ -41,4 +42,5 @@ export function addImageCommands(program: Command): void {
     .option('-U, --force-share', 'also while somebody writes to it (always so)')
     .addHelpText('after', '\nExamples:\n  ashlar image info disk.qcow2\n  ashlar image info --output json disk.qcow2')
     .action(later(actions, ({ info }) => info));
+  addImageCareCommands(image, setStatus);
 }

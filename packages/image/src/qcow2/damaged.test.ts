@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AshlarError } from '@ashlar/core';
+import { AshlarError, type BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { SeededRandom } from '@ashlar/testing';
 import test from 'ava';
 import { directory } from './by-qemu.ts';
+import { checkImage } from '../check-image.ts';
 import { openImage } from './open.ts';
 
 const cases = process.env['ASHLAR_LONG'] === '1' ? 4000 : 60;
@@ -35,23 +36,42 @@ function damaged(bytes: Buffer, random: SeededRandom): Buffer {
   return random.oneIn(10) ? other.subarray(0, random.below(other.length)) : other;
 }
 
-for (const layout of [
+/** An image with data, zeros, compressed clusters and a snapshot. Gives its bytes. */
+function makeImage(cwd: string, layout: string): Buffer {
+  const run = (program: string, ...parameters: string[]): void =>
+    void execFileSync(program, parameters, { cwd, stdio: 'pipe' });
+  run('sh', '-c', 'head -c 300000 /usr/bin/qemu-img > some.raw; truncate -s 4M some.raw');
+  run('qemu-img', 'convert', '-c', '-O', 'qcow2', '-o', layout, 'some.raw', 'a.qcow2');
+  run('qemu-io', '-c', 'write -P 7 2M 64k', '-c', 'write -z 3M 64k', 'a.qcow2');
+  run('qemu-img', 'snapshot', '-c', 'one', 'a.qcow2');
+  run('qemu-io', '-c', 'write -P 8 2M 4k', 'a.qcow2');
+  return readFileSync(join(cwd, 'a.qcow2'));
+}
+
+/** Changes what a device shows here and there. */
+async function useDevice(device: BlockDevice, random: SeededRandom): Promise<void> {
+  const size = Math.min(device.sizeBytes, 8 * 1024 * 1024);
+  for (let count = 0; count < 20; count += 1) {
+    const length = Math.min(size, random.pick([512, 4096, 70_000]));
+    const offset = random.below(size - length + 1);
+    if (random.oneIn(3)) await device.trim(offset, length, false);
+    else await device.write(offset, new Uint8Array(length).fill(5), false);
+    if (random.oneIn(5)) await device.flush();
+  }
+}
+
+const layouts = [
   'cluster_size=64k',
   'cluster_size=512',
   'extended_l2=on,cluster_size=16k',
   'compression_type=zstd',
   'compat=0.10',
-]) {
+];
+
+for (const layout of layouts) {
   test(`whatever is damaged in an image made with '${layout}', it is read or refused, and nothing else`, async (t) => {
     const cwd = directory(t);
-    const run = (program: string, ...parameters: string[]): void =>
-      void execFileSync(program, parameters, { cwd, stdio: 'pipe' });
-    run('sh', '-c', 'head -c 300000 /usr/bin/qemu-img > some.raw; truncate -s 4M some.raw');
-    run('qemu-img', 'convert', '-c', '-O', 'qcow2', '-o', layout, 'some.raw', 'a.qcow2');
-    run('qemu-io', '-c', 'write -P 7 2M 64k', '-c', 'write -z 3M 64k', 'a.qcow2');
-    run('qemu-img', 'snapshot', '-c', 'one', 'a.qcow2');
-    run('qemu-io', '-c', 'write -P 8 2M 4k', 'a.qcow2');
-    const bytes = readFileSync(join(cwd, 'a.qcow2'));
+    const bytes = makeImage(cwd, layout);
     const path = join(cwd, 'b.qcow2');
     let read = 0;
     for (let seed = 1; seed <= cases; seed += 1) {
@@ -71,5 +91,47 @@ for (const layout of [
       }
     }
     t.true(read > 0 && read < cases, `${read} of ${cases} were read`);
+  });
+}
+
+for (const layout of layouts) {
+  test(`whatever is damaged in an image made with '${layout}', it is checked, mended, written to, or refused`, async (t) => {
+    const cwd = directory(t);
+    const bytes = makeImage(cwd, layout);
+    const path = join(cwd, 'b.qcow2');
+    const host = createRealHost();
+    let [mended, written] = [0, 0];
+    const orRefused = async (work: () => Promise<void>): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        if (!(error instanceof AshlarError)) throw error;
+      }
+    };
+    for (let seed = 1; seed <= cases; seed += 1) {
+      const random = new SeededRandom(seed);
+      const other = damaged(bytes, random);
+      const use = async (): Promise<void> => {
+        const device = await openImage(host, path, { format: 'qcow2', followsFiles: true, readOnly: false });
+        // What was begun is ended, whatever became of it.
+        await useDevice(device, random).finally(() => device.close());
+        written += 1;
+      };
+      writeFileSync(path, other);
+      await orRefused(use);
+      writeFileSync(path, other);
+      await orRefused(async () => {
+        await checkImage(host, path, { format: 'qcow2' });
+        t.true(readFileSync(path).equals(other), 'a check changes nothing');
+        const { corruptions } = (await checkImage(host, path, { format: 'qcow2', repair: 'all' }))!;
+        if (corruptions > 0) return;
+        const again = (await checkImage(host, path, { format: 'qcow2' }))!;
+        t.deepEqual([again.corruptions, again.leaks], [0, 0], `${seed}`);
+        mended += 1;
+        await use();
+        t.is((await checkImage(host, path, { format: 'qcow2' }))!.corruptions, 0, `${seed}`);
+      });
+    }
+    t.true(mended > 0 && written > 0, `${mended} were mended, ${written} written`);
   });
 }

@@ -3,22 +3,22 @@ import { emulate, readOnlyDevice, type BlockReads } from '@ashlar/block';
 import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { createFileDevice } from '../raw/file-device.ts';
+import { checkQcow2 } from './check/check.ts';
 import { ClusterCache } from './cluster-cache.ts';
 import { ClusterMap } from './cluster-map.ts';
 import { ClusterReader } from './cluster-reader.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { Entries } from './entry.ts';
 import { geometryOf, type Geometry } from './geometry.ts';
-import { incompatible, isQcow2, parseHeader, type Qcow2Header } from './header.ts';
+import { incompatible, isQcow2, type Qcow2Header } from './header.ts';
 import { ReadDevice } from './read-device.ts';
 import { Refcounts } from './refcounts.ts';
+import { readHeader, readSnapshots, tableAt, writeHeaderFields } from './stored.ts';
 import { Tables } from './tables.ts';
 import { WriteDevice } from './write-device.ts';
-import { parseSnapshots, snapshotTableBytes, type ImageSnapshot } from './snapshot-table.ts';
 
 /** Images behind each other: more is taken for a chain that names itself. */
 const mostDepth = 256;
-const headBytes = 2 * MiB;
 const refcountCacheBytes = 4 * MiB;
 
 export type ImageFormat = 'raw' | 'qcow2';
@@ -90,13 +90,6 @@ export async function openWriteDevice(host: Host, path: string): Promise<WriteDe
   }
 }
 
-/** The header of an image that is open. */
-export async function readHeader(file: HostFile, path: string): Promise<Qcow2Header> {
-  const head = new Uint8Array(Math.min(headBytes, file.size()));
-  const count = await file.read(0, head);
-  return parseHeader(head.subarray(0, count), path);
-}
-
 /** A qcow2 image whose files are open. */
 type OpenQcow2 = {
   readonly file: HostFile;
@@ -150,8 +143,7 @@ async function writeDeviceOver(
   path: string,
   options: OpenImageOptions,
 ): Promise<WriteDevice> {
-  const header = await readHeader(file, path);
-  refuseWriting(header, path);
+  const header = await headerToWrite(file, path);
   const { l1Offset, refcountOrder, refcountTableClusters, refcountTableOffset: tableOffset, version } = header;
   const table = await tableAt(file, tableOffset, refcountTableClusters * 2 ** header.clusterBits, path);
   const image = await openQcow2(host, file, header, options, [path]);
@@ -166,13 +158,8 @@ async function writeDeviceOver(
     table,
     tableOffset,
     fileBytes: file.size(),
-    moved: async (offset, clusters) => {
-      const fields = Buffer.alloc(12);
-      fields.writeBigUInt64BE(BigInt(offset), 0);
-      fields.writeUInt32BE(clusters, 8);
-      await file.write(48, fields);
-      await file.sync();
-    },
+    moved: (offset, clusters) =>
+      writeHeaderFields(file, version, { refcountTableOffset: offset, refcountTableClusters: clusters }),
   });
   const hasDataFile = data !== file;
   const entries = new Entries(geometry, version, hasDataFile);
@@ -181,16 +168,28 @@ async function writeDeviceOver(
   return new WriteDevice({ ...image, writer, tables, refcounts });
 }
 
-/** Throws `corrupt` or `unsupported` for images that would be worse afterwards. */
-function refuseWriting(header: Qcow2Header, path: string): void {
-  if ((header.incompatible & (incompatible.corrupt | incompatible.dirty)) !== 0) {
-    throw new AshlarError('corrupt', `'${path}' was not closed, or is damaged: check and repair it first`, { path });
+/**
+ * The header of an image that is written from now on. One whose writer kept its refcounts for later, and died, is mended before, as QEMU does it; ours
+ * keeps them always. Throws `corrupt` or `unsupported` for images that would be worse afterwards.
+ */
+async function headerToWrite(file: HostFile, path: string): Promise<Qcow2Header> {
+  const header = await readHeader(file, path);
+  if ((header.incompatible & incompatible.corrupt) !== 0) throw damaged(path);
+  if ((header.incompatible & incompatible.dirty) !== 0) {
+    const { corruptions } = await checkQcow2(file, path, 'all', () => undefined);
+    if (corruptions > 0) throw damaged(path);
+    return await readHeader(file, path);
   }
   if (header.bitmaps !== undefined) {
     throw new AshlarError('unsupported', `'${path}' has bitmaps of what is written, which are not kept here yet`, {
       path,
     });
   }
+  return header;
+}
+
+function damaged(path: string): AshlarError {
+  return new AshlarError('corrupt', `'${path}' is damaged: mend it with 'ashlar image check -r all' first`, { path });
 }
 
 type State = { readonly l1: Buffer; readonly sizeBytes: number };
@@ -204,26 +203,6 @@ async function stateOf(file: HostFile, header: Qcow2Header, path: string, name: 
     throw new AshlarError('corrupt', `the L1 table of the snapshot '${name}' of '${path}' begins no cluster`, { path });
   }
   return { l1: await tableAt(file, found.l1Offset, found.l1Entries * 8, path), sizeBytes: found.sizeBytes };
-}
-
-/** Throws `corrupt` where the table goes beyond the file. */
-async function tableAt(file: HostFile, offset: number, bytes: number, path: string): Promise<Buffer> {
-  if (bytes > 0 && offset + bytes > file.size()) {
-    throw new AshlarError('corrupt', `the L1 table of '${path}' at ${offset} goes beyond its end`, { path });
-  }
-  const table = Buffer.alloc(bytes);
-  if (bytes > 0) await file.read(offset, table);
-  return table;
-}
-
-/** The snapshots of an image, in the order of its table. */
-export async function readSnapshots(file: HostFile, header: Qcow2Header, path: string): Promise<ImageSnapshot[]> {
-  const { snapshotCount, snapshotsOffset, sizeBytes } = header;
-  if (snapshotCount === 0) return [];
-  const bytes = Math.max(0, Math.min(snapshotTableBytes(snapshotCount), file.size() - snapshotsOffset));
-  const table = Buffer.alloc(bytes);
-  const count = await file.read(snapshotsOffset, table);
-  return parseSnapshots(table.subarray(0, count), snapshotCount, sizeBytes, path);
 }
 
 function dataFileOf(

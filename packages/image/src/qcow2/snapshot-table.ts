@@ -18,10 +18,15 @@ export type ImageSnapshot = {
   readonly sizeBytes: number;
   /** Executed instructions; nothing where it is not known. */
   readonly instructions: bigint | undefined;
+  /** What a later version says of it as well. */
+  readonly unknown: Uint8Array;
+  /** Bytes of the table until its end. */
+  readonly endsAt: number;
 };
 
 const fixedBytes = 40;
 const mostExtraBytes = 1024;
+const knownExtraBytes = 24;
 const mostTableBytes = 1024 * mostExtraBytes * 64;
 const mostL1Entries = (32 * 1024 * 1024) / 8;
 
@@ -56,6 +61,8 @@ export function parseSnapshots(bytes: Buffer, count: number, sizeBytes: number, 
       vmStateBytes: extraBytes >= 8 ? numberIn(bytes.readBigUInt64BE(extra), broken) : bytes.readUInt32BE(at + 32),
       sizeBytes: extraBytes >= 16 ? numberIn(bytes.readBigUInt64BE(extra + 8), broken) : sizeBytes,
       instructions: extraBytes >= 24 ? instructionsOf(bytes.readBigUInt64BE(extra + 16)) : undefined,
+      unknown: Uint8Array.from(bytes.subarray(Math.min(text, extra + knownExtraBytes), text)),
+      endsAt: end,
     });
     at = Math.ceil(end / 8) * 8;
   }

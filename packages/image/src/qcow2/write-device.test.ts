@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -158,6 +158,23 @@ test('images that would be worse afterwards are not opened to be written', async
   qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'a.qcow2', '1M');
   qemuImg(cwd, 'bitmap', '--add', 'a.qcow2', 'one');
   await failsWith(t, 'unsupported', () => open(join(cwd, 'a.qcow2')));
+});
+
+test('an image whose refcounts its writer kept for later is mended before it is written, and one that is damaged refused', async (t) => {
+  const cwd = directory(t);
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', '-o', 'lazy_refcounts=on', 'a.qcow2', '4M');
+  spawnSync('qemu-io', ['-c', 'write -P 5 0 1M', '-c', 'flush', '-c', 'abort', 'a.qcow2'], { cwd });
+  t.is(checked(cwd, 'a.qcow2').status, 2);
+  const device = await open(join(cwd, 'a.qcow2'));
+  await device.write(MiB, new Uint8Array(MiB).fill(6), false);
+  await device.close();
+  const { said, status } = checked(cwd, 'a.qcow2');
+  t.is(status, 0, said);
+  qemuIo(cwd, 'a.qcow2', 'read -P 5 0 1M', 'read -P 6 1M 1M', 'read -P 0 2M 2M');
+  const bytes = readFileSync(join(cwd, 'a.qcow2'));
+  bytes.writeUInt8(2, 79);
+  writeFileSync(join(cwd, 'a.qcow2'), bytes);
+  await failsWith(t, 'corrupt', () => open(join(cwd, 'a.qcow2')));
 });
 
 blockDeviceContract(test, 'qcow2', {

@@ -1,0 +1,45 @@
+import { createRealHost } from '@ashlar/host';
+import { checkImage, type CheckImageOptions, type CheckResult, type ImageFormat } from '@ashlar/image';
+import { checkJson, checkText } from '../image/check-text.ts';
+
+/** As qemu-img's. */
+const checkStatus = { inOrder: 0, corrupt: 2, leaks: 3, noChecks: 63 } as const;
+
+export type CheckOptions = {
+  readonly format?: ImageFormat;
+  readonly output: 'human' | 'json';
+  readonly json?: boolean;
+  readonly repair?: 'leaks' | 'all';
+  readonly quiet?: boolean;
+};
+
+export async function check(
+  path: string,
+  { format, json = false, output, quiet = false, repair }: CheckOptions,
+): Promise<number> {
+  const isJson = json || output === 'json';
+  const print = (text: string): void => {
+    if (!quiet) process.stdout.write(text);
+  };
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const options: CheckImageOptions = { format, repair, say };
+  const first = await checkImage(createRealHost(), path, options);
+  if (first === undefined) {
+    say('ashlar: an image of this format has nothing to check');
+    return checkStatus.noChecks;
+  }
+  let found: CheckResult = first;
+  const { corruptionsFixed, leaksFixed } = first;
+  if (corruptionsFixed + leaksFixed > 0) {
+    if (!isJson) {
+      print(
+        `The following inconsistencies were found and repaired:\n\n    ${leaksFixed} leaked clusters\n    ${corruptionsFixed} corruptions\n\nDouble checking the fixed image now...\n`,
+      );
+    }
+    const again = await checkImage(createRealHost(), path, { format: 'qcow2', say });
+    found = { ...(again ?? first), corruptionsFixed, leaksFixed };
+  }
+  print(isJson ? `${JSON.stringify(checkJson(path, found), undefined, 4)}\n` : checkText(found));
+  if (found.corruptions > 0) return checkStatus.corrupt;
+  return found.leaks > 0 ? checkStatus.leaks : checkStatus.inOrder;
+}

@@ -1,0 +1,43 @@
+import { Option, type Command } from 'commander';
+import type { CheckOptions } from '../actions/image-care.ts';
+import { later } from '../options.ts';
+
+const actions = () => import('../actions/image-care.ts');
+
+const formatOption = (): Option =>
+  new Option('-f, --format <FORMAT>', 'take it for that; else it is looked at').choices(['raw', 'qcow2']);
+
+/** Commands that look after images that are there. */
+export function addImageCareCommands(image: Command, setStatus: (status: number) => void): void {
+  image
+    .command('check')
+    .summary('compare who refers to the clusters of a qcow2 image with its refcounts, and mend them')
+    .argument('<FILE>', 'the image')
+    .addOption(formatOption())
+    .addOption(new Option('--output <HOW>', 'for people, or for programs').choices(['human', 'json']).default('human'))
+    .option('--json', 'as --output json')
+    .addOption(
+      new Option('-r, --repair <WHAT>', 'give lost clusters back, or mend all that can be').choices(['leaks', 'all']),
+    )
+    .option('-q, --quiet', 'print nothing but errors')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Status, as of qemu-img: 0 where all is in order, 1 where the check could not be made, 2 where the image is damaged, 3 where it has',
+        'clusters that nobody has, and nothing else, 63 where the format has nothing to check.',
+        '',
+        'Examples:',
+        '  ashlar image check disk.qcow2',
+        '  ashlar image check -r all disk.qcow2',
+      ].join('\n'),
+    )
+    .action(
+      later(
+        actions,
+        ({ check }) =>
+          async (path: string, options: CheckOptions) =>
+            setStatus(await check(path, options)),
+      ),
+    );
+}
