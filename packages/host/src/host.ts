@@ -61,6 +61,10 @@ export interface HostFile {
   truncate(sizeBytes: number): void;
   /** An advisory lock on the whole file (open file description); false when another holds it. Ends with `close`. */
   tryLock(exclusive: boolean): boolean;
+  /** An advisory lock of a range, shared with others who take it (open file description); false when another has it alone. Ends with `close`. */
+  lockRange(offset: number, length: number): boolean;
+  /** Whether another open file has a lock within a range. */
+  isRangeLocked(offset: number, length: number): boolean;
   /** A hint that the range will be read (POSIX_FADV_WILLNEED): settles when its reading has begun. The system takes little at once, some 128 KiB. */
   willNeed(offset: number, length: number): Promise<void>;
   /** Drops the range from the page cache where that is possible: for cold benchmarks and scrubs. */

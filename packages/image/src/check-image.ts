@@ -1,4 +1,5 @@
 import type { Host } from '@ashlar/host';
+import { openLocked } from './lock.ts';
 import { checkQcow2 } from './qcow2/check/check.ts';
 import type { CheckRepair, CheckResult, Say } from './qcow2/check/findings.ts';
 import { probeFormat, type ImageFormat } from './qcow2/open.ts';
@@ -8,6 +9,8 @@ export type CheckImageOptions = {
   readonly format?: ImageFormat | undefined;
   /** Default `none`: nothing is changed. */
   readonly repair?: CheckRepair | undefined;
+  /** Default false. Looks at it also while others write to it, which may be found as damage. */
+  readonly forceShare?: boolean | undefined;
   readonly say?: Say;
 };
 
@@ -18,9 +21,9 @@ export type CheckImageOptions = {
 export async function checkImage(
   host: Host,
   path: string,
-  { format, repair = 'none', say = () => undefined }: CheckImageOptions,
+  { format, repair = 'none', forceShare = false, say = () => undefined }: CheckImageOptions,
 ): Promise<CheckResult | undefined> {
-  const file = host.open(path, { readOnly: repair === 'none' });
+  const file = openLocked(host, path, repair !== 'none' ? 'write' : forceShare ? 'share' : 'read');
   try {
     if ((format ?? (await probeFormat(file))) === 'raw') return undefined;
     return await checkQcow2(file, path, repair, say);

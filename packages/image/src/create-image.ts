@@ -1,5 +1,6 @@
 import { alignUp, AshlarError, isPromise, MiB, type Preallocation, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
+import { openLocked } from './lock.ts';
 import { createDefaults, createQcow2, type CreateOptions } from './qcow2/create.ts';
 import { openImage, openWriteDevice, pathFrom, type ImageFormat } from './qcow2/open.ts';
 
@@ -75,7 +76,7 @@ async function makeRaw(
   preallocation: Preallocation,
   progress: Progress,
 ): Promise<void> {
-  const file = host.open(path, { create: true });
+  const file = openLocked(host, path, 'write', { create: true });
   try {
     file.truncate(0);
     file.truncate(sizeBytes);

@@ -1,7 +1,7 @@
 export { checkImage, type CheckImageOptions } from './check-image.ts';
-export { createFileDevice } from './raw/file-device.ts';
 export { createImage, sizeOfNew, type ImagePreallocation, type NewImage } from './create-image.ts';
 export { imageInfo, type ImageInfo } from './info.ts';
+export { createFileDevice } from './raw/file-device.ts';
 export { openSource, type HostSource } from './open-source.ts';
 export { openImage, type ImageFormat, type OpenImageOptions } from './qcow2/open.ts';
 export { FrameEncoder, mostDataBytes, type StreamHeader } from './volume-stream/frame.ts';

@@ -1,6 +1,7 @@
 import { alignUp, AshlarError } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import type { ImageBitmap } from './qcow2/bitmap-directory.ts';
+import { lockImage, openLocked } from './lock.ts';
 import { compatible, incompatible, autoclear, type Qcow2Header } from './qcow2/header.ts';
 import { pathFrom, probeFormat, type ImageFormat } from './qcow2/open.ts';
 import type { ImageSnapshot } from './qcow2/snapshot-table.ts';
@@ -32,11 +33,21 @@ export type ImageInfo = {
 
 const sectorBytes = 512;
 
+export type ImageInfoOptions = {
+  /** Without it the file is looked at. */
+  readonly format?: ImageFormat | undefined;
+  /** Default false. Looks at it also while others write to it. */
+  readonly forceShare?: boolean | undefined;
+};
+
 /** Looks at an image, and changes nothing. Fails as `openImage`, and with `invalid` where it is not of the format. */
-export async function imageInfo(host: Host, path: string, format?: ImageFormat): Promise<ImageInfo> {
-  const file = host.open(path, { readOnly: true });
+export async function imageInfo(host: Host, path: string, options: ImageInfoOptions = {}): Promise<ImageInfo> {
+  const { format, forceShare = false } = options;
+  const file = openLocked(host, path, 'share');
   try {
     const found = format ?? (await probeFormat(file));
+    // What a raw image says of itself no writer changes.
+    if (found !== 'raw' && !forceShare) lockImage(file, 'read');
     const diskBytes = host.stat(path)?.allocatedBytes ?? 0;
     if (found === 'raw') {
       // As QEMU: a disk has whole sectors.

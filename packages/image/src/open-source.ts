@@ -1,5 +1,6 @@
 import { AshlarError, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
+import { openLocked } from './lock.ts';
 import { openPartition } from './partition/open-partition.ts';
 import { openImage } from './qcow2/open.ts';
 import { createFileDevice } from './raw/file-device.ts';
@@ -50,8 +51,7 @@ function openRaw(host: Host, { format, isShared, path }: HostSource, readOnly: b
   }
   // Whoever reads shares it with others that read: it is only looked whether somebody writes.
   if (isDevice && readOnly && !isShared) host.open(path, { readOnly, exclusive: true }).close();
-  const file = host.open(path, { readOnly, exclusive: isDevice && !readOnly });
-  if (isShared || file.tryLock(!readOnly)) return file;
-  file.close();
-  throw new AshlarError('busy', `${path} is in use by another process`, { path });
+  return openLocked(host, path, readOnly ? (isShared ? 'share' : 'read') : 'write', {
+    exclusive: isDevice && !readOnly,
+  });
 }

@@ -1,16 +1,9 @@
 import { errorKindOf, isPromise } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
-import type { ExecutionContext, TestFn } from 'ava';
+import type { TestFn } from 'ava';
 import { failsWith, sameBytes } from './expect.ts';
-
-/** A host with an empty directory of its own. */
-export type HostFixture = {
-  readonly host: Host;
-  readonly directory: string;
-  readonly dispose: () => void;
-};
-
-type Check = (title: string, body: (t: ExecutionContext, fixture: HostFixture) => Promise<void> | void) => void;
+import type { Check, HostFixture } from './host/check.ts';
+import { lockTests } from './host/lock-tests.ts';
 
 const block = 4096;
 
@@ -59,6 +52,7 @@ export function hostContract(test: TestFn, name: string, make: () => HostFixture
   dataTests(check);
   roomTests(check);
   openTests(check);
+  lockTests(check);
   directoryTests(check);
   seamTests(check);
 }
@@ -343,22 +337,6 @@ function openTests(check: Check): void {
     await failsWith(t, 'closed', () => file.write(0, new Uint8Array(1)));
     await failsWith(t, 'closed', () => file.sync());
     await failsWith(t, 'closed', () => file.size());
-  });
-
-  check('an exclusive lock keeps every other opener out until it is closed', (t, { host, directory }) => {
-    const open = (): HostFile => host.open(`${directory}/a`, { create: true });
-    const [first, second, third] = [open(), open(), open()];
-    t.true(first.tryLock(true));
-    t.true(first.tryLock(true));
-    t.false(second.tryLock(true));
-    t.false(second.tryLock(false));
-    first.close();
-    t.true(second.tryLock(false));
-    t.true(third.tryLock(false));
-    t.false(third.tryLock(true));
-    second.close();
-    t.true(third.tryLock(true));
-    third.close();
   });
 
   check('a file whose name is gone serves those who have it open', async (t, { host, directory }) => {

@@ -11,18 +11,19 @@ export type CheckOptions = {
   readonly json?: boolean;
   readonly repair?: 'leaks' | 'all';
   readonly quiet?: boolean;
+  readonly forceShare?: boolean;
 };
 
 export async function check(
   path: string,
-  { format, json = false, output, quiet = false, repair }: CheckOptions,
+  { forceShare, format, json = false, output, quiet = false, repair }: CheckOptions,
 ): Promise<number> {
   const isJson = json || output === 'json';
   const print = (text: string): void => {
     if (!quiet) process.stdout.write(text);
   };
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const options: CheckImageOptions = { format, repair, say };
+  const options: CheckImageOptions = { forceShare, format, repair, say };
   const first = await checkImage(createRealHost(), path, options);
   if (first === undefined) {
     say('ashlar: an image of this format has nothing to check');

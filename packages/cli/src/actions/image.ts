@@ -9,13 +9,16 @@ export type InfoOptions = {
   readonly output: 'human' | 'json';
   readonly json?: boolean;
   readonly backingChain?: boolean;
+  readonly forceShare?: boolean;
 };
 
 export async function info(
   path: string,
-  { format, output, json = false, backingChain = false }: InfoOptions,
+  { format, output, json = false, backingChain = false, forceShare = false }: InfoOptions,
 ): Promise<void> {
-  const found = backingChain ? await chainOf(path, format) : [await imageInfo(createRealHost(), path, format)];
+  const found = backingChain
+    ? await chainOf(path, format, forceShare)
+    : [await imageInfo(createRealHost(), path, { format, forceShare })];
   const shown = backingChain ? found.map(infoJson) : infoJson(found[0]!);
   process.stdout.write(
     `${json || output === 'json' ? JSON.stringify(shown, undefined, 4) : found.map(infoText).join('\n\n')}\n`,
@@ -23,10 +26,10 @@ export async function info(
 }
 
 /** The image and those that it is backed by, in their order. */
-async function chainOf(path: string, format: ImageFormat | undefined): Promise<ImageInfo[]> {
+async function chainOf(path: string, format: ImageFormat | undefined, forceShare: boolean): Promise<ImageInfo[]> {
   const found: ImageInfo[] = [];
   for (let next: string | undefined = path, as = format; next !== undefined;) {
-    const image: ImageInfo = await imageInfo(createRealHost(), next, as);
+    const image: ImageInfo = await imageInfo(createRealHost(), next, { format: as, forceShare });
     found.push(image);
     const behind = image.qcow2?.backingPath;
     next = behind === undefined || found.some((each) => each.path === behind) ? undefined : behind;

@@ -20,6 +20,7 @@ export function addImageCareCommands(image: Command, setStatus: (status: number)
       new Option('-r, --repair <WHAT>', 'give lost clusters back, or mend all that can be').choices(['leaks', 'all']),
     )
     .option('-q, --quiet', 'print nothing but errors')
+    .option('-U, --force-share', 'also while somebody writes to it')
     .addHelpText(
       'after',
       [

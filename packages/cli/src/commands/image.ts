@@ -39,7 +39,7 @@ export function addImageCommands(program: Command, setStatus: (status: number) =
     .addOption(new Option('--output <HOW>', 'for people, or for programs').choices(['human', 'json']).default('human'))
     .option('--json', 'as --output json')
     .option('--backing-chain', 'and of each image that it is backed by')
-    .option('-U, --force-share', 'also while somebody writes to it (always so)')
+    .option('-U, --force-share', 'also while somebody writes to it')
     .addHelpText('after', '\nExamples:\n  ashlar image info disk.qcow2\n  ashlar image info --output json disk.qcow2')
     .action(later(actions, ({ info }) => info));
   addImageCareCommands(image, setStatus);

@@ -1,6 +1,7 @@
 import { fdatasync, ftruncateSync, statfsSync } from 'node:fs';
 import { AshlarError, alignDown, assert, maxOffset, type Extent, type Settled } from '@ashlar/core';
 import { errno } from '../ffi/errno.ts';
+import { hasLockOfOther, lockRangeShared } from '../ffi/fcntl.ts';
 import { fallocateMode, fallocateOnPool } from '../ffi/fallocate.ts';
 import { lockDescription } from '../ffi/flock.ts';
 import { IoVector, maximumParts } from '../ffi/iovec.ts';
@@ -322,6 +323,21 @@ export class RealFile implements HostFile {
     if (result === -errno.EAGAIN) return false;
     if (result < 0) throw this.#error(-result, 'lock');
     return true;
+  }
+
+  lockRange(offset: number, length: number): boolean {
+    this.#checkRange('lock', offset, length);
+    const result = lockRangeShared(this.#descriptor.number, offset, length);
+    if (result === -errno.EAGAIN || result === -errno.EACCES) return false;
+    if (result < 0) throw this.#error(-result, 'lock', offset, length);
+    return true;
+  }
+
+  isRangeLocked(offset: number, length: number): boolean {
+    this.#checkRange('look for locks of', offset, length);
+    const result = hasLockOfOther(this.#descriptor.number, offset, length);
+    if (result < 0) throw this.#error(-result, 'look for locks of', offset, length);
+    return result === 1;
   }
 
   async willNeed(offset: number, length: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { AshlarError, isPromise } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
+import { openLocked } from '../lock.ts';
 import { encodeHeader } from './encode-header.ts';
 import { geometryOf, tableSpan } from './geometry.ts';
 import { autoclear, compatible, incompatible, type CompressionType, type Qcow2Header } from './header.ts';
@@ -41,7 +42,7 @@ export async function createQcow2(host: Host, path: string, options: CreateOptio
   const header = headerFor(options);
   const head = encodeHeader(header);
   const { clusterBytes } = options;
-  const file = host.open(path, { create: true });
+  const file = openLocked(host, path, 'write', { create: true });
   try {
     file.truncate(0);
     const { blocks, refcountTableClusters, refcountTableOffset } = header;

@@ -2,6 +2,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { emulate, readOnlyDevice, type BlockReads } from '@ashlar/block';
 import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
+import { openLocked } from '../lock.ts';
 import { createFileDevice } from '../raw/file-device.ts';
 import { checkQcow2 } from './check/check.ts';
 import { ClusterCache } from './cluster-cache.ts';
@@ -32,6 +33,8 @@ export type OpenImageOptions = {
   readonly readOnly?: boolean | undefined;
   /** One of its snapshots, by id or name. */
   readonly snapshot?: string | undefined;
+  /** Default false. Others may write to the images meanwhile: what is read may be of no one moment. */
+  readonly forceShare?: boolean | undefined;
   /** Of tables in memory, for each image of a chain. */
   readonly tableCacheBytes?: number | undefined;
 };
@@ -43,10 +46,13 @@ export async function probeFormat(file: HostFile): Promise<ImageFormat> {
   return isQcow2(head.subarray(0, count)) ? 'qcow2' : 'raw';
 }
 
-/** Opens an image, and what it is backed by. Fails with `not-found`, `denied`, `invalid`, `unsupported`, `corrupt`. */
+/**
+ * Opens an image, and what it is backed by, with locks that QEMU has as well. Fails with `not-found`, `denied`, `invalid`, `unsupported`, `corrupt`, and
+ * `busy` where another program uses it in a way that does not go together.
+ */
 export async function openImage(host: Host, path: string, options: OpenImageOptions): Promise<BlockDevice> {
   if (options.readOnly ?? true) return readOnlyDevice(await openToRead(host, path, options, []));
-  const file = host.open(path, {});
+  const file = openLocked(host, path, 'write');
   try {
     const format = options.format ?? (await probeFormat(file));
     if (format === 'raw') return createFileDevice(file, { readOnly: false });
@@ -66,7 +72,9 @@ async function openToRead(
   if (chain.includes(path) || chain.length >= mostDepth) {
     throw new AshlarError('invalid', `the images of a chain lead back to '${path}'`, { path });
   }
-  const file = host.open(path, { readOnly: true });
+  // As QEMU: what is behind an image may be written where it has no structures.
+  const isShared = options.forceShare === true || (options.format === 'raw' && chain.length > 0);
+  const file = openLocked(host, path, isShared ? 'share' : 'read');
   try {
     const format = options.format ?? (await probeFormat(file));
     if (format === 'raw') return createFileDevice(file, { readOnly: true });
@@ -81,7 +89,7 @@ async function openToRead(
 
 /** A qcow2 image that is written, by itself. Fails as `openImage`. */
 export async function openWriteDevice(host: Host, path: string): Promise<WriteDevice> {
-  const file = host.open(path, {});
+  const file = openLocked(host, path, 'write');
   try {
     return await writeDeviceOver(host, file, path, { followsFiles: true, readOnly: false });
   } catch (error) {
@@ -210,14 +218,14 @@ function dataFileOf(
   file: HostFile,
   header: Qcow2Header,
   path: string,
-  { followsFiles, readOnly = true }: OpenImageOptions,
+  { followsFiles, forceShare = false, readOnly = true }: OpenImageOptions,
 ): HostFile {
   if ((header.incompatible & incompatible.dataFile) === 0) return file;
   const { dataFile } = header;
   if (dataFile === undefined)
     throw new AshlarError('invalid', `'${path}' has its data in another file and does not name it`, { path });
   if (!followsFiles) throw refused(path, 'has its data in', dataFile);
-  return host.open(pathFrom(path, dataFile), { readOnly });
+  return openLocked(host, pathFrom(path, dataFile), readOnly ? (forceShare ? 'share' : 'read') : 'write');
 }
 
 async function backingOf(

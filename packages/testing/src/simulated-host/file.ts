@@ -122,6 +122,19 @@ export class SimulatedFile implements HostFile {
     return true;
   }
 
+  lockRange(offset: number, length: number): boolean {
+    this.#check('lock', offset, length);
+    this.#inode.rangeLocks.push({ owner: this, offset, end: offset + length });
+    return true;
+  }
+
+  isRangeLocked(offset: number, length: number): boolean {
+    this.#check('lock', offset, length);
+    return this.#inode.rangeLocks.some(
+      (lock) => lock.owner !== this && lock.offset < offset + length && lock.end > offset,
+    );
+  }
+
   async willNeed(offset: number, length: number): Promise<void> {
     this.#check('willNeed', offset, length);
   }
@@ -135,6 +148,7 @@ export class SimulatedFile implements HostFile {
     this.#closed = true;
     if (!this.#seams.isAlive()) return;
     this.#inode.locks.delete(this);
+    this.#inode.rangeLocks = this.#inode.rangeLocks.filter(({ owner }) => owner !== this);
     this.#inode.openers -= 1;
     this.#seams.closed(this.#inode);
   }

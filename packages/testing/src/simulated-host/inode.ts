@@ -28,6 +28,8 @@ export class Inode {
   openers = 0;
   named = true;
   readonly locks = new Map<object, boolean>();
+  /** Shared ones of ranges. */
+  rangeLocks: { readonly owner: object; readonly offset: number; readonly end: number }[] = [];
   #diskSize = 0;
   #blocks = new Map<number, Uint8Array>();
   #disk = new Map<number, Uint8Array>();
@@ -247,6 +249,7 @@ export class Inode {
     this.#syncs = 0;
     this.openers = 0;
     this.locks.clear();
+    this.rangeLocks = [];
   }
 
   /** Which of the dirty blocks made it: none, all, any, or those changed first. */
