@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { mergeExtents, type Extent } from '@ashlar/core';
-import { testAsRoot, testWithTools } from '@ashlar/testing';
+import { openNbd } from '@ashlar/nbd';
+import { SeededRandom, testAsRoot, testWithTools } from '@ashlar/testing';
 import test from 'ava';
 import { loopTools, why } from './loop-device.ts';
-import { ashlar, directory, serve, shell } from './served.ts';
+import { ashlar, directory, long, qemuIo, serve, shell } from './served.ts';
 
 const testQemu = testWithTools(test, 'qemu-img', 'nbdinfo');
 
@@ -42,12 +44,11 @@ testQemu('files that an image names are not opened unless that is asked for', as
   });
 });
 
-testQemu('what is no image, or would be written, is refused with a sentence', async (t) => {
+testQemu('what is no image is refused with a sentence', async (t) => {
   const cwd = directory(t);
   await shell(makeImages, { cwd });
   const data = join(cwd, 'data');
   await serve(t, data, '1M');
-  await t.throwsAsync(ashlar(data, `export add base qcow2://${cwd}/base.qcow2`), { message: /add --read-only/ });
   await t.throwsAsync(ashlar(data, `export add odd 'qcow2://${cwd}/base.qcow2?other=1' --read-only`), {
     message: /cannot be exported/,
   });
@@ -114,3 +115,82 @@ testAsRoot(
   await t.throwsAsync(ashlar(data, `export add file dev://${cwd}/disk.raw`), { message: /is no block device/ });
   await t.throwsAsync(ashlar(data, `export add both 'dev://${device}?shared=on'`), { message: /add --read-only/ });
 });
+
+testQemu('a qcow2 image is written over NBD, and QEMU finds it in order and with all of it', async (t) => {
+  const cwd = directory(t);
+  await shell(makeImages, { cwd });
+  const data = join(cwd, 'data');
+  const { server, stop } = await serve(t, data, '1M');
+  await ashlar(data, `export add top 'qcow2://${cwd}/top.qcow2?follow=on'`);
+  const written = ['write -P 1 0 3M', 'write -P 2 5000k 13k', 'write -z 8M 1M', 'discard 9M 1M', 'write -z -u 15M 2M'];
+  const found = ['read -P 1 0 3M', 'read -P 2 5000k 13k', 'read -P 0 8M 1M', 'read -P 0 15M 2M'];
+  await qemuIo(`${server}/top`, ...written, 'flush', ...found);
+  await stop();
+  t.regex(await shell('qemu-img check top.qcow2', { cwd }), /^No errors/);
+  await shell(`qemu-io ${found.map((each) => `-c '${each}'`).join(' ')} top.qcow2`, { cwd });
+  const again = await serve(t, data, '1M');
+  await shell(`qemu-img compare -U -f raw -F qcow2 ${again.server}/top top.qcow2`, { cwd });
+});
+
+testQemu('while a client may write to an image, neither another server nor QEMU opens it', async (t) => {
+  const cwd = directory(t);
+  await shell(makeImages, { cwd });
+  const [data, other] = [join(cwd, 'data'), join(cwd, 'other')];
+  const one = await serve(t, data, '1M');
+  const two = await serve(t, other, '1M');
+  const export_ = `export add base qcow2://${cwd}/base.qcow2`;
+  await ashlar(data, export_);
+  await ashlar(other, export_);
+  const client = await openNbd(`${one.server}/base`, { reconnectMs: 0 });
+  await client.write(0, new Uint8Array(65_536).fill(5), false);
+  const said = await shell("qemu-io -c 'write 0 64k' base.qcow2 2>&1 || true", { cwd });
+  t.regex(said, /Is another process using the image/);
+  await t.throwsAsync(qemuIo(`${two.server}/base`, 'write -P 6 0 64k'));
+  await t.throwsAsync(ashlar(other, `export add again qcow2://${cwd}/base.qcow2 --read-only`), {
+    message: /is in use: another program/,
+  });
+  await one.kill();
+  await client.close();
+  await qemuIo(`${two.server}/base`, 'write -P 6 0 64k', 'flush');
+});
+
+const rounds = long ? 200 : 30;
+
+testQemu(
+  `an image whose server is killed in the middle of writes has lost clusters at the worst, and all that was flushed, ${rounds} times`,
+  async (t) => {
+    t.timeout(20 * 60_000);
+    const cwd = directory(t);
+    await shell(
+      `${makeImages}
+    qemu-img create -q -f qcow2 -o cluster_size=4k -b base.qcow2 -F qcow2 a.qcow2 ${rounds + 16}M
+    qemu-io -c 'write -P 200 0 8M' a.qcow2; qemu-img snapshot -c one a.qcow2`,
+      { cwd },
+    );
+    const data = join(cwd, 'data');
+    const random = new SeededRandom(1);
+    const flushed: string[] = [];
+    let cut = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const { server, kill } = await serve(t, data, '1M');
+      if (round === 0) await ashlar(data, `export add image 'qcow2://${cwd}/a.qcow2?follow=on'`);
+      const pattern = 1 + (round % 199);
+      await qemuIo(`${server}/image`, `write -P ${pattern} ${round}M 700k`, 'flush');
+      flushed.push(`read -P ${pattern} ${round}M 700k`);
+      // What is written over what was flushed begins behind it.
+      const writes = Array.from({ length: 400 }, () => {
+        const at = (round + 1) * 1024 + random.below(14 * 1024);
+        return `-c '${random.pick(['write -P 250', 'write -z', 'write -z -u', 'discard'])} ${at}k ${1 + random.below(200)}k'`;
+      });
+      const client = shell(`qemu-io -f raw -d unmap ${writes.join(' ')} ${server}/image`).catch(() => (cut += 1));
+      await delay(30 + random.below(300));
+      await kill();
+      await client;
+      await shell('qemu-img check a.qcow2 || test $? = 3', { cwd });
+      await shell(`qemu-io -r ${flushed.map((each) => `-c '${each}'`).join(' ')} a.qcow2`, { cwd });
+    }
+    t.true(cut > rounds / 2, `${cut} of ${rounds} were cut off`);
+    await shell('qemu-img check -q -r leaks a.qcow2', { cwd });
+    t.regex(await shell('qemu-img check a.qcow2', { cwd }), /^No errors/);
+  },
+);

@@ -64,14 +64,7 @@ function optionsOf({ searchParams }: URL, format: HostSource['format']): Options
 
 /** Whether an export of it can be. `readOnly`: as that is asked for. */
 export function checkUri(uri: string, readOnly: boolean): void {
-  const { format, isShared } = fileNamedBy(uri);
-  if (readOnly) return;
-  if (isShared) {
-    throw new AshlarError('invalid', `'${uri}' is shared with others, and may only be read: add --read-only`);
-  }
-  if (format !== 'qcow2') return;
-  throw new AshlarError(
-    'unsupported',
-    `'${uri}' is a qcow2 image, which nothing keeps others from writing to at the same time: add --read-only`,
-  );
+  const { isShared } = fileNamedBy(uri);
+  if (readOnly || !isShared) return;
+  throw new AshlarError('invalid', `'${uri}' is shared with others, and may only be read: add --read-only`);
 }

@@ -26,6 +26,7 @@ export function addExportCommands(program: Command): void {
         '  ashlar export add demo-ro demo --read-only',
         '  ashlar export add iso file:///srv/debian.iso --read-only --allow 10.0.0.0/8',
         '  ashlar export add golden qcow2:///srv/golden.qcow2 --read-only',
+        '  ashlar export add guest qcow2:///srv/guest.qcow2',
         "  ashlar export add chained 'qcow2:///srv/top.qcow2?follow=on' --read-only",
         '  ashlar export add disk dev:///dev/sdb',
         "  ashlar export add root 'file:///srv/debian.raw?partition=1' --read-only",
