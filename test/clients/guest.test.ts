@@ -66,6 +66,7 @@ const ownInit = `#!/bin/busybox sh
 export PATH=/bin
 mount -t proc proc /proc
 echo "GUEST $(cat /etc/who), $(sha256sum < /usr/data)"
+mount -o remount,rw / && echo kept > /etc/kept && mount -o remount,ro / && echo 'GUEST OK'
 poweroff -f
 `;
 
@@ -94,16 +95,23 @@ testWithTools(
   'sfdisk',
   'mkfs.ext4',
   'debugfs',
-)('a guest boots from a chain of qcow2 images that is served', async (t) => {
+)('a guest boots from a chain of qcow2 images that is served, and writes to its top', async (t) => {
   t.timeout(400_000);
   const cwd = directory(t);
   await writeFile(join(cwd, 'own-init'), ownInit);
   await shell(makeChain, { cwd });
   const sum = (await shell('sha256sum < disk/usr/data', { cwd })).slice(0, 64);
   const data = join(cwd, 'data');
-  const { server } = await serve(t, data, '1M');
-  await ashlar(data, `export add system 'qcow2://${cwd}/top.qcow2?follow=on' --read-only`);
+  const { server, kill } = await serve(t, data, '1M');
+  await ashlar(data, `export add system 'qcow2://${cwd}/top.qcow2?follow=on'`);
+  const before = await shell('sha256sum base.qcow2 middle.qcow2', { cwd });
   await makeInitramfs(cwd, { init: fromDisk, programs: [], modules: ['virtio_pci', 'virtio_blk', 'ext4'] });
-  const console = await boot(cwd, `-drive file=${server}/system,format=raw,if=virtio,readonly=on`);
+  const console = await boot(cwd, `-drive file=${server}/system,format=raw,if=virtio`);
   t.regex(console, new RegExp(`^GUEST over, ${sum}`, 'm'), console);
+  t.regex(console, /^GUEST OK/m, console);
+  await kill();
+  await shell('qemu-img check top.qcow2 && qemu-img convert -f qcow2 -O raw top.qcow2 after.raw', { cwd });
+  await shell("e2fsck -f -n 'after.raw?offset=1048576'", { cwd });
+  t.is(await shell("debugfs -R 'cat /etc/kept' 'after.raw?offset=1048576' 2>>warnings", { cwd }), 'kept\n');
+  t.is(await shell('sha256sum base.qcow2 middle.qcow2', { cwd }), before);
 });
