@@ -1,4 +1,15 @@
-import { AshlarError, allDone, andThen, errorKindOf, isPromise, KiB, MiB, type Settled } from '@ashlar/core';
+import {
+  AshlarError,
+  allDone,
+  andThen,
+  errorKindOf,
+  hasZeroBlock,
+  isPromise,
+  KiB,
+  MiB,
+  zeroRuns,
+  type Settled,
+} from '@ashlar/core';
 import { withRoom } from './background.ts';
 import { blockSize, checksumBlocks } from './checksum.ts';
 import { blocksOf, emptyEntry, entriesEach, hasOwnRoom, isOwn, piecesEach, readEntry } from './format/map-leaf.ts';
@@ -12,7 +23,7 @@ import type { Reservation } from './reservation.ts';
 import { nextSequence, sharedNow } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { beginChange, type Target } from './target.ts';
-import { hasZeroBlock, writeZeros, zeroRuns } from './zero-blocks.ts';
+import { writeZeros } from './zero-blocks.ts';
 
 /** Writes of this size and more within one chunk go to fresh slots; smaller ones into the journal. */
 const largeBytes = 64 * KiB;
@@ -90,9 +101,9 @@ export async function writeMerged(target: Target, offset: number, from: Uint8Arr
 
 /** Whole blocks. Those that are zeros become holes, unless the object's room is kept whatever is in it. */
 function writeBlocks(target: Target, offset: number, from: Uint8Array): Settled<void> {
-  if (target.object.keepsRoom || !hasZeroBlock(from)) return writeData(target, offset, from);
+  if (target.object.keepsRoom || !hasZeroBlock(from, blockSize)) return writeData(target, offset, from);
   const waiting: Settled<void>[] = [];
-  for (const { isZero, start, end } of zeroRuns(from)) {
+  for (const { isZero, start, end } of zeroRuns(from, blockSize)) {
     if (isZero) waiting.push(writeZeros(target, offset + start, offset + end));
     else waiting.push(writeData(target, offset + start, from.subarray(start, end)));
   }

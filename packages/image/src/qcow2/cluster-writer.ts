@@ -1,4 +1,4 @@
-import { alignDown, assert, isPromise } from '@ashlar/core';
+import { alignDown, assert, isPromise, isZero } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { ClusterReader } from './cluster-reader.ts';
 import { allSubclusters as all, bit, type Entry } from './entry.ts';
@@ -256,5 +256,3 @@ const isReusable = ({ allocated, compressedBytes, isCopied, offset }: Entry): bo
   offset >= 0 && isCopied && compressedBytes === 0 && allocated === 0;
 
 const needsPlace = (entry: Entry): boolean => !isPlain(entry) && !isReusable(entry);
-
-const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
