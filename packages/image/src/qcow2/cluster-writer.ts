@@ -1,4 +1,4 @@
-import { alignDown, assert, isPromise, isZero } from '@ashlar/core';
+import { alignDown, andThen, assert, isPromise, isZero, MiB, type Settled } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { ClusterReader } from './cluster-reader.ts';
 import { allSubclusters as all, bit, type Entry } from './entry.ts';
@@ -17,6 +17,9 @@ type WriterParts = {
   readonly refcounts: Refcounts;
   readonly reader: ClusterReader;
 };
+
+/** Of clusters in which nothing was; the largest are as long. */
+const zeros = new Uint8Array(2 * MiB);
 
 /** Clusters of one table that follow each other, for which one place is needed. */
 type Span = { readonly own: OwnTable; readonly index: number; readonly clusters: number };
@@ -69,23 +72,20 @@ export class ClusterWriter {
 
   /** Writes clusters to a new place, with what they had around `from`. */
   async #writeAnew({ own, index, clusters }: Span, offset: number, from: Uint8Array): Promise<void> {
-    const { reader, tables } = this.#parts;
+    const { tables } = this.#parts;
     const start = alignDown(offset, this.#clusterBytes);
     const end = start + clusters * this.#clusterBytes;
     const old = Array.from({ length: clusters }, (_, at) => tables.entryAt(own, index + at));
     const [first] = old;
     assert(first !== undefined, 'at least one cluster is written');
     const place = isReusable(first) ? { offset: first.offset, isVirgin: false } : await this.#take(start, clusters);
-    const head = new Uint8Array(offset - start);
-    const tail = new Uint8Array(end - offset - from.length);
-    const readHead = head.length > 0 ? reader.read(start, head) : undefined;
-    if (isPromise(readHead)) await readHead;
-    const readTail = tail.length > 0 ? this.#readTail(offset + from.length, tail) : undefined;
-    if (isPromise(readTail)) await readTail;
-    // A hole of the file is zeros as well.
-    const parts = place.isVirgin && isZero(tail) ? [from] : [from, tail];
-    const skips = place.isVirgin && isZero(head);
-    await this.#put(place.offset + (skips ? head.length : 0), skips ? parts : [head, ...parts]);
+    const rest = offset + from.length;
+    const head = await this.#before(first, start, offset - start, place.isVirgin);
+    const tail = await this.#before(old.at(-1)!, rest, end - rest, place.isVirgin);
+    const skips = head === undefined ? offset - start : 0;
+    const parts = [...(head === undefined ? [] : [head]), from, ...(tail === undefined ? [] : [tail])];
+    const putting = this.#put(place.offset + skips, parts);
+    if (isPromise(putting)) await putting;
     for (const [at, entry] of old.entries()) {
       const next = place.offset + at * this.#clusterBytes;
       tables.put(own, index + at, { offset: next, isCopied: true, allocated: all, zero: 0 });
@@ -93,9 +93,20 @@ export class ClusterWriter {
     }
   }
 
-  /** Behind the end of the image, in its last cluster, there is nothing to read. */
-  #readTail(offset: number, into: Uint8Array): void | Promise<void> {
-    return this.#parts.reader.read(offset, into);
+  /** What some bytes of a cluster were, which its entry says; nothing where that is zeros, and so is the place that they come to. */
+  #before(entry: Entry, offset: number, length: number, isVirgin: boolean): Settled<Uint8Array | undefined> {
+    if (length === 0) return undefined;
+    if (this.#readsZeros(entry, offset)) return isVirgin ? undefined : zeros.subarray(0, length);
+    const bytes = new Uint8Array(length);
+    // A hole of the file is zeros as well.
+    return andThen(this.#parts.reader.read(offset, bytes), () => (isVirgin && isZero(bytes) ? undefined : bytes));
+  }
+
+  /** Without a look at what is behind it. */
+  #readsZeros({ allocated, compressedBytes, zero }: Entry, offset: number): boolean {
+    return (
+      compressedBytes === 0 && (zero === all || (allocated === 0 && zero === 0 && this.#parts.reader.isNothing(offset)))
+    );
   }
 
   async #take(start: number, clusters: number): Promise<{ readonly offset: number; readonly isVirgin: boolean }> {
@@ -238,12 +249,8 @@ export class ClusterWriter {
     return Math.floor(offset / this.#clusterBytes) % this.#parts.geometry.l2Entries;
   }
 
-  async #put(offset: number, parts: readonly Uint8Array[]): Promise<void> {
-    const written = this.#parts.data.writeMany(
-      offset,
-      parts.filter((part) => part.length > 0),
-    );
-    if (isPromise(written)) await written;
+  #put(offset: number, parts: readonly Uint8Array[]): Settled<void> {
+    return this.#parts.data.writeMany(offset, parts);
   }
 }
 
