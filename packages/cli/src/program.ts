@@ -6,6 +6,7 @@ import { addConfigCommands } from './commands/config.ts';
 import { addDebugCommands } from './commands/debug.ts';
 import { addExportCommands } from './commands/export.ts';
 import { addImageCommands } from './commands/image.ts';
+import { addLvmCommands } from './commands/lvm.ts';
 import { addScrubCommands } from './commands/scrub.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -39,6 +40,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
   addCheckCommand(program, setStatus);
   addScrubCommands(program, setStatus);
   addImageCommands(program, setStatus);
+  addLvmCommands(program);
   addConfigCommands(program);
   addDebugCommands(program);
   return program;

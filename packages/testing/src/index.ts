@@ -14,6 +14,7 @@ export { hostContract } from './host-contract.ts';
 export type { HostFixture } from './host/check.ts';
 export { SimulatedMachine } from './simulated-host/machine.ts';
 export { SimulatedMemory } from './simulated-host/memory.ts';
+export { everyKind, lvm2On, type Lvm2 } from './lvm2.ts';
 export { shrink } from './simulator/shrink.ts';
 export type { CheckedPool, RestingPool, Rot, RotTarget } from './simulator/rot.ts';
 export { simulate, type OpenPool, type Outcome } from './simulator/simulation.ts';
