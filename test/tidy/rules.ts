@@ -17,9 +17,10 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   image: ['core', 'host', 'block'],
   volume: ['core', 'block', 'image'],
   nbd: ['core', 'wire'],
+  disk: ['core', 'host', 'wire', 'block', 'image', 'nbd'],
   plane: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd'],
   server: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd', 'plane'],
-  cli: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd', 'plane', 'server'],
+  cli: ['core', 'host', 'wire', 'store', 'block', 'image', 'volume', 'nbd', 'disk', 'plane', 'server'],
   testing: ['core', 'host'],
 };
 

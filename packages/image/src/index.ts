@@ -16,6 +16,7 @@ export {
 } from './lvm/group.ts';
 export type { FoundArea, FoundPhysical } from './lvm/physical.ts';
 export { groupNamed, scan, type FoundGroup, type Scan } from './lvm/scan.ts';
+export { parseFileUri } from './uri.ts';
 export { FrameEncoder, mostDataBytes, type StreamHeader } from './volume-stream/frame.ts';
 export { readFrames, type StreamFrame } from './volume-stream/read-frames.ts';
 export type { CheckResult } from './qcow2/check/findings.ts';

@@ -1,0 +1,3 @@
+export { fileOf, schemeOf, type DiskFile } from './names.ts';
+export { openDisk } from './open-disk.ts';
+export type { OpenDisk, OpenDiskOptions } from './options.ts';
