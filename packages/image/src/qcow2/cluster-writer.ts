@@ -24,6 +24,9 @@ const zeros = new Uint8Array(2 * MiB);
 /** Clusters of one table that follow each other, for which one place is needed. */
 type Span = { readonly own: OwnTable; readonly index: number; readonly clusters: number };
 
+/** `isVirgin`: it reads as zeros until it is written. */
+type Place = { readonly offset: number; readonly isVirgin: boolean };
+
 /** Writes what needs a place, or another one than it has. One operation at a time. */
 export class ClusterWriter {
   readonly #parts: WriterParts;
@@ -36,29 +39,34 @@ export class ClusterWriter {
     this.#isExtended = parts.geometry.subclusters > 1;
   }
 
-  async write(offset: number, from: Uint8Array): Promise<void> {
+  /** At once where all that it needs to know is in memory. */
+  write(offset: number, from: Uint8Array): Settled<void> {
     for (let done = 0; done < from.length;) {
-      done += await this.#writeSome(offset + done, from.subarray(done));
+      const count = this.#writeSome(offset + done, from.subarray(done));
+      if (isPromise(count)) {
+        const before = done;
+        return count.then((more) => this.write(offset + before + more, from.subarray(before + more)));
+      }
+      done += count;
     }
   }
 
   /** Gives how much of it is written. */
-  async #writeSome(offset: number, from: Uint8Array): Promise<number> {
+  #writeSome(offset: number, from: Uint8Array): Settled<number> {
     const { geometry, tables } = this.#parts;
-    const own = await tables.own(Math.floor(offset / tableSpan(geometry)));
+    return andThen(tables.own(Math.floor(offset / tableSpan(geometry))), (own) => this.#writeIn(own, offset, from));
+  }
+
+  #writeIn(own: OwnTable, offset: number, from: Uint8Array): Settled<number> {
+    const { geometry, tables } = this.#parts;
     const index = this.#indexOf(offset);
     const entry = tables.entryAt(own, index);
     const within = offset % this.#clusterBytes;
+    const inOne = from.subarray(0, Math.min(from.length, this.#clusterBytes - within));
     if (this.#isExtended) {
-      const part = from.subarray(0, Math.min(from.length, this.#clusterBytes - within));
-      await this.#writeSubclusters(own, index, entry, offset, part);
-      return part.length;
+      return this.#writeSubclusters(own, index, entry, offset, inOne).then(() => inOne.length);
     }
-    if (isPlain(entry)) {
-      const part = from.subarray(0, Math.min(from.length, this.#clusterBytes - within));
-      await this.#put(entry.offset + within, [part]);
-      return part.length;
-    }
+    if (isPlain(entry)) return andThen(this.#put(entry.offset + within, [inOne]), () => inOne.length);
     const most = Math.min(geometry.l2Entries - index, Math.ceil((within + from.length) / this.#clusterBytes));
     let clusters = 1;
     // What has a place that is as good as a new one is done alone.
@@ -66,31 +74,34 @@ export class ClusterWriter {
       while (clusters < most && needsPlace(tables.entryAt(own, index + clusters))) clusters += 1;
     }
     const part = from.subarray(0, Math.min(from.length, clusters * this.#clusterBytes - within));
-    await this.#writeAnew({ own, index, clusters }, offset, part);
-    return part.length;
+    return andThen(this.#writeAnew({ own, index, clusters }, offset, part), () => part.length);
   }
 
   /** Writes clusters to a new place, with what they had around `from`. */
-  async #writeAnew({ own, index, clusters }: Span, offset: number, from: Uint8Array): Promise<void> {
+  #writeAnew({ own, index, clusters }: Span, offset: number, from: Uint8Array): Settled<void> {
     const { tables } = this.#parts;
     const start = alignDown(offset, this.#clusterBytes);
+    const rest = offset + from.length;
     const end = start + clusters * this.#clusterBytes;
     const old = Array.from({ length: clusters }, (_, at) => tables.entryAt(own, index + at));
     const [first] = old;
     assert(first !== undefined, 'at least one cluster is written');
-    const place = isReusable(first) ? { offset: first.offset, isVirgin: false } : await this.#take(start, clusters);
-    const rest = offset + from.length;
-    const head = await this.#before(first, start, offset - start, place.isVirgin);
-    const tail = await this.#before(old.at(-1)!, rest, end - rest, place.isVirgin);
-    const skips = head === undefined ? offset - start : 0;
-    const parts = [...(head === undefined ? [] : [head]), from, ...(tail === undefined ? [] : [tail])];
-    const putting = this.#put(place.offset + skips, parts);
-    if (isPromise(putting)) await putting;
-    for (const [at, entry] of old.entries()) {
-      const next = place.offset + at * this.#clusterBytes;
-      tables.put(own, index + at, { offset: next, isCopied: true, allocated: all, zero: 0 });
-      if (entry.offset !== next) this.#drop(entry);
-    }
+    const taken = isReusable(first) ? { offset: first.offset, isVirgin: false } : this.#take(start, clusters);
+    return andThen(taken, (place) =>
+      andThen(this.#before(first, start, offset - start, place.isVirgin), (head) =>
+        andThen(this.#before(old.at(-1)!, rest, end - rest, place.isVirgin), (tail) => {
+          const parts = [head, from, tail].filter((part) => part !== undefined);
+          const skipped = head === undefined ? offset - start : 0;
+          return andThen(this.#put(place.offset + skipped, parts), () => {
+            for (const [at, entry] of old.entries()) {
+              const next = place.offset + at * this.#clusterBytes;
+              tables.put(own, index + at, { offset: next, isCopied: true, allocated: all, zero: 0 });
+              if (entry.offset !== next) this.#drop(entry);
+            }
+          });
+        }),
+      ),
+    );
   }
 
   /** What some bytes of a cluster were, which its entry says; nothing where that is zeros, and so is the place that they come to. */
@@ -109,13 +120,12 @@ export class ClusterWriter {
     );
   }
 
-  async #take(start: number, clusters: number): Promise<{ readonly offset: number; readonly isVirgin: boolean }> {
+  #take(start: number, clusters: number): Settled<Place> {
     const { hasDataFile, refcounts } = this.#parts;
     // QEMU lets data lie there where the guest has it, so that the file is a raw image.
     if (hasDataFile) return { offset: start, isVirgin: false };
     const virginFrom = refcounts.virginFrom;
-    const offset = await refcounts.take(clusters);
-    return { offset, isVirgin: offset >= virginFrom };
+    return andThen(refcounts.take(clusters), (offset) => ({ offset, isVirgin: offset >= virginFrom }));
   }
 
   /** The part of one cluster with subclusters. */

@@ -1,4 +1,4 @@
-import { AshlarError, assert, isPromise, type Settled } from '@ashlar/core';
+import { andThen, AshlarError, assert, isPromise, type Settled } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { ClusterCache } from './cluster-cache.ts';
 import { mostRefcount, putRefcount, refcountAt } from './refcount-block.ts';
@@ -61,22 +61,21 @@ export class Refcounts {
     return block === undefined ? 0 : refcountAt(block, cluster % this.#each, this.#parts.bits);
   }
 
-  /** Takes so many clusters in a row, for one each. Gives where they begin. */
-  async take(clusters: number): Promise<number> {
+  /** Takes so many clusters in a row, for one each. Gives where they begin: at once where the blocks that count them are in memory. */
+  take(clusters: number): Settled<number> {
     assert(clusters > 0, 'somebody needs a cluster');
-    // Behind them lie the blocks that they are counted in, and a larger table, where there are none.
-    for (let more = 0; ;) {
-      const first = await this.#run(clusters + more);
+    return this.#take(clusters, 0);
+  }
+
+  /** Behind them lie so many more: the blocks that they are counted in, and a larger table, where there are none. */
+  #take(clusters: number, more: number): Settled<number> {
+    return andThen(this.#run(clusters + more), (first) => {
       const last = Math.floor((first + clusters + more - 1) / this.#each);
       const missing = this.#missing(Math.floor(first / this.#each), last);
       const tableClusters = last * 8 < this.#table.length ? 0 : this.#clustersFor(Math.ceil((last + 1) * growth));
-      if (missing.length + tableClusters > more) {
-        more = missing.length + tableClusters;
-        continue;
-      }
-      await this.#use(first, clusters, missing, tableClusters);
-      return first * this.#parts.clusterBytes;
-    }
+      if (missing.length + tableClusters > more) return this.#take(clusters, missing.length + tableClusters);
+      return andThen(this.#use(first, clusters, missing, tableClusters), () => first * this.#parts.clusterBytes);
+    });
   }
 
   /** One more refers to the cluster. Fails with `invalid` where its refcount is as high as it can be. */
@@ -129,10 +128,11 @@ export class Refcounts {
   }
 
   /** The first of so many free ones in a row. */
-  async #run(clusters: number): Promise<number> {
+  #run(clusters: number): Settled<number> {
     let run = 0;
     for (let at = this.#next; ; at += 1) {
-      const block = await this.#block(at);
+      const block = this.#block(at);
+      if (isPromise(block)) return block.then(() => this.#run(clusters));
       if (block === undefined) {
         const end = (Math.floor(at / this.#each) + 1) * this.#each;
         if (run + end - at >= clusters) return at - run;
@@ -155,7 +155,7 @@ export class Refcounts {
     return Math.ceil((blocks * 8) / this.#parts.clusterBytes);
   }
 
-  async #use(first: number, clusters: number, missing: readonly number[], tableClusters: number): Promise<void> {
+  #use(first: number, clusters: number, missing: readonly number[], tableClusters: number): Settled<void> {
     const { cache, clusterBytes } = this.#parts;
     let at = first + clusters;
     const old = { offset: this.#tableOffset, bytes: this.#table.length };
@@ -171,12 +171,21 @@ export class Refcounts {
       this.#changed.add(index);
       at += 1;
     }
-    at += tableClusters;
-    for (let cluster = first; cluster < at; cluster += 1) await this.#change(cluster, 1);
-    this.#next = at;
-    if (tableClusters === 0) return;
-    await this.#moveTable(from * clusterBytes, tableClusters);
-    this.drop(old.offset, Math.ceil(old.bytes / clusterBytes));
+    const end = at + tableClusters;
+    return andThen(this.#countUp(first, end), () => {
+      this.#next = end;
+      if (tableClusters === 0) return;
+      return this.#moveTable(from * clusterBytes, tableClusters).then(() =>
+        this.drop(old.offset, Math.ceil(old.bytes / clusterBytes)),
+      );
+    });
+  }
+
+  #countUp(from: number, end: number): Settled<void> {
+    for (let cluster = from; cluster < end; cluster += 1) {
+      const counted = this.#change(cluster, 1);
+      if (isPromise(counted)) return counted.then(() => this.#countUp(cluster + 1, end));
+    }
   }
 
   async #moveTable(offset: number, clusters: number): Promise<void> {
@@ -191,9 +200,12 @@ export class Refcounts {
   }
 
   /** Gives the count as it is then. */
-  async #change(cluster: number, by: 1 | -1): Promise<number> {
+  #change(cluster: number, by: 1 | -1): Settled<number> {
+    return andThen(this.#block(cluster), (block) => this.#changeIn(block, cluster, by));
+  }
+
+  #changeIn(block: Buffer | undefined, cluster: number, by: 1 | -1): number {
     const { bits, cache, path } = this.#parts;
-    const block = await this.#block(cluster);
     const count = block === undefined ? by : refcountAt(block, cluster % this.#each, bits) + by;
     if (block === undefined || count < 0) {
       throw new AshlarError('corrupt', `nobody is counted who refers to the cluster ${cluster} of '${path}'`, { path });

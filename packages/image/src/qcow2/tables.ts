@@ -1,4 +1,4 @@
-import { AshlarError, isPromise } from '@ashlar/core';
+import { andThen, AshlarError, isPromise, type Settled } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { ClusterCache } from './cluster-cache.ts';
 import { isTableCopied, putTableOffset, tableOffsetAt, type Entries, type Entry } from './entry.ts';
@@ -46,15 +46,20 @@ export class Tables {
     this.#parts.cache.changed(offset);
   }
 
-  /** Makes the table of an L1 entry where there is none, and copies one that a snapshot has as well. */
-  async own(index: number): Promise<OwnTable> {
-    const { cache, geometry, l1, path, refcounts } = this.#parts;
+  /** Makes the table of an L1 entry where there is none, and copies one that a snapshot has as well. At once where it is there and in memory. */
+  own(index: number): Settled<OwnTable> {
+    const { cache, geometry, l1, path } = this.#parts;
     if (index * 8 >= l1.length) throw new AshlarError('out-of-range', `'${path}' has no L1 entry ${index}`, { path });
     const before = tableOffsetAt(l1, index);
     if (before % geometry.clusterBytes !== 0) {
       throw new AshlarError('corrupt', `an L2 table of '${path}' at ${before} begins no cluster`, { path });
     }
-    if (before !== 0 && isTableCopied(l1, index)) return { table: await cache.at(before), offset: before };
+    if (before === 0 || !isTableCopied(l1, index)) return this.#make(index, before);
+    return andThen(cache.at(before), (table) => ({ table, offset: before }));
+  }
+
+  async #make(index: number, before: number): Promise<OwnTable> {
+    const { cache, l1, refcounts } = this.#parts;
     const bytes = before === 0 ? undefined : Buffer.from(await cache.at(before));
     const offset = await refcounts.take(1);
     const table = cache.put(offset, bytes);

@@ -62,6 +62,8 @@ export class WriteDevice extends ImageReads implements BlockDevice {
   /** Reads of places that may be given to others, of now and of before the last flush. */
   #reads = new InFlight();
   #last: Promise<void> = Promise.resolve();
+  /** Changes of the tables that are not done. */
+  #waiting = 0;
 
   constructor(parts: WriteDeviceParts) {
     super(parts.reader, parts.sizeBytes, { minimum: 512, preferred: parts.geometry.subclusterBytes });
@@ -158,20 +160,30 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     for (const offset of await refcounts.settle()) tables.forget(offset);
   }
 
-  /** One behind the other, and behind each of them what is too much to keep is written. */
-  #alone(change: () => Promise<void>): Promise<void> {
-    const run = async (): Promise<void> => {
-      await change();
-      const { refcounts, tables } = this.#parts;
-      if (tables.isPressed || refcounts.isPressed) await this.#writeBack();
+  /** One behind the other, and behind each of them what is too much to keep is written. One that nobody is before may be done at once. */
+  #alone(change: () => Settled<void>): Settled<void> {
+    const run = (): Settled<void> => andThen(change(), () => this.#relieve());
+    if (this.#waiting > 0) return this.#behind(this.#last.then(run));
+    const done = run();
+    if (isPromise(done)) return this.#behind(done);
+  }
+
+  #behind(done: Promise<void>): Settled<void> {
+    this.#waiting += 1;
+    const settled = (): void => {
+      this.#waiting -= 1;
     };
-    const done = this.#last.then(run);
-    this.#last = done.catch(() => undefined);
-    return this.inFlight.track(done) as Promise<void>;
+    this.#last = done.then(settled, settled);
+    return this.inFlight.track(done);
+  }
+
+  #relieve(): Settled<void> {
+    const { refcounts, tables } = this.#parts;
+    if (tables.isPressed || refcounts.isPressed) return this.#writeBack();
   }
 
   /** Each cluster has a place from then on, and its room where that is asked for. */
-  preallocate(reserves: boolean): Promise<void> {
+  preallocate(reserves: boolean): Settled<void> {
     const bytes = alignUp(this.sizeBytes, this.#parts.geometry.clusterBytes);
     return this.#alone(() => this.#parts.writer.preallocate(0, bytes, reserves));
   }
