@@ -97,6 +97,11 @@ export function ashlar(data: string, command: string, redirection = ''): Promise
   return shell(`${process.execPath} ${bin} ${command} --data ${data} ${redirection}`);
 }
 
+/** Runs a command of `ashlar` that needs no server, as `shell` does. */
+export function ashlarAlone(command: string, options: ShellOptions): Promise<string> {
+  return shell(`${process.execPath} ${bin} ${command}`, options);
+}
+
 /** Settles with what the server says when it listens; rejects with its words when it ends before. */
 function greeting(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
