@@ -1,8 +1,10 @@
-import { alignUp, AshlarError, isPromise, MiB, type Preallocation, type Settled } from '@ashlar/core';
+import { alignUp, AshlarError, type Preallocation } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { openLocked } from './lock.ts';
 import { createDefaults, createQcow2, type CreateOptions } from './qcow2/create.ts';
 import { openImage, openWriteDevice, pathFrom, type ImageFormat } from './qcow2/open.ts';
+import { reserveRaw } from './raw/reserve.ts';
+import { writeZeros, type Progress } from './zeros.ts';
 
 /** `metadata`: each cluster has its place, and no room; of raw images there is none to have. */
 export type ImagePreallocation = Preallocation | 'metadata';
@@ -15,11 +17,6 @@ export type NewImage = Partial<Omit<CreateOptions, 'sizeBytes'>> & {
   /** The backing file is not looked at: it may not be there yet. */
   readonly isUnsafe?: boolean;
 };
-
-/** Told of bytes that are written, of so many. */
-export type Progress = (doneBytes: number, totalBytes: number) => void;
-
-const stepBytes = 4 * MiB;
 
 /** The size of an image that is made, which may be that of its backing file. Fails with `invalid`, and as `openImage` of that. */
 export async function sizeOfNew(host: Host, path: string, image: NewImage): Promise<number> {
@@ -80,26 +77,8 @@ async function makeRaw(
   try {
     file.truncate(0);
     file.truncate(sizeBytes);
-    if (sizeBytes === 0 || preallocation === 'off') return;
-    const allocating = file.allocate(0, sizeBytes);
-    if (isPromise(allocating)) await allocating;
-    if (preallocation === 'full') {
-      await writeZeros((at, zeros) => file.writeOffThread(at, zeros), sizeBytes, progress);
-    }
-    await file.sync();
+    if (sizeBytes > 0) await reserveRaw(file, 0, sizeBytes, preallocation, progress);
   } finally {
     file.close();
-  }
-}
-
-async function writeZeros(
-  write: (offset: number, zeros: Uint8Array) => Settled<void>,
-  sizeBytes: number,
-  progress: Progress,
-): Promise<void> {
-  const zeros = new Uint8Array(stepBytes);
-  for (let at = 0; at < sizeBytes; at += stepBytes) {
-    await write(at, zeros.subarray(0, Math.min(stepBytes, sizeBytes - at)));
-    progress(Math.min(sizeBytes, at + stepBytes), sizeBytes);
   }
 }

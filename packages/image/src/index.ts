@@ -3,6 +3,7 @@ export { createImage, sizeOfNew, type ImagePreallocation, type NewImage } from '
 export { imageInfo, type ImageInfo } from './info.ts';
 export { createFileDevice } from './raw/file-device.ts';
 export { openSource, type HostSource } from './open-source.ts';
+export { resizeImage, type ResizeImageOptions } from './resize-image.ts';
 export { openImage, type ImageFormat, type OpenImageOptions } from './qcow2/open.ts';
 export {
   allocatedRuns,

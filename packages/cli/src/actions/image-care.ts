@@ -1,5 +1,13 @@
+import { parseSize } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import { checkImage, type CheckImageOptions, type CheckResult, type ImageFormat } from '@ashlar/image';
+import {
+  checkImage,
+  resizeImage,
+  type CheckImageOptions,
+  type CheckResult,
+  type ImageFormat,
+  type ImagePreallocation,
+} from '@ashlar/image';
 import { checkJson, checkText } from '../image/check-text.ts';
 
 /** As qemu-img's. */
@@ -43,4 +51,23 @@ export async function check(
   print(isJson ? `${JSON.stringify(checkJson(path, found), undefined, 4)}\n` : checkText(found));
   if (found.corruptions > 0) return checkStatus.corrupt;
   return found.leaks > 0 ? checkStatus.leaks : checkStatus.inOrder;
+}
+
+export type ResizeOptions = {
+  readonly format?: ImageFormat;
+  readonly preallocation: ImagePreallocation;
+  readonly shrink?: boolean;
+  readonly quiet?: boolean;
+};
+
+export async function resize(
+  path: string,
+  size: string,
+  { format, preallocation, quiet = false, shrink = false }: ResizeOptions,
+): Promise<void> {
+  const bytes = parseSize(size.replace(/^[+-]/, ''));
+  const sizeFor = (before: number): number =>
+    size.startsWith('+') ? before + bytes : size.startsWith('-') ? before - bytes : bytes;
+  await resizeImage(createRealHost(), path, sizeFor, { format, preallocation, shrinks: shrink });
+  if (!quiet) process.stdout.write('Image resized.\n');
 }

@@ -41,4 +41,24 @@ export function addImageCareCommands(image: Command, setStatus: (status: number)
             setStatus(await check(path, options)),
       ),
     );
+  image
+    .command('resize')
+    .summary('make an image larger, or smaller')
+    .argument('<FILE>', 'the image')
+    .argument('<SIZE>', 'such as 10G; +10G or -10G from what it has')
+    // A size may begin as an option does.
+    .allowUnknownOption()
+    .addOption(formatOption())
+    .addOption(
+      new Option('--preallocation <HOW>', 'room for what is added')
+        .choices(['off', 'metadata', 'falloc', 'full'])
+        .default('off'),
+    )
+    .option('--shrink', 'delete what is behind the new end')
+    .option('-q, --quiet', 'print nothing but errors')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ashlar image resize disk.qcow2 +10G\n  ashlar image resize --shrink -f raw disk.raw 4G',
+    )
+    .action(later(actions, ({ resize }) => resize));
 }

@@ -2,6 +2,7 @@ import { AshlarError, isPromise, type Settled } from '@ashlar/core';
 import type { ClusterCache } from './cluster-cache.ts';
 import { bit, Entries, tableOffsetAt, type Entry } from './entry.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
+import type { L1Table } from './l1-table.ts';
 
 /** What some bytes of an image, within one L2 table, are. */
 export type Run = {
@@ -22,7 +23,7 @@ type MapParts = {
   readonly version: 2 | 3;
   readonly hasDataFile: boolean;
   readonly cache: ClusterCache;
-  readonly l1: Buffer;
+  readonly l1: L1Table;
 };
 
 /** Where the bytes of an image lie, by its tables or those of one of its snapshots. */
@@ -56,8 +57,8 @@ export class ClusterMap {
   /** The L2 table of an entry of the L1 table; nothing where there is none. */
   table(index: number): Settled<Buffer> | undefined {
     const { cache, l1, path } = this.#parts;
-    if (index * 8 >= l1.length) return undefined;
-    const offset = tableOffsetAt(l1, index);
+    if (index * 8 >= l1.entries.length) return undefined;
+    const offset = tableOffsetAt(l1.entries, index);
     if (offset === 0) return undefined;
     if (offset % this.#clusterBytes !== 0) {
       throw new AshlarError('corrupt', `an L2 table of '${path}' at ${offset} begins no cluster`, { path, offset });

@@ -225,8 +225,10 @@ export class ClusterWriter {
       const own = await tables.own(Math.floor(at / tableSpan(geometry)));
       const index = this.#indexOf(at);
       const most = Math.min(geometry.l2Entries - index, Math.ceil((offset + length - at) / this.#clusterBytes));
+      const { zero } = tables.entryAt(own, index);
+      const isNext = (entry: Entry): boolean => entry.offset < 0 && entry.zero === zero;
       let clusters = 0;
-      while (clusters < most && tables.entryAt(own, index + clusters).offset < 0) clusters += 1;
+      while (clusters < most && isNext(tables.entryAt(own, index + clusters))) clusters += 1;
       if (clusters === 0) {
         at += this.#clusterBytes;
         continue;
@@ -235,13 +237,45 @@ export class ClusterWriter {
       const bytes = clusters * this.#clusterBytes;
       if (reserves) await data.allocate(place.offset, bytes);
       else if (data.size() < place.offset + bytes) data.truncate(place.offset + bytes);
+      const state = await this.#emptyState(place, bytes, zero);
       for (let next = 0; next < clusters; next += 1) {
-        // As QEMU: subclusters are data when they are written.
-        const allocated = this.#isExtended ? 0 : all;
-        const entry = { offset: place.offset + next * this.#clusterBytes, isCopied: true, allocated, zero: 0 };
-        tables.put(own, index + next, entry);
+        tables.put(own, index + next, { offset: place.offset + next * this.#clusterBytes, isCopied: true, ...state });
       }
       at += bytes;
+    }
+  }
+
+  /** What entries say of places in which there is nothing yet, such that they read as before: `zero`, or as nothing. */
+  async #emptyState(place: Place, bytes: number, zero: number): Promise<Pick<Entry, 'allocated' | 'zero'>> {
+    const { hasDataFile, hasZeros } = this.#parts;
+    // As QEMU: subclusters are data when they are written.
+    if (this.#isExtended) return { allocated: 0, zero };
+    if (hasZeros && (zero !== 0 || !(place.isVirgin || hasDataFile))) return { allocated: 0, zero: all };
+    if (!place.isVirgin && !hasDataFile) {
+      for (let at = 0; at < bytes; at += this.#clusterBytes) {
+        await this.#put(place.offset + at, [new Uint8Array(this.#clusterBytes)]);
+      }
+    }
+    return { allocated: all, zero: 0 };
+  }
+
+  /** Whole clusters that nobody reads any more lose what they have. */
+  async discard(offset: number, length: number): Promise<void> {
+    const { geometry, tables } = this.#parts;
+    const span = tableSpan(geometry);
+    for (let at = offset; at < offset + length;) {
+      const table = Math.floor(at / span);
+      const end = Math.min(offset + length, (table + 1) * span);
+      if (!tables.has(table)) {
+        at = end;
+        continue;
+      }
+      const own = await tables.own(table);
+      for (; at < end; at += this.#clusterBytes) {
+        const entry = tables.entryAt(own, this.#indexOf(at));
+        tables.put(own, this.#indexOf(at), { offset: -1, isCopied: false, allocated: 0, zero: 0 });
+        this.#drop(entry);
+      }
     }
   }
 

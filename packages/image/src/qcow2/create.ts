@@ -3,7 +3,7 @@ import type { Host } from '@ashlar/host';
 import { openLocked } from '../lock.ts';
 import { encodeHeader } from './encode-header.ts';
 import { geometryOf, tableSpan } from './geometry.ts';
-import { autoclear, compatible, incompatible, type CompressionType, type Qcow2Header } from './header.ts';
+import { autoclear, compatible, incompatible, mostL1Bytes, type CompressionType, type Qcow2Header } from './header.ts';
 import { putRefcount } from './refcount-block.ts';
 
 export type CreateOptions = {
@@ -33,8 +33,6 @@ export const createDefaults = {
   dataFile: undefined,
   dataFileRaw: false,
 } as const satisfies Omit<CreateOptions, 'sizeBytes'>;
-
-const mostL1Bytes = 32 * 1024 * 1024;
 
 /** Makes an image in which nothing is, in place of what is there. Fails with `invalid`, `no-space`, `denied`. */
 export async function createQcow2(host: Host, path: string, options: CreateOptions): Promise<void> {

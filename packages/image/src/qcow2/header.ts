@@ -15,7 +15,7 @@ export const magic = 0x514649fb;
 export const headerBytes = { v2: 72, v3: 104, now: 112 } as const;
 
 /** Bounds that QEMU has as well, so that nothing is allocated for what a header merely says. */
-const mostL1Bytes = 32 * 1024 * 1024;
+export const mostL1Bytes = 32 * 1024 * 1024;
 const mostRefcountTableBytes = 8 * 1024 * 1024;
 const mostSnapshots = 65_536;
 export const mostNameBytes = 1023;

@@ -4,16 +4,21 @@ import type { ClusterReader } from './cluster-reader.ts';
 
 /** What a block device over a qcow2 image does that changes nothing. */
 export abstract class ImageReads {
-  readonly sizeBytes: number;
   readonly blockSizes: BlockSizes;
   protected readonly reader: ClusterReader;
   protected readonly inFlight = new InFlight();
   protected closed = false;
+  /** Of the disk that the image shows. */
+  protected size: number;
 
   constructor(reader: ClusterReader, sizeBytes: number, blocks: Pick<BlockSizes, 'minimum' | 'preferred'>) {
     this.reader = reader;
-    this.sizeBytes = sizeBytes;
+    this.size = sizeBytes;
     this.blockSizes = { ...blocks, maximum: 32 * MiB, atomic: 512 };
+  }
+
+  get sizeBytes(): number {
+    return this.size;
   }
 
   read(offset: number, into: Uint8Array): Settled<void> {

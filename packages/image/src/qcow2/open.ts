@@ -12,6 +12,7 @@ import { ClusterWriter } from './cluster-writer.ts';
 import { Entries } from './entry.ts';
 import { geometryOf, type Geometry } from './geometry.ts';
 import { incompatible, isQcow2, type Qcow2Header } from './header.ts';
+import type { L1Table } from './l1-table.ts';
 import { ReadDevice } from './read-device.ts';
 import { Refcounts } from './refcounts.ts';
 import { readHeader, readSnapshots, tableAt, writeHeaderFields } from './stored.ts';
@@ -107,7 +108,7 @@ type OpenQcow2 = {
   readonly reader: ClusterReader;
   /** Of L2 tables. */
   readonly cache: ClusterCache;
-  readonly l1: Buffer;
+  readonly l1: L1Table;
   readonly sizeBytes: number;
   readonly closed: () => Promise<void>;
 };
@@ -152,7 +153,7 @@ async function writeDeviceOver(
   options: OpenImageOptions,
 ): Promise<WriteDevice> {
   const header = await headerToWrite(file, path);
-  const { l1Offset, refcountOrder, refcountTableClusters, refcountTableOffset: tableOffset, version } = header;
+  const { refcountOrder, refcountTableClusters, refcountTableOffset: tableOffset, version } = header;
   const table = await tableAt(file, tableOffset, refcountTableClusters * 2 ** header.clusterBits, path);
   const image = await openQcow2(host, file, header, options, [path]);
   const { data, geometry, reader, cache, l1 } = image;
@@ -171,9 +172,9 @@ async function writeDeviceOver(
   });
   const hasDataFile = data !== file;
   const entries = new Entries(geometry, version, hasDataFile);
-  const tables = new Tables({ path, file, geometry, entries, cache, refcounts, l1, l1Offset });
+  const tables = new Tables({ path, file, geometry, entries, cache, refcounts, l1 });
   const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros: version >= 3, tables, refcounts, reader });
-  return new WriteDevice({ ...image, writer, tables, refcounts });
+  return new WriteDevice({ ...image, header, writer, tables, refcounts });
 }
 
 /**
@@ -200,17 +201,21 @@ function damaged(path: string): AshlarError {
   return new AshlarError('corrupt', `'${path}' is damaged: mend it with 'ashlar image check -r all' first`, { path });
 }
 
-type State = { readonly l1: Buffer; readonly sizeBytes: number };
+type State = { readonly l1: L1Table; readonly sizeBytes: number };
 
 async function stateOf(file: HostFile, header: Qcow2Header, path: string, name: string | undefined): Promise<State> {
   const { l1Entries, l1Offset, sizeBytes } = header;
-  if (name === undefined) return { l1: await tableAt(file, l1Offset, l1Entries * 8, path), sizeBytes };
+  const l1At = async (offset: number, entries: number): Promise<L1Table> => ({
+    entries: await tableAt(file, offset, entries * 8, path),
+    offset,
+  });
+  if (name === undefined) return { l1: await l1At(l1Offset, l1Entries), sizeBytes };
   const found = (await readSnapshots(file, header, path)).find((each) => each.id === name || each.name === name);
   if (found === undefined) throw new AshlarError('not-found', `'${path}' has no snapshot '${name}'`, { path });
   if (found.l1Offset % 2 ** header.clusterBits !== 0) {
     throw new AshlarError('corrupt', `the L1 table of the snapshot '${name}' of '${path}' begins no cluster`, { path });
   }
-  return { l1: await tableAt(file, found.l1Offset, found.l1Entries * 8, path), sizeBytes: found.sizeBytes };
+  return { l1: await l1At(found.l1Offset, found.l1Entries), sizeBytes: found.sizeBytes };
 }
 
 function dataFileOf(

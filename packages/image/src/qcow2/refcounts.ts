@@ -61,6 +61,19 @@ export class Refcounts {
     return block === undefined ? 0 : refcountAt(block, cluster % this.#each, this.#parts.bits);
   }
 
+  /** Behind the last cluster that anybody refers to. */
+  async end(): Promise<number> {
+    const { bits, clusterBytes } = this.#parts;
+    for (let index = this.#table.length / 8 - 1; index >= 0; index -= 1) {
+      const block = await this.#block(index * this.#each);
+      if (block === undefined) continue;
+      for (let at = this.#each - 1; at >= 0; at -= 1) {
+        if (refcountAt(block, at, bits) > 0) return (index * this.#each + at + 1) * clusterBytes;
+      }
+    }
+    return 0;
+  }
+
   /** Takes so many clusters in a row, for one each. Gives where they begin: at once where the blocks that count them are in memory. */
   take(clusters: number): Settled<number> {
     assert(clusters > 0, 'somebody needs a cluster');

@@ -3,6 +3,7 @@ import type { HostFile } from '@ashlar/host';
 import type { ClusterCache } from './cluster-cache.ts';
 import { isTableCopied, putTableOffset, tableOffsetAt, type Entries, type Entry } from './entry.ts';
 import type { Geometry } from './geometry.ts';
+import type { L1Table } from './l1-table.ts';
 import type { Refcounts } from './refcounts.ts';
 
 type TableParts = {
@@ -13,8 +14,7 @@ type TableParts = {
   /** Of L2 tables alone. */
   readonly cache: ClusterCache;
   readonly refcounts: Refcounts;
-  readonly l1: Buffer;
-  readonly l1Offset: number;
+  readonly l1: L1Table;
 };
 
 /** An L2 table that nobody else refers to. */
@@ -48,7 +48,8 @@ export class Tables {
 
   /** Makes the table of an L1 entry where there is none, and copies one that a snapshot has as well. At once where it is there and in memory. */
   own(index: number): Settled<OwnTable> {
-    const { cache, geometry, l1, path } = this.#parts;
+    const { cache, geometry, path } = this.#parts;
+    const l1 = this.#parts.l1.entries;
     if (index * 8 >= l1.length) throw new AshlarError('out-of-range', `'${path}' has no L1 entry ${index}`, { path });
     const before = tableOffsetAt(l1, index);
     if (before % geometry.clusterBytes !== 0) {
@@ -59,7 +60,8 @@ export class Tables {
   }
 
   async #make(index: number, before: number): Promise<OwnTable> {
-    const { cache, l1, refcounts } = this.#parts;
+    const { cache, refcounts } = this.#parts;
+    const l1 = this.#parts.l1.entries;
     const bytes = before === 0 ? undefined : Buffer.from(await cache.at(before));
     const offset = await refcounts.take(1);
     const table = cache.put(offset, bytes);
@@ -71,16 +73,28 @@ export class Tables {
 
   /** Whether there is a table: where there is none nothing is mapped. */
   has(index: number): boolean {
-    const { l1 } = this.#parts;
+    const l1 = this.#parts.l1.entries;
     return index * 8 < l1.length && tableOffsetAt(l1, index) !== 0;
+  }
+
+  /** Gives up the tables from an entry of the L1 table on: what they have is nobody's already. */
+  drop(from: number): void {
+    const { l1, refcounts } = this.#parts;
+    for (let index = from; index * 8 < l1.entries.length; index += 1) {
+      const offset = tableOffsetAt(l1.entries, index);
+      if (offset === 0) continue;
+      putTableOffset(l1.entries, index, 0, false);
+      this.#changed.add(index);
+      refcounts.drop(offset, 1);
+    }
   }
 
   /** Writes the L2 tables, and then what names them. */
   async write(): Promise<void> {
-    const { cache, file, l1, l1Offset } = this.#parts;
+    const { cache, file, l1 } = this.#parts;
     await cache.write();
     for (const index of this.#changed) {
-      const written = file.write(l1Offset + index * 8, l1.subarray(index * 8, index * 8 + 8));
+      const written = file.write(l1.offset + index * 8, l1.entries.subarray(index * 8, index * 8 + 8));
       if (isPromise(written)) await written;
       this.#changed.delete(index);
     }

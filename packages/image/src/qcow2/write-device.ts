@@ -16,8 +16,11 @@ import type { ClusterMap } from './cluster-map.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import type { ClusterWriter } from './cluster-writer.ts';
 import type { Geometry } from './geometry.ts';
+import type { Qcow2Header } from './header.ts';
 import { ImageReads } from './image-reads.ts';
+import type { L1Table } from './l1-table.ts';
 import type { Refcounts } from './refcounts.ts';
+import { growImage, refuseResize, shrinkImage, type GrownRoom } from './resize.ts';
 import type { Tables } from './tables.ts';
 
 type WriteDeviceParts = {
@@ -31,6 +34,8 @@ type WriteDeviceParts = {
   /** The image, and where its data lies, which may be the same. */
   readonly file: HostFile;
   readonly data: HostFile;
+  readonly header: Qcow2Header;
+  readonly l1: L1Table;
   readonly closed: () => Settled<void>;
 };
 
@@ -44,7 +49,7 @@ const capabilities: BlockCapabilities = {
   prefetch: 'emulated',
   compareAndWrite: 'none',
   copyFrom: 'none',
-  resize: 'none',
+  resize: 'native',
   multiConnection: 'native',
 };
 
@@ -196,9 +201,21 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     throw unsupportedError('copyFrom');
   }
 
-  resize(sizeBytes: number): void {
+  /** `room`: what becomes of clusters that are added. Fails with `unsupported` for images of compatibility 0.10 with snapshots, and `invalid`. */
+  resize(sizeBytes: number, room: GrownRoom = 'off'): Settled<void> {
+    if (this.closed) throw closedError('resize');
     checkSize(this, sizeBytes);
-    throw unsupportedError('resize');
+    const parts = {
+      ...this.#parts,
+      writeBack: () => this.#writeBack(),
+      zeroEdge: (from: number, to: number) => this.#zeroEdge(from, to),
+    };
+    refuseResize(parts);
+    return this.#alone(async () => {
+      if (sizeBytes > this.size) await growImage(parts, this.size, sizeBytes, room);
+      else if (sizeBytes < this.size) await shrinkImage(parts, this.size, sizeBytes);
+      this.size = sizeBytes;
+    });
   }
 
   close(): Settled<void> {
