@@ -1,5 +1,6 @@
 export { checkImage, type CheckImageOptions } from './check-image.ts';
 export { createImage, sizeOfNew, type ImagePreallocation, type NewImage } from './create-image.ts';
+export { changeSnapshots } from './image-snapshots.ts';
 export { imageInfo, type ImageInfo } from './info.ts';
 export { createFileDevice } from './raw/file-device.ts';
 export { openSource, type HostSource } from './open-source.ts';

@@ -1,7 +1,9 @@
 import { parseSize } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import {
+  changeSnapshots,
   checkImage,
+  imageInfo,
   resizeImage,
   type CheckImageOptions,
   type CheckResult,
@@ -9,6 +11,7 @@ import {
   type ImagePreallocation,
 } from '@ashlar/image';
 import { checkJson, checkText } from '../image/check-text.ts';
+import { snapshotTable } from '../image/info-text.ts';
 
 /** As qemu-img's. */
 const checkStatus = { inOrder: 0, corrupt: 2, leaks: 3, noChecks: 63 } as const;
@@ -70,4 +73,24 @@ export async function resize(
     size.startsWith('+') ? before + bytes : size.startsWith('-') ? before - bytes : bytes;
   await resizeImage(createRealHost(), path, sizeFor, { format, preallocation, shrinks: shrink });
   if (!quiet) process.stdout.write('Image resized.\n');
+}
+
+export type SnapshotOptions = {
+  readonly create?: string;
+  readonly apply?: string;
+  readonly delete?: string;
+  readonly quiet?: boolean;
+  readonly forceShare?: boolean;
+};
+
+export async function snapshot(path: string, options: SnapshotOptions): Promise<void> {
+  const host = createRealHost();
+  for (const action of ['create', 'apply', 'delete'] as const) {
+    const name = options[action];
+    if (name !== undefined) return await changeSnapshots(host, path, action, name);
+  }
+  const { qcow2 } = await imageInfo(host, path, { forceShare: options.forceShare });
+  const snapshots = qcow2?.snapshots ?? [];
+  if (snapshots.length === 0 || options.quiet === true) return;
+  process.stdout.write(`Snapshot list:\n${snapshotTable(snapshots)}\n`);
 }

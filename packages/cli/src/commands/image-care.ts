@@ -61,4 +61,21 @@ export function addImageCareCommands(image: Command, setStatus: (status: number)
       '\nExamples:\n  ashlar image resize disk.qcow2 +10G\n  ashlar image resize --shrink -f raw disk.raw 4G',
     )
     .action(later(actions, ({ resize }) => resize));
+  image
+    .command('snapshot')
+    .summary('list the snapshots within a qcow2 image, make one, go back to one, or delete one')
+    .argument('<FILE>', 'the image')
+    .addOption(
+      new Option('-l, --list', 'list them; so without another option').conflicts(['create', 'apply', 'delete']),
+    )
+    .addOption(new Option('-c, --create <NAME>', 'keep what the image has now').conflicts(['apply', 'delete']))
+    .addOption(new Option('-a, --apply <NAME>', 'the image has what it had then').conflicts(['delete']))
+    .option('-d, --delete <NAME>', 'remove one')
+    .option('-q, --quiet', 'print nothing but errors')
+    .option('-U, --force-share', 'list them also while somebody writes to the image')
+    .addHelpText(
+      'after',
+      '\nNAME may be an id as well.\n\nExamples:\n  ashlar image snapshot -c before disk.qcow2\n  ashlar image snapshot -a before disk.qcow2',
+    )
+    .action(later(actions, ({ snapshot }) => snapshot));
 }

@@ -91,7 +91,7 @@ function specificLines(fields: Json | readonly unknown[], indent: string): strin
 }
 
 /** As `qemu-img snapshot -l`, with its head. */
-function snapshotTable(snapshots: Qcow2['snapshots']): string {
+export function snapshotTable(snapshots: Qcow2['snapshots']): string {
   const row = (id: string, tag: string, size: string, date: string, clock: string, count: string): string =>
     `${id.padEnd(10)}${tag.padEnd(17)}${size.padStart(8)}${date.padStart(20)}${clock.padStart(13)}${count.padStart(11)}`;
   const rows = snapshots.map(({ guestClock, id, instructions, name, seconds, vmStateBytes }) =>

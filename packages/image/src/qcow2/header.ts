@@ -17,7 +17,7 @@ export const headerBytes = { v2: 72, v3: 104, now: 112 } as const;
 /** Bounds that QEMU has as well, so that nothing is allocated for what a header merely says. */
 export const mostL1Bytes = 32 * 1024 * 1024;
 const mostRefcountTableBytes = 8 * 1024 * 1024;
-const mostSnapshots = 65_536;
+export const mostSnapshots = 65_536;
 export const mostNameBytes = 1023;
 
 export const incompatible = { dirty: 1, corrupt: 2, dataFile: 4, compressionType: 8, extendedL2: 16 } as const;

@@ -4,7 +4,7 @@ import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from '../lock.ts';
 import { createFileDevice } from '../raw/file-device.ts';
-import { checkQcow2 } from './check/check.ts';
+import { mendedHeader } from './check/mended-header.ts';
 import { ClusterCache } from './cluster-cache.ts';
 import { ClusterMap } from './cluster-map.ts';
 import { ClusterReader } from './cluster-reader.ts';
@@ -15,6 +15,7 @@ import { incompatible, isQcow2, type Qcow2Header } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import { ReadDevice } from './read-device.ts';
 import { Refcounts } from './refcounts.ts';
+import { findSnapshot } from './snapshots/snapshots.ts';
 import { readHeader, readSnapshots, tableAt, writeHeaderFields } from './stored.ts';
 import { Tables } from './tables.ts';
 import { WriteDevice } from './write-device.ts';
@@ -177,28 +178,15 @@ async function writeDeviceOver(
   return new WriteDevice({ ...image, header, writer, tables, refcounts });
 }
 
-/**
- * The header of an image that is written from now on. One whose writer kept its refcounts for later, and died, is mended before, as QEMU does it; ours
- * keeps them always. Throws `corrupt` or `unsupported` for images that would be worse afterwards.
- */
+/** Throws `unsupported` for images that would be worse afterwards. */
 async function headerToWrite(file: HostFile, path: string): Promise<Qcow2Header> {
-  const header = await readHeader(file, path);
-  if ((header.incompatible & incompatible.corrupt) !== 0) throw damaged(path);
-  if ((header.incompatible & incompatible.dirty) !== 0) {
-    const { corruptions } = await checkQcow2(file, path, 'all', () => undefined);
-    if (corruptions > 0) throw damaged(path);
-    return await readHeader(file, path);
-  }
+  const header = await mendedHeader(file, path);
   if (header.bitmaps !== undefined) {
     throw new AshlarError('unsupported', `'${path}' has bitmaps of what is written, which are not kept here yet`, {
       path,
     });
   }
   return header;
-}
-
-function damaged(path: string): AshlarError {
-  return new AshlarError('corrupt', `'${path}' is damaged: mend it with 'ashlar image check -r all' first`, { path });
 }
 
 type State = { readonly l1: L1Table; readonly sizeBytes: number };
@@ -210,8 +198,7 @@ async function stateOf(file: HostFile, header: Qcow2Header, path: string, name: 
     offset,
   });
   if (name === undefined) return { l1: await l1At(l1Offset, l1Entries), sizeBytes };
-  const found = (await readSnapshots(file, header, path)).find((each) => each.id === name || each.name === name);
-  if (found === undefined) throw new AshlarError('not-found', `'${path}' has no snapshot '${name}'`, { path });
+  const found = findSnapshot(path, await readSnapshots(file, header, path), name);
   if (found.l1Offset % 2 ** header.clusterBits !== 0) {
     throw new AshlarError('corrupt', `the L1 table of the snapshot '${name}' of '${path}' begins no cluster`, { path });
   }

@@ -27,6 +27,7 @@ export type ImageSnapshot = {
 const fixedBytes = 40;
 const mostExtraBytes = 1024;
 const knownExtraBytes = 24;
+const noInstructions = 0xffff_ffff_ffff_ffffn;
 const mostTableBytes = 1024 * mostExtraBytes * 64;
 const mostL1Entries = (32 * 1024 * 1024) / 8;
 
@@ -69,12 +70,38 @@ export function parseSnapshots(bytes: Buffer, count: number, sizeBytes: number, 
   return found;
 }
 
+/** The table of these. Throws `invalid` where it is longer than any may be. */
+export function encodeSnapshots(snapshots: readonly ImageSnapshot[]): Buffer {
+  const parts = snapshots.flatMap((snapshot) => {
+    const [id, name] = [Buffer.from(snapshot.id), Buffer.from(snapshot.name)];
+    const head = Buffer.alloc(fixedBytes + knownExtraBytes);
+    head.writeBigUInt64BE(BigInt(snapshot.l1Offset), 0);
+    head.writeUInt32BE(snapshot.l1Entries, 8);
+    head.writeUInt16BE(id.length, 12);
+    head.writeUInt16BE(name.length, 14);
+    head.writeUInt32BE(snapshot.seconds, 16);
+    head.writeUInt32BE(snapshot.nanoseconds, 20);
+    head.writeBigUInt64BE(snapshot.guestClock, 24);
+    head.writeUInt32BE(snapshot.vmStateBytes > 0xffff_ffff ? 0 : snapshot.vmStateBytes, 32);
+    head.writeUInt32BE(knownExtraBytes + snapshot.unknown.length, 36);
+    head.writeBigUInt64BE(BigInt(snapshot.vmStateBytes), fixedBytes);
+    head.writeBigUInt64BE(BigInt(snapshot.sizeBytes), fixedBytes + 8);
+    head.writeBigUInt64BE(snapshot.instructions ?? noInstructions, fixedBytes + 16);
+    const bytes = Buffer.concat([head, snapshot.unknown, id, name]);
+    return [bytes, Buffer.alloc((8 - (bytes.length % 8)) % 8)];
+  });
+  // As QEMU: behind the last one nothing is filled up.
+  const table = Buffer.concat(parts.slice(0, -1));
+  if (table.length <= mostTableBytes) return table;
+  throw new AshlarError('invalid', `the table of ${snapshots.length} snapshots is too long`);
+}
+
 /** The greatest table of so many snapshots. */
 export const snapshotTableBytes = (count: number): number =>
   Math.min(mostTableBytes, count * (fixedBytes + mostExtraBytes + 2 * 65_535 + 8));
 
 function instructionsOf(value: bigint): bigint | undefined {
-  return value === 0xffff_ffff_ffff_ffffn ? undefined : value;
+  return value === noInstructions ? undefined : value;
 }
 
 function numberIn(value: bigint, broken: (what: string) => AshlarError): number {
