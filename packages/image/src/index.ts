@@ -17,6 +17,10 @@ export {
   type VolumeGroup,
 } from './lvm/group.ts';
 export type { FoundArea, FoundPhysical } from './lvm/physical.ts';
+export { freeCount } from './lvm/allocate.ts';
+export { lockOperation } from './lvm/locks.ts';
+export { createGroup, createPhysical, extendGroup, removePhysical } from './lvm/group-commands.ts';
+export { createLogical, extendLogical, removeLogical, renameLogical } from './lvm/volume-commands.ts';
 export { groupNamed, scan, type FoundGroup, type Scan } from './lvm/scan.ts';
 export { parseFileUri } from './uri.ts';
 export { FrameEncoder, mostDataBytes, type StreamHeader } from './volume-stream/frame.ts';

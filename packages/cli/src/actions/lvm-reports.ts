@@ -87,7 +87,7 @@ export async function scanned(paths: readonly string[]): Promise<Scan> {
   if (paths.length === 0) throw new UsageError('name the devices or images to look at: --devices PATH');
   const found = await scan(createRealHost(), paths);
   for (const { faults, group, missing } of found.groups) {
-    for (const fault of faults) process.stderr.write(`  WARNING: ${fault}\n`);
+    for (const { sentence } of faults) process.stderr.write(`  WARNING: ${sentence}\n`);
     for (const { deviceHint, id } of missing) {
       process.stderr.write(`  WARNING: VG ${group.name} is missing PV ${id} (last written to ${deviceHint}).\n`);
     }

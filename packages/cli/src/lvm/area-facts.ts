@@ -1,16 +1,14 @@
+import { alignDown } from '@ashlar/core';
 import type { FoundArea, FoundGroup } from '@ashlar/image';
 
 const sectorBytes = 512;
 
 export const areasOf = ({ found }: FoundGroup): FoundArea[] => [...found.values()].flatMap(({ areas }) => [...areas]);
 
-/** As LVM reckons it: half of what is there, less what the text takes. */
+/** As LVM reckons it: half of what is there, for a text beside the one that counts, less a sector and the text. */
 export function freeOfArea({ header, place }: FoundArea): number {
-  const ring = place.sizeBytes - sectorBytes;
-  const text = header?.committed?.sizeBytes ?? 0;
-  const used = Math.ceil(text / sectorBytes) * sectorBytes;
-  const free = Math.max(0, (ring - 2 * used) / 2);
-  return free - (free % sectorBytes);
+  const most = (place.sizeBytes - sectorBytes) / 2 - sectorBytes;
+  return Math.max(0, alignDown(most - (header?.committed?.sizeBytes ?? 0), sectorBytes));
 }
 
 /** The least, 0 where there are none. */

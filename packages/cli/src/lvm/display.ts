@@ -77,7 +77,7 @@ export function groupLine({ group }: FoundGroup, units: Units): string {
 export function physicalLines(row: Row, { maps, units }: DisplaySettings): string[] {
   const size = sizes(units);
   const { group, physical, pv } = row;
-  if (group === undefined || pv === undefined) return newPhysicalLines(row, size);
+  if (group === undefined || pv === undefined) return [...newPhysicalLines(row, size), ...(maps ? [' '] : [])];
   const extentBytes = extentBytesOf(row);
   const used = usedExtents(row);
   const free = pv.extentCount - used;

@@ -3,14 +3,17 @@ import type { Host } from '@ashlar/host';
 import type { PhysicalVolume, VolumeGroup } from './group.ts';
 import { readPhysical, type FoundPhysical } from './physical.ts';
 
+/** What is wrong with a copy. `isBehind`: it is whole, and older than the newest: the next change brings it up to date. */
+export type CopyFault = { readonly sentence: string; readonly isBehind: boolean };
+
 /** A volume group by its newest metadata, and where its physical volumes are. */
 export type FoundGroup = {
   readonly group: VolumeGroup;
   /** By key; what is missing is not in it. */
   readonly found: ReadonlyMap<string, FoundPhysical>;
   readonly missing: readonly PhysicalVolume[];
-  /** Sentences on copies of the metadata that are damaged, or older. */
-  readonly faults: readonly string[];
+  /** Copies of the metadata that are damaged, or older. */
+  readonly faults: readonly CopyFault[];
 };
 
 export type Scan = {
@@ -39,7 +42,7 @@ export async function scan(host: Host, paths: readonly string[]): Promise<Scan> 
 }
 
 /** Puts together what was found. */
-function groupsOf(physicals: readonly FoundPhysical[]): Omit<Scan, 'others'> {
+export function groupsOf(physicals: readonly FoundPhysical[]): Omit<Scan, 'others'> {
   const byId = new Map<string, FoundPhysical>();
   for (const found of physicals) {
     const other = byId.get(found.label.id);
@@ -83,22 +86,23 @@ function foundGroup(
   return { group, found, missing, faults };
 }
 
-function faultsOf({ areas, label, path, sizeBytes }: FoundPhysical, group: VolumeGroup): string[] {
-  const faults: string[] = [];
+function faultsOf({ areas, label, path, sizeBytes }: FoundPhysical, group: VolumeGroup): CopyFault[] {
+  const faults: CopyFault[] = [];
+  const damaged = (sentence: string): void => void faults.push({ sentence, isBehind: false });
+  const behind = (sentence: string): void => void faults.push({ sentence, isBehind: true });
   for (const area of areas) {
-    if (area.fault !== undefined) faults.push(area.fault.message);
+    if (area.fault !== undefined) damaged(area.fault.message);
     else if (area.header?.isIgnored === true) continue;
-    else if (area.group === undefined) faults.push(`'${path}' has no metadata of '${group.name}'`);
-    else if (area.group.id !== group.id) faults.push(`'${path}' has metadata of '${area.group.name}'`);
+    else if (area.group === undefined) behind(`'${path}' has no metadata of '${group.name}' yet`);
+    else if (area.group.id !== group.id) damaged(`'${path}' has metadata of another group '${area.group.name}'`);
     else if (area.group.seqno !== group.seqno) {
-      faults.push(
-        `'${path}' has metadata number ${area.group.seqno} of '${group.name}', and ${group.seqno} is the newest`,
-      );
+      behind(`'${path}' has metadata number ${area.group.seqno} of '${group.name}', and ${group.seqno} is the newest`);
     }
   }
   const volume = group.physicalVolumes.find(({ id }) => id === label.id);
   const endBytes = volume === undefined ? 0 : volume.startBytes + volume.extentCount * group.extentBytes;
-  return endBytes > sizeBytes ? [...faults, `'${path}' ends before its last extent`] : faults;
+  if (endBytes > sizeBytes) damaged(`'${path}' ends before its last extent`);
+  return faults;
 }
 
 /** The group of a name. Throws `not-found`, and `invalid` where two have it. */

@@ -118,7 +118,8 @@ export class SimulatedFile implements HostFile {
   tryLock(exclusive: boolean): boolean {
     this.#check('lock', 0, 0);
     for (const [owner, held] of this.#inode.locks) if (owner !== this && (held || exclusive)) return false;
-    this.#inode.locks.set(this, exclusive);
+    // What a crash has ended holds nothing.
+    if (this.#seams.isAlive()) this.#inode.locks.set(this, exclusive);
     return true;
   }
 
