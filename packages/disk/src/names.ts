@@ -15,7 +15,7 @@ export function schemeOf(name: string): string | undefined {
 }
 
 /**
- * The file that is meant by a path, by `file:///path` (raw) or `qcow2:///path`; nothing where the URI is of something else. `format`: as it was asked
+ * The file that is meant by a path, by `file:///path` (raw) or `qcow2:///path`; nothing where the URI is of something else, or of a part of one. `format`: as it was asked
  * for. Throws `invalid` for a URI of a file that names none.
  */
 export function fileOf(name: string, format?: ImageFormat): DiskFile | undefined {
@@ -23,6 +23,7 @@ export function fileOf(name: string, format?: ImageFormat): DiskFile | undefined
   if (scheme === undefined) return { path: name, format };
   if (scheme !== 'file:' && scheme !== 'qcow2:') return undefined;
   const file = parseFileUri(name);
+  if (file?.partition !== undefined) return undefined;
   if (file !== undefined) return { path: file.path, format: format ?? (scheme === 'qcow2:' ? 'qcow2' : 'raw') };
   throw new AshlarError('invalid', `'${name}' names no file: write ${scheme}///PATH`);
 }

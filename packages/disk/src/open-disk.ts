@@ -18,7 +18,7 @@ const openers: Readonly<Record<string, OpenDisk>> = {
  * known of the scheme, and as whatever opens it.
  */
 export async function openDisk(name: string, options: OpenDiskOptions): Promise<BlockDevice> {
-  const { format, host, others = {}, readOnly = true, snapshot } = options;
+  const { forceShare, format, host, others = {}, readOnly = true, snapshot } = options;
   const scheme = schemeOf(name);
   const opener = scheme === undefined ? undefined : (others[scheme] ?? openers[scheme]);
   if (opener !== undefined) {
@@ -35,7 +35,8 @@ export async function openDisk(name: string, options: OpenDiskOptions): Promise<
   }
   const file = fileOf(name, format);
   if (file !== undefined) {
-    return await openImage(host, file.path, { format: file.format, followsFiles: true, readOnly, snapshot });
+    const { path } = file;
+    return await openImage(host, path, { format: file.format, followsFiles: true, forceShare, readOnly, snapshot });
   }
   const known = ['file:', 'qcow2:', 'dev:', ...Object.keys(openers), ...Object.keys(others)];
   throw new AshlarError('invalid', `'${name}' is of no kind that is known: write a path, or ${known.join(', ')}`);

@@ -13,6 +13,8 @@ export type OpenDiskOptions = {
   readonly format?: ImageFormat | undefined;
   /** A snapshot inside an image, by its id or name. */
   readonly snapshot?: string | undefined;
+  /** Default false. Others may write to an image meanwhile. */
+  readonly forceShare?: boolean | undefined;
   /** To a server, where it says that several are safe. */
   readonly connections?: number;
   /** Schemes that are opened otherwise, or not known here, with their colons. */

@@ -16,6 +16,8 @@ export type NewImage = Partial<Omit<CreateOptions, 'sizeBytes'>> & {
   readonly preallocation?: ImagePreallocation;
   /** The backing file is not looked at: it may not be there yet. */
   readonly isUnsafe?: boolean;
+  /** Default true: it is there after a loss of power. */
+  readonly isDurable?: boolean;
 };
 
 /** The size of an image that is made, which may be that of its backing file. Fails with `invalid`, and as `openImage` of that. */
@@ -41,7 +43,7 @@ export async function createImage(
   image: NewImage & { readonly sizeBytes: number },
   progress: Progress = () => undefined,
 ): Promise<void> {
-  const { preallocation = 'off', sizeBytes } = image;
+  const { isDurable = true, preallocation = 'off', sizeBytes } = image;
   if (image.format === 'raw') {
     if (preallocation === 'metadata') throw new AshlarError('invalid', 'a raw image has no metadata to preallocate');
     return await makeRaw(host, path, sizeBytes, preallocation, progress);
@@ -49,7 +51,12 @@ export async function createImage(
   const { dataFile } = image;
   if (dataFile !== undefined) await makeRaw(host, pathFrom(path, dataFile), sizeBytes, 'off', progress);
   // As QEMU: it has whole sectors.
-  await createQcow2(host, path, { ...createDefaults, ...defined(image), sizeBytes: alignUp(sizeBytes, 512) });
+  await createQcow2(
+    host,
+    path,
+    { ...createDefaults, ...defined(image), sizeBytes: alignUp(sizeBytes, 512) },
+    isDurable,
+  );
   // A file of data that may be read as a raw image has it all.
   if (preallocation === 'off' && image.dataFileRaw !== true) return;
   const device = await openWriteDevice(host, path);

@@ -1,5 +1,15 @@
 export { checkImage, type CheckImageOptions } from './check-image.ts';
 export { createImage, sizeOfNew, type ImagePreallocation, type NewImage } from './create-image.ts';
+export { commitImage, type CommitOptions } from './chain/commit.ts';
+export { rebaseImage, type RebaseOptions } from './chain/rebase.ts';
+export { CompareError, compareDisks, type Comparison } from './copy/compare.ts';
+export { copyDisk, type CopyOptions } from './copy/copy-disk.ts';
+export { createTarget } from './copy/create-target.ts';
+export { mapChain, mapDevice, type MapRun } from './copy/map.ts';
+export { concatenated, partOf, sourceOf, type CopySource } from './copy/source.ts';
+export { deviceTarget, type CopyTarget } from './copy/target.ts';
+export { bitmapBytes, measureImage, type Measured } from './measure.ts';
+export { openChain, type Chain } from './qcow2/chain.ts';
 export { changeSnapshots } from './image-snapshots.ts';
 export { imageInfo, type ImageInfo } from './info.ts';
 export { createFileDevice } from './raw/file-device.ts';

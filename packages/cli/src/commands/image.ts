@@ -1,11 +1,15 @@
 import { Option, type Command } from 'commander';
 import { later, sizeArgument } from '../options.ts';
 import { addImageCareCommands } from './image-care.ts';
+import { addImageCopyCommands } from './image-copy.ts';
+import { addImageLookCommands } from './image-look.ts';
 
 const actions = () => import('../actions/image.ts');
 
 export function addImageCommands(program: Command, setStatus: (status: number) => void): void {
-  const image = program.command('image').summary('make image files and look at them: raw and qcow2');
+  const image = program.command('image').summary('make, convert, check and look at disk images: raw and qcow2');
+  addImageCopyCommands(image);
+  addImageLookCommands(image, setStatus);
   const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
   image
     .command('create')

@@ -259,10 +259,11 @@ export class ClusterWriter {
     return { allocated: all, zero: 0 };
   }
 
-  /** Whole clusters that nobody reads any more lose what they have. */
-  async discard(offset: number, length: number): Promise<void> {
+  /** Whole clusters that nobody reads any more lose what they have. Gives the places that were their own. */
+  async discard(offset: number, length: number): Promise<number[]> {
     const { geometry, tables } = this.#parts;
     const span = tableSpan(geometry);
+    const places: number[] = [];
     for (let at = offset; at < offset + length;) {
       const table = Math.floor(at / span);
       const end = Math.min(offset + length, (table + 1) * span);
@@ -275,8 +276,10 @@ export class ClusterWriter {
         const entry = tables.entryAt(own, this.#indexOf(at));
         tables.put(own, this.#indexOf(at), { offset: -1, isCopied: false, allocated: 0, zero: 0 });
         this.#drop(entry);
+        if (entry.offset >= 0) places.push(alignDown(entry.offset, this.#clusterBytes));
       }
     }
+    return places;
   }
 
   #drop(entry: Entry): void {

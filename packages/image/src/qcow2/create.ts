@@ -1,4 +1,4 @@
-import { AshlarError, isPromise } from '@ashlar/core';
+import { AshlarError, zeroRuns } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { openLocked } from '../lock.ts';
 import { encodeHeader } from './encode-header.ts';
@@ -35,7 +35,7 @@ export const createDefaults = {
 } as const satisfies Omit<CreateOptions, 'sizeBytes'>;
 
 /** Makes an image in which nothing is, in place of what is there. Fails with `invalid`, `no-space`, `denied`. */
-export async function createQcow2(host: Host, path: string, options: CreateOptions): Promise<void> {
+export async function createQcow2(host: Host, path: string, options: CreateOptions, isDurable = true): Promise<void> {
   refuse(options);
   const header = headerFor(options);
   const head = encodeHeader(header);
@@ -49,10 +49,14 @@ export async function createQcow2(host: Host, path: string, options: CreateOptio
     for (let block = 0; block < blocks.length; block += 1) {
       table.writeBigUInt64BE(BigInt(firstBlock + block * clusterBytes), block * 8);
     }
-    const parts = [head, table, ...blocks, Buffer.alloc(header.l1Clusters * clusterBytes)];
-    const written = file.writeMany(0, parts);
-    if (isPromise(written)) await written;
-    await file.sync();
+    // As QEMU: of the first cluster only what is in it takes room.
+    const used = [...zeroRuns(head, 512)].findLast(({ isZero }) => !isZero)?.end ?? 0;
+    const writing = [
+      file.write(0, head.subarray(0, used)),
+      file.writeMany(refcountTableOffset, [table, ...blocks, Buffer.alloc(header.l1Clusters * clusterBytes)]),
+    ];
+    await Promise.all(writing);
+    if (isDurable) await file.sync();
   } finally {
     file.close();
   }

@@ -109,3 +109,11 @@ export function putTableOffset(table: Buffer, index: number, offset: number, isC
 export function isTableCopied(table: Buffer, index: number): boolean {
   return (table.readUInt32BE(index * 8) & copiedHigh) !== 0;
 }
+
+/** The entry of a cluster whose compressed bytes lie there. */
+export function compressedEntry({ clusterBits, entryBytes }: Geometry, offset: number, length: number): Buffer {
+  const sectors = Math.floor((offset + length - 1) / 512) - Math.floor(offset / 512);
+  const entry = Buffer.alloc(entryBytes);
+  entry.writeBigUInt64BE((1n << 62n) | (BigInt(sectors) << BigInt(70 - clusterBits)) | BigInt(offset));
+  return entry;
+}

@@ -100,19 +100,20 @@ export async function openWriteDevice(host: Host, path: string): Promise<WriteDe
   }
 }
 
-/** A qcow2 image whose files are open. */
-type OpenQcow2 = {
+/** A qcow2 image by itself, whose files are open. */
+export type Qcow2Layer = {
   readonly file: HostFile;
   readonly data: HostFile;
   readonly geometry: Geometry;
   readonly map: ClusterMap;
-  readonly reader: ClusterReader;
   /** Of L2 tables. */
   readonly cache: ClusterCache;
   readonly l1: L1Table;
   readonly sizeBytes: number;
-  readonly closed: () => Promise<void>;
 };
+
+/** The same with what it is backed by. */
+type OpenQcow2 = Qcow2Layer & { readonly reader: ClusterReader; readonly closed: () => Promise<void> };
 
 /** `file` is left open where it fails. */
 async function openQcow2(
@@ -123,13 +124,8 @@ async function openQcow2(
   chain: readonly string[],
 ): Promise<OpenQcow2> {
   const { path } = file;
-  const geometry = geometryOf(header);
-  const { clusterBytes } = geometry;
-  const { compression, version } = header;
-  const { l1, sizeBytes } = await stateOf(file, header, path, options.snapshot);
-  const cache = new ClusterCache(file, clusterBytes, options.tableCacheBytes ?? 32 * MiB);
-  const data = dataFileOf(host, file, header, path, options);
-  const map = new ClusterMap({ path, geometry, version, hasDataFile: data !== file, cache, l1 });
+  const layer = await openLayer(host, file, header, options);
+  const { data, geometry, map } = layer;
   let backing: BlockReads | undefined;
   try {
     backing = await backingOf(host, header, path, options, chain);
@@ -137,13 +133,30 @@ async function openQcow2(
     if (data !== file) data.close();
     throw error;
   }
-  const reader = new ClusterReader({ path, clusterBytes, map, data, file, compression, backing });
+  const { clusterBytes } = geometry;
+  const reader = new ClusterReader({ path, clusterBytes, map, data, file, compression: header.compression, backing });
   const closed = async (): Promise<void> => {
     await backing?.close();
     file.close();
     if (data !== file) data.close();
   };
-  return { file, data, geometry, map, reader, cache, l1, sizeBytes, closed };
+  return { ...layer, reader, closed };
+}
+
+/** An image, or one of its snapshots, by itself. `file` is left open where it fails. */
+export async function openLayer(
+  host: Host,
+  file: HostFile,
+  header: Qcow2Header,
+  options: OpenImageOptions,
+): Promise<Qcow2Layer> {
+  const { path } = file;
+  const geometry = geometryOf(header);
+  const { l1, sizeBytes } = await stateOf(file, header, path, options.snapshot);
+  const cache = new ClusterCache(file, geometry.clusterBytes, options.tableCacheBytes ?? 32 * MiB);
+  const data = dataFileOf(host, file, header, path, options);
+  const map = new ClusterMap({ path, geometry, version: header.version, hasDataFile: data !== file, cache, l1 });
+  return { file, data, geometry, map, cache, l1, sizeBytes };
 }
 
 /** `file` is left open where it fails. */
@@ -154,11 +167,24 @@ async function writeDeviceOver(
   options: OpenImageOptions,
 ): Promise<WriteDevice> {
   const header = await headerToWrite(file, path);
-  const { refcountOrder, refcountTableClusters, refcountTableOffset: tableOffset, version } = header;
-  const table = await tableAt(file, tableOffset, refcountTableClusters * 2 ** header.clusterBits, path);
   const image = await openQcow2(host, file, header, options, [path]);
-  const { data, geometry, reader, cache, l1 } = image;
+  const { data, geometry, reader } = image;
+  const { refcounts, tables } = await openTables(image, header);
+  const hasDataFile = data !== file;
+  const hasZeros = header.version >= 3;
+  const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros, tables, refcounts, reader });
+  return new WriteDevice({ ...image, header, writer, tables, refcounts });
+}
+
+/** The tables of an image that is written. Throws `corrupt`. */
+export async function openTables(
+  { file, data, geometry, cache, l1 }: Qcow2Layer,
+  header: Qcow2Header,
+): Promise<{ readonly tables: Tables; readonly refcounts: Refcounts }> {
+  const { path } = file;
   const { clusterBytes } = geometry;
+  const { refcountOrder, refcountTableClusters, refcountTableOffset: tableOffset, version } = header;
+  const table = await tableAt(file, tableOffset, refcountTableClusters * clusterBytes, path);
   const refcounts = new Refcounts({
     path,
     file,
@@ -171,11 +197,9 @@ async function writeDeviceOver(
     moved: (offset, clusters) =>
       writeHeaderFields(file, version, { refcountTableOffset: offset, refcountTableClusters: clusters }),
   });
-  const hasDataFile = data !== file;
-  const entries = new Entries(geometry, version, hasDataFile);
+  const entries = new Entries(geometry, version, data !== file);
   const tables = new Tables({ path, file, geometry, entries, cache, refcounts, l1 });
-  const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros: version >= 3, tables, refcounts, reader });
-  return new WriteDevice({ ...image, header, writer, tables, refcounts });
+  return { tables, refcounts };
 }
 
 /** Throws `unsupported` for images that would be worse afterwards. */
@@ -234,7 +258,8 @@ async function backingOf(
   return await openToRead(host, pathFrom(path, backingFile), behind, chain);
 }
 
-function formatNamed(name: string | undefined, path: string): ImageFormat | undefined {
+/** Throws `unsupported` for what is not known. */
+export function formatNamed(name: string | undefined, path: string): ImageFormat | undefined {
   if (name === undefined || name === 'raw' || name === 'qcow2') return name;
   throw new AshlarError(
     'unsupported',

@@ -46,6 +46,12 @@ export class Tables {
     this.#parts.cache.changed(offset);
   }
 
+  /** An entry as it is encoded. */
+  putBytes({ table, offset }: OwnTable, index: number, entry: Uint8Array): void {
+    table.set(entry, index * entry.length);
+    this.#parts.cache.changed(offset);
+  }
+
   /** Makes the table of an L1 entry where there is none, and copies one that a snapshot has as well. At once where it is there and in memory. */
   own(index: number): Settled<OwnTable> {
     const { cache, geometry, path } = this.#parts;

@@ -15,7 +15,7 @@ import type { HostFile } from '@ashlar/host';
 import type { ClusterMap } from './cluster-map.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import type { ClusterWriter } from './cluster-writer.ts';
-import type { Geometry } from './geometry.ts';
+import { tableSpan, type Geometry } from './geometry.ts';
 import type { Qcow2Header } from './header.ts';
 import { ImageReads } from './image-reads.ts';
 import type { L1Table } from './l1-table.ts';
@@ -191,6 +191,35 @@ export class WriteDevice extends ImageReads implements BlockDevice {
   preallocate(reserves: boolean): Settled<void> {
     const bytes = alignUp(this.sizeBytes, this.#parts.geometry.clusterBytes);
     return this.#alone(() => this.#parts.writer.preallocate(0, bytes, reserves));
+  }
+
+  /** Nothing of it is its own any more, and the room of what was is given back. Nothing else may be under way. */
+  async empty(): Promise<void> {
+    const { geometry, writer } = this.#parts;
+    const span = tableSpan(geometry);
+    for (let at = 0; at < this.sizeBytes; at += span) {
+      const places: number[] = [];
+      await this.#alone(async () => void places.push(...(await writer.discard(at, span))));
+      if (places.length === 0) continue;
+      await this.flush();
+      await this.#punch(places);
+    }
+  }
+
+  /** Those of the clusters in which nothing is any more, as few runs. */
+  async #punch(places: readonly number[]): Promise<void> {
+    const { data, file, geometry, refcounts } = this.#parts;
+    const { clusterBytes } = geometry;
+    let [from, to] = [0, 0];
+    for (const place of [...new Set(places)].toSorted((one, other) => one - other)) {
+      if (data === file && (await refcounts.countAt(place)) > 0) continue;
+      if (place !== to) {
+        await data.punch(from, to - from);
+        from = place;
+      }
+      to = place + clusterBytes;
+    }
+    await data.punch(from, to - from);
   }
 
   compareAndWrite(): void {

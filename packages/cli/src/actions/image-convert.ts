@@ -1,0 +1,116 @@
+import { AshlarError } from '@ashlar/core';
+import { fileOf } from '@ashlar/disk';
+import { createRealHost, type Host } from '@ashlar/host';
+import {
+  concatenated,
+  copyDisk,
+  createTarget,
+  deviceTarget,
+  sizeOfNew,
+  type CopyOptions,
+  type CopySource,
+  type CopyTarget,
+  type ImageFormat,
+  type NewImage,
+} from '@ashlar/image';
+import { UsageError } from '../failure.ts';
+import { flattened, overBacking, refuseItself } from '../image/copies.ts';
+import { optionsOf } from '../image/create-options.ts';
+import { openExisting, openSource, openSources, withSources } from '../image/disks.ts';
+import { withPercent, type ProgressOptions } from '../image/percent.ts';
+import { snapshotNamed } from '../image/snapshot-name.ts';
+
+export type CacheMode = 'none' | 'writeback' | 'writethrough' | 'directsync' | 'unsafe';
+
+export type ConvertOptions = ProgressOptions & {
+  readonly forceShare?: boolean;
+  readonly format?: ImageFormat;
+  readonly outputFormat: ImageFormat;
+  readonly options?: readonly string[];
+  readonly backing?: string;
+  readonly backingFormat?: ImageFormat;
+  readonly compress?: boolean;
+  readonly sparse: number;
+  readonly create: boolean;
+  readonly targetIsZero?: boolean;
+  readonly coroutines: number;
+  readonly outOfOrder?: boolean;
+  readonly snapshot?: string;
+  readonly rate?: number;
+  readonly salvage?: boolean;
+  readonly cache: CacheMode;
+};
+
+export async function convert(names: readonly string[], options: ConvertOptions): Promise<void> {
+  const name = names.at(-1);
+  const from = names.slice(0, -1);
+  if (name === undefined || from.length === 0) throw new UsageError('name what is converted, and behind it the target');
+  refuse(options);
+  const host = createRealHost();
+  const snapshot = snapshotNamed(options.snapshot);
+  const opening = openSources(from, (each) => openSource(host, each, { ...options, snapshot }));
+  await withSources(opening, async (sources) => {
+    refuseItself(sources, name);
+    const source = concatenated(sources);
+    const target = await targetFor(host, name, source, options);
+    try {
+      await withPercent(options, 'converted', (progress) =>
+        copyDisk(source, target, { ...copyOptions(options), progress }),
+      );
+      await target.finish(options.cache !== 'unsafe' || fileOf(name) === undefined);
+    } finally {
+      await target.close();
+    }
+  });
+}
+
+function refuse({ backing, compress, create, outOfOrder, targetIsZero }: ConvertOptions): void {
+  if (compress === true && outOfOrder === true) throw new UsageError('-W and -c exclude each other');
+  if (compress === true && !create) throw new UsageError('-c compresses what it makes: leave out -n');
+  if (targetIsZero === true && create) throw new UsageError('--target-is-zero is of targets that are there: add -n');
+  if (backing !== undefined && !create) throw new UsageError('-B is of targets that are made: leave out -n');
+}
+
+async function targetFor(host: Host, name: string, source: CopySource, options: ConvertOptions): Promise<CopyTarget> {
+  const { backing, backingFormat, compress = false, create, outputFormat: format } = options;
+  const file = fileOf(name, format);
+  const isThere = !create || file === undefined || host.stat(file.path)?.kind === 'device';
+  if (!isThere) {
+    const given = optionsOf(format, options.options ?? []);
+    const image: NewImage = {
+      ...given,
+      format,
+      sizeBytes: source.sizeBytes,
+      backingFile: backing ?? given.backingFile,
+      backingFormat: backingFormat ?? given.backingFormat,
+    };
+    if (image.format === 'raw' && image.backingFile !== undefined) {
+      throw new AshlarError('invalid', 'a raw image is backed by nothing: write -O qcow2');
+    }
+    const sizeBytes = await sizeOfNew(host, file.path, image);
+    return await createTarget(host, file.path, { ...image, sizeBytes }, compress);
+  }
+  if (compress) throw new AshlarError('invalid', `'${name}' is there, and is no image that could be compressed`);
+  const device = await openExisting(host, name, file === undefined ? undefined : format, false);
+  if (device.sizeBytes >= source.sizeBytes) return deviceTarget(device, options.targetIsZero === true);
+  await device.close();
+  throw new AshlarError(
+    'no-space',
+    `'${name}' has ${device.sizeBytes} bytes, and what is converted ${source.sizeBytes}: make it larger first`,
+  );
+}
+
+function copyOptions(options: ConvertOptions): Omit<CopyOptions, 'progress'> {
+  const { backing, compress = false, coroutines, outOfOrder = false, salvage = false, sparse } = options;
+  const salvaged = (offset: number, error: unknown): void => {
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`ashlar: what is at byte ${offset} is zeros now, since it cannot be read: ${why}\n`);
+  };
+  return {
+    requests: coroutines,
+    sparseBytes: sparse,
+    isUnordered: outOfOrder || compress,
+    kindOf: backing === undefined ? flattened : overBacking,
+    ...(salvage ? { salvaged } : {}),
+  };
+}

@@ -1,0 +1,189 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { directory, run } from '../command.ts';
+import { makeSources, qemuImg, roomOf } from './sources.ts';
+
+const converted = async (t: ExecutionContext, cwd: string, ...words: readonly string[]): Promise<string> => {
+  const { errors, out, status } = await run(['image', 'convert', ...words], {}, cwd);
+  t.is(status, 0, `${words.join(' ')}: ${errors}`);
+  return out;
+};
+
+function isSound(t: ExecutionContext, cwd: string, name: string): void {
+  const { status, stdout, stderr } = spawnSync('qemu-img', ['check', name], { cwd, encoding: 'utf8' });
+  t.is(status, 0, `${name}: ${stdout}${stderr}`);
+}
+
+const isSame = (t: ExecutionContext, cwd: string, ...words: readonly string[]): void =>
+  void t.notThrows(() => qemuImg(cwd, 'compare', ...words), words.join(' '));
+
+/** A file system may need a few blocks more or less for where the others are. */
+const slackBytes = 16 * 1024;
+
+/** Options that both are told. */
+const targets: readonly string[] = [
+  '-O raw',
+  '-O raw -S 64k -m 16 -W',
+  '-O raw -S 0',
+  '-O qcow2',
+  '-O qcow2 -W -m 1',
+  '-O qcow2 -o cluster_size=512,compat=0.10',
+  '-O qcow2 -o cluster_size=2M,refcount_bits=64',
+  '-O qcow2 -o cluster_size=4k,refcount_bits=1',
+  '-O qcow2 -o extended_l2=on',
+  '-O qcow2 -o extended_l2=on,cluster_size=16k',
+  '-O qcow2 -o data_file=other.raw,data_file_raw=on',
+  '-O qcow2 -o preallocation=metadata',
+  '-O qcow2 -c',
+  '-O qcow2 -c -o compression_type=zstd',
+  '-O qcow2 -c -o cluster_size=512',
+  '-O qcow2 -c -o cluster_size=2M,compression_type=zstd',
+  '-O qcow2 -c -o cluster_size=4k,refcount_bits=1',
+  '-O qcow2 -c -o cluster_size=16k,extended_l2=on,refcount_bits=2',
+];
+
+const sources = mkdtempSync(join(tmpdir(), 'ashlar-convert-'));
+const names = makeSources(sources);
+test.after.always(() => rmSync(sources, { recursive: true }));
+
+for (const target of targets) {
+  test(`'convert ${target}' makes of every kind of disk what qemu-img finds the same, in no more room`, async (t) => {
+    const cwd = directory(t);
+    for (const name of names) {
+      const source = join(sources, name);
+      for (const each of ['ours', 'theirs', 'other.raw']) rmSync(join(cwd, each), { force: true });
+      qemuImg(cwd, 'convert', ...target.split(' '), source, 'theirs');
+      const needed = roomOf(cwd, 'theirs');
+      // The data file of both has one name.
+      rmSync(join(cwd, 'other.raw'), { force: true });
+      t.is(await converted(t, cwd, ...target.split(' '), source, 'ours'), '');
+      const formats = ['-F', target.includes('raw -') || target.endsWith('-O raw') ? 'raw' : 'qcow2'];
+      isSame(t, cwd, '-f', source.endsWith('raw') ? 'raw' : 'qcow2', ...formats, source, 'ours');
+      if (formats[1] === 'qcow2') isSound(t, cwd, 'ours');
+      t.true(roomOf(cwd, 'ours') <= needed + slackBytes, `${source}: ${roomOf(cwd, 'ours')}, qemu-img ${needed}`);
+    }
+  });
+}
+
+test('a copy over a backing file has only what the source has itself', async (t) => {
+  const cwd = directory(t);
+  makeSources(cwd);
+  for (const more of [
+    '',
+    '-c ',
+    '-o cluster_size=2M ',
+    '-c -o cluster_size=1M ',
+    '-o compat=0.10 ',
+    '-c -o compat=0.10 ',
+  ]) {
+    for (const source of ['top.qcow2', 'base.qcow2']) {
+      const words = `-O qcow2 ${more}-B base.qcow2 -F qcow2 ${source} copy.qcow2`.split(' ');
+      await converted(t, cwd, ...words);
+      isSame(t, cwd, source, 'copy.qcow2');
+      isSound(t, cwd, 'copy.qcow2');
+      t.regex(qemuImg(cwd, 'info', 'copy.qcow2'), /backing file: base.qcow2/);
+      const ours = roomOf(cwd, 'copy.qcow2');
+      qemuImg(cwd, 'convert', ...words);
+      t.true(ours <= roomOf(cwd, 'copy.qcow2') + slackBytes, `${more}${source}: ${ours}`);
+    }
+  }
+});
+
+test('several disks are one behind the other in the copy', async (t) => {
+  const cwd = directory(t);
+  makeSources(cwd);
+  const sources = ['disk.raw', 'top.qcow2', 'old.qcow2'];
+  qemuImg(cwd, 'convert', '-O', 'raw', ...sources, 'theirs');
+  for (const words of ['-O raw', '-O qcow2', '-O qcow2 -c', '-O qcow2 -c -o cluster_size=2M']) {
+    await converted(t, cwd, ...words.split(' '), ...sources, 'ours');
+    isSame(t, cwd, '-f', 'raw', 'theirs', 'ours');
+  }
+});
+
+test('a snapshot in an image is converted by its name or id', async (t) => {
+  const cwd = directory(t);
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'a.qcow2', '2M');
+  spawnSync('qemu-io', ['-c', 'write -P 1 0 1M', 'a.qcow2'], { cwd });
+  qemuImg(cwd, 'snapshot', '-c', 'before', 'a.qcow2');
+  spawnSync('qemu-io', ['-c', 'write -P 2 512k 1M', 'a.qcow2'], { cwd });
+  for (const snapshot of ['before', '1', 'snapshot.name=before', 'snapshot.id=1']) {
+    qemuImg(cwd, 'convert', '-l', snapshot, '-O', 'raw', 'a.qcow2', 'theirs');
+    await converted(t, cwd, '-l', snapshot, '-O', 'raw', 'a.qcow2', 'ours');
+    t.true(readFileSync(join(cwd, 'ours')).equals(readFileSync(join(cwd, 'theirs'))));
+  }
+});
+
+test('a target that is there is written over, with zeros where the source has none', async (t) => {
+  const cwd = directory(t);
+  makeSources(cwd);
+  const sizeBytes = 10 * 2 ** 20;
+  for (const format of ['raw', 'qcow2']) {
+    writeFileSync(join(cwd, 'ones'), Buffer.alloc(sizeBytes, 1));
+    qemuImg(cwd, 'convert', '-f', 'raw', '-O', format, 'ones', 'there');
+    await converted(t, cwd, '-n', '-O', format, 'top.qcow2', 'there');
+    qemuImg(cwd, 'convert', '-f', 'raw', '-O', format, 'ones', 'theirs');
+    qemuImg(cwd, 'convert', '-n', '-O', format, 'top.qcow2', 'theirs');
+    isSame(t, cwd, '-f', format, '-F', format, 'theirs', 'there');
+    if (format === 'qcow2') isSound(t, cwd, 'there');
+    qemuImg(cwd, 'create', '-q', '-f', format, 'there', String(sizeBytes));
+    await converted(t, cwd, '-n', '--target-is-zero', '-O', format, 'top.qcow2', 'there');
+    qemuImg(cwd, 'create', '-q', '-f', format, 'theirs', String(sizeBytes));
+    qemuImg(cwd, 'convert', '-n', '-O', format, 'top.qcow2', 'theirs');
+    isSame(t, cwd, '-f', format, '-F', format, 'theirs', 'there');
+  }
+});
+
+test('progress is told as qemu-img tells it, and nothing where it is to be quiet', async (t) => {
+  const cwd = directory(t);
+  makeSources(cwd);
+  const out = await converted(t, cwd, '-p', '-O', 'raw', 'top.qcow2', 'ours');
+  t.regex(out, /^ {4}\(0\.00\/100%\)\r(?: {4}\(\d+\.\d\d\/100%\)\r)* {4}\(100\.00\/100%\)\r\n$/);
+  t.is(await converted(t, cwd, '-p', '-q', '-O', 'raw', 'top.qcow2', 'ours'), '');
+});
+
+test('no faster than it is told', async (t) => {
+  const cwd = directory(t);
+  writeFileSync(join(cwd, 'disk.raw'), Buffer.alloc(2 ** 20, 1));
+  await converted(t, cwd, '-r', '4M', '-O', 'raw', 'disk.raw', 'ours');
+  t.true(readFileSync(join(cwd, 'ours')).equals(readFileSync(join(cwd, 'disk.raw'))));
+});
+
+test('what cannot be converted is told in a sentence, with status 1, and nonsense with status 2', async (t) => {
+  const cwd = directory(t);
+  makeSources(cwd);
+  const before = statSync(join(cwd, 'disk.raw')).size;
+  for (const [words, sentence] of [
+    [['none', 'out'], /none/],
+    [['-O', 'raw', '-c', 'disk.raw', 'out'], /only qcow2 images/],
+    [['disk.raw', 'disk.raw'], /is what would be copied/],
+    [['over.qcow2', './disk.raw'], /is what would be copied, or backs it/],
+    [['-f', 'qcow2', 'disk.raw', 'out'], /is not a qcow2 image/],
+    [['-l', 'none', 'base.qcow2', 'out'], /has no snapshot 'none'/],
+    [['-O', 'raw', '-B', 'base.qcow2', '-F', 'qcow2', 'top.qcow2', 'out'], /backed by nothing/],
+    [['-O', 'qcow2', '-B', 'base.qcow2', 'top.qcow2', 'out'], /must be named: raw or qcow2/],
+    [['-O', 'qcow2', '-o', 'nonsense=1', 'top.qcow2', 'out'], /has no option 'nonsense'/],
+    [['-n', 'top.qcow2', 'old.qcow2'], /make it larger first/],
+    [['nbd+unix:///?socket=none', 'out'], /no NBD server answers/],
+    [['gluster://host/x', 'out'], /of no kind that is known/],
+  ] as const) {
+    const { errors, status } = await run(['image', 'convert', ...words], {}, cwd);
+    t.is(status, 1, `${words.join(' ')}: ${errors}`);
+    t.regex(errors, sentence);
+  }
+  t.is(statSync(join(cwd, 'disk.raw')).size, before);
+  for (const words of [
+    'disk.raw',
+    '-m 17 a b',
+    '-m 0 a b',
+    '-S nonsense a b',
+    '-O vdi a b',
+    '-W -c a b',
+    '--target-is-zero a b',
+    '-c -n a b',
+  ]) {
+    t.is((await run(['image', 'convert', ...words.split(' ')], {}, cwd)).status, 2, words);
+  }
+});

@@ -1,0 +1,27 @@
+import { AshlarError } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import { createImage, type NewImage } from '../create-image.ts';
+import { compressedTarget } from '../qcow2/compressed-writer.ts';
+import { freshTarget } from '../qcow2/fresh-target.ts';
+import { openImage } from '../qcow2/open.ts';
+import { deviceTarget, rawTarget, type CopyTarget } from './target.ts';
+
+/**
+ * Makes an image, in place of what is there, to copy something to. Nothing of it is durable before `finish` makes it so. Fails as `createImage`, and
+ * with `invalid` where it cannot be compressed.
+ */
+export async function createTarget(
+  host: Host,
+  path: string,
+  image: NewImage & { readonly sizeBytes: number },
+  isCompressed: boolean,
+): Promise<CopyTarget> {
+  if (isCompressed && (image.format === 'raw' || image.dataFile !== undefined)) {
+    throw new AshlarError('invalid', 'only qcow2 images that have their data in themselves are compressed');
+  }
+  await createImage(host, path, { ...image, isDurable: false });
+  if (image.format === 'raw') return rawTarget(host, path);
+  if (isCompressed) return await compressedTarget(host, path);
+  if (image.backingFile === undefined) return await freshTarget(host, path);
+  return deviceTarget(await openImage(host, path, { format: 'qcow2', followsFiles: true, readOnly: false }), false);
+}

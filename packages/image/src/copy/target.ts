@@ -1,0 +1,42 @@
+import { type BlockDevice, type Settled } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
+import { openLocked } from '../lock.ts';
+
+/** Where a copy goes. Whoever writes owns the bytes until that settles. */
+export type CopyTarget = {
+  /** What is not written reads as zeros already. */
+  readonly isZero: boolean;
+  /** Writes begin at multiples of it, and end at such or at the end. */
+  readonly unitBytes: number;
+  write(offset: number, from: Uint8Array): Settled<void>;
+  zero(offset: number, length: number): Settled<void>;
+  /** What was written is there for whoever opens it next; `durable`: also after a loss of power. */
+  finish(durable: boolean): Settled<void>;
+  /** Behind `finish`, or in its place. */
+  close(): Settled<void>;
+};
+
+/** A device. `isZero`: nothing was ever written to it. */
+export function deviceTarget(device: BlockDevice, isZero: boolean): CopyTarget {
+  return {
+    isZero,
+    unitBytes: 1,
+    write: (offset, from) => device.write(offset, from, false),
+    zero: (offset, length) => (isZero ? undefined : device.zero(offset, length, 'may-trim', false)),
+    finish: (durable) => (durable ? device.flush() : undefined),
+    close: () => device.close(),
+  };
+}
+
+/** A raw file that was made just now: it is written off the thread. */
+export function rawTarget(host: Host, path: string): CopyTarget {
+  const file = openLocked(host, path, 'write');
+  return {
+    isZero: true,
+    unitBytes: 1,
+    write: (offset, from) => file.writeOffThread(offset, from),
+    zero: () => undefined,
+    finish: (durable) => (durable ? file.sync() : undefined),
+    close: () => file.close(),
+  };
+}
