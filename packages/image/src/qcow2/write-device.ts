@@ -53,6 +53,9 @@ const capabilities: BlockCapabilities = {
   multiConnection: 'native',
 };
 
+/** Extents of the rest of a cluster that are looked at. */
+const mostAround = 8;
+
 /** Zeros for the edges of what is zeroed; a cluster is at most as long. */
 const zeros = new Uint8Array(2 * MiB);
 
@@ -115,9 +118,15 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     if (length > 0) return this.#alone(() => this.#zero(offset, length, mode === 'keep-allocated'));
   }
 
-  async #zero(offset: number, length: number, keeps: boolean): Promise<void> {
+  async #zero(start: number, length: number, keeps: boolean): Promise<void> {
     const { clusterBytes } = this.#parts.geometry;
-    const end = offset + length;
+    // As QEMU: where all around it in its cluster reads as zeros, the whole cluster is to.
+    const [first, last] = [
+      alignDown(start, clusterBytes),
+      Math.min(this.sizeBytes, alignUp(start + length, clusterBytes)),
+    ];
+    const offset = (await this.#isZero(first, start)) ? first : start;
+    const end = (await this.#isZero(start + length, last)) ? last : start + length;
     const from = alignUp(offset, clusterBytes);
     // The last cluster of an image is whole where all that the image has of it is.
     const to = end === this.sizeBytes ? alignUp(end, clusterBytes) : alignDown(end, clusterBytes);
@@ -125,6 +134,13 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     await this.#zeroEdge(offset, from);
     await this.#parts.writer.zero(from, to - from, keeps);
     await this.#zeroEdge(Math.min(to, end), end);
+  }
+
+  async #isZero(from: number, to: number): Promise<boolean> {
+    if (from === to) return true;
+    const found = await this.reader.extents(from, to - from, mostAround);
+    const last = found.at(-1)!;
+    return last.offset + last.length === to && found.every(({ state }) => state !== 'data');
   }
 
   async #zeroEdge(from: number, to: number): Promise<void> {
