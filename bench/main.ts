@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Cleanup } from './cleanup.ts';
 import { whyNotCold } from './cold.ts';
 import { compressionFigures, measureCompression } from './compression.ts';
+import { convertFigures, measureConvert } from './convert.ts';
 import type { Figure } from './figure.ts';
 import { footprintFigure, measureFootprint } from './footprint.ts';
 import { isWanted, parseOptions, rowNames, usage, type Options } from './options.ts';
@@ -69,6 +70,7 @@ async function specialFigures(options: Options, disk: string, cleanup: Cleanup):
   await part('scrub', async (place) => [scrubFigure(await measureScrub(place, scale, cleanup, say))]);
   await part('compression', async (place) => compressionFigures(await measureCompression(place, scale, cleanup, say)));
   await part('qcow2', async (place) => qcow2Figures(await measureQcow2(place, scale, cleanup, say)));
+  await part('convert', async (place) => convertFigures(await measureConvert(place, scale, say)));
   await part('simulator', async () => [await measureSimulator(scale)]);
   return figures;
 }

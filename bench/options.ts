@@ -22,6 +22,7 @@ const specialRows = [
   'scrub',
   'compression',
   'qcow2',
+  'convert',
   'simulator',
 ] as const;
 
