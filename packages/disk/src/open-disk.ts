@@ -2,8 +2,10 @@ import { emulate } from '@ashlar/block';
 import { AshlarError, type BlockDevice } from '@ashlar/core';
 import { openImage, openSource, parseFileUri } from '@ashlar/image';
 import { fileOf, schemeOf } from './names.ts';
-import { openNbdDisk } from './nbd.ts';
 import type { OpenDisk, OpenDiskOptions } from './options.ts';
+
+/** Loaded when it is needed: a client of a network is much code for whoever copies files. */
+const openNbdDisk: OpenDisk = async (uri, options) => (await import('./nbd.ts')).openNbdDisk(uri, options);
 
 const openers: Readonly<Record<string, OpenDisk>> = {
   'nbd:': openNbdDisk,

@@ -101,7 +101,7 @@ async function targetFor(host: Host, name: string, source: CopySource, options: 
 }
 
 function copyOptions(options: ConvertOptions): Omit<CopyOptions, 'progress'> {
-  const { backing, compress = false, coroutines, outOfOrder = false, salvage = false, sparse } = options;
+  const { backing, coroutines, outOfOrder = false, salvage = false, sparse } = options;
   const salvaged = (offset: number, error: unknown): void => {
     const why = error instanceof Error ? error.message : String(error);
     process.stderr.write(`ashlar: what is at byte ${offset} is zeros now, since it cannot be read: ${why}\n`);
@@ -109,7 +109,7 @@ function copyOptions(options: ConvertOptions): Omit<CopyOptions, 'progress'> {
   return {
     requests: coroutines,
     sparseBytes: sparse,
-    isUnordered: outOfOrder || compress,
+    isUnordered: outOfOrder,
     kindOf: backing === undefined ? flattened : overBacking,
     ...(salvage ? { salvaged } : {}),
   };

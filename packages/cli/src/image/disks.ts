@@ -3,8 +3,6 @@ import { alignUp, AshlarError, type BlockDevice } from '@ashlar/core';
 import { fileOf, openDisk, type OpenDisk } from '@ashlar/disk';
 import type { Host } from '@ashlar/host';
 import { mapChain, mapDevice, openChain, sourceOf, type Chain, type CopySource, type ImageFormat } from '@ashlar/image';
-import { AdminClient } from '../client.ts';
-import { attach } from '../stream/attach.ts';
 
 const adminPort = 9810;
 
@@ -16,6 +14,7 @@ const openVolume: OpenDisk = async (uri) => {
     throw new AshlarError('invalid', `'${uri}' names no volume: write ashlar://HOST/VOLUME or ashlar:///VOLUME`);
   }
   const admin = url.host === '' ? undefined : `http://${url.hostname}:${url.port === '' ? adminPort : url.port}`;
+  const [{ AdminClient }, { attach }] = await Promise.all([import('../client.ts'), import('../stream/attach.ts')]);
   return await attach(AdminClient.find({ admin }), volume, snapshot);
 };
 

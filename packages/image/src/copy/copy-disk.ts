@@ -8,7 +8,7 @@ export type CopyOptions = {
   readonly requests: number;
   /** So many bytes of zeros in a row are not written as data; 0: all of the disk is. */
   readonly sparseBytes: number;
-  /** Writes need not come in the order of their offsets. */
+  /** Writes need not come in the order of their offsets, where a target would like that. */
   readonly isUnordered: boolean;
   /** What of the source is to be there afterwards; `skip`: the target has it already. */
   readonly kindOf: (run: MapRun) => 'data' | 'zero' | 'skip';
@@ -39,12 +39,14 @@ class Copy {
   readonly #pieces: AsyncGenerator<Piece>;
   /** Settles when whatever comes before the next piece is written. */
   #last: Promise<void> = Promise.resolve();
+  readonly #isOrdered: boolean;
   #failed = false;
 
   constructor(source: CopySource, target: CopyTarget, options: CopyOptions) {
     this.#source = source;
     this.#target = target;
     this.#options = options;
+    this.#isOrdered = target.isOrdered && !options.isUnordered;
     this.#pieces = piecesOf(source, target, options);
   }
 
@@ -66,7 +68,7 @@ class Copy {
       this.#last = promise;
       try {
         buffer ??= new Uint8Array(laneBytes(this.#target.unitBytes));
-        await this.#copy(next.value, buffer, this.#options.isUnordered ? undefined : before);
+        await this.#copy(next.value, buffer, this.#isOrdered ? before : undefined);
       } catch (error) {
         this.#failed = true;
         throw error;

@@ -8,6 +8,8 @@ export type CopyTarget = {
   readonly isZero: boolean;
   /** Writes begin at multiples of it, and end at such or at the end. */
   readonly unitBytes: number;
+  /** What it makes of writes is better where they come in the order of their offsets. */
+  readonly isOrdered: boolean;
   write(offset: number, from: Uint8Array): Settled<void>;
   zero(offset: number, length: number): Settled<void>;
   /** What was written is there for whoever opens it next; `durable`: also after a loss of power. */
@@ -21,6 +23,7 @@ export function deviceTarget(device: BlockDevice, isZero: boolean): CopyTarget {
   return {
     isZero,
     unitBytes: 1,
+    isOrdered: true,
     write: (offset, from) => device.write(offset, from, false),
     zero: (offset, length) => (isZero ? undefined : device.zero(offset, length, 'may-trim', false)),
     finish: (durable) => (durable ? device.flush() : undefined),
@@ -34,6 +37,7 @@ export function rawTarget(host: Host, path: string): CopyTarget {
   return {
     isZero: true,
     unitBytes: 1,
+    isOrdered: false,
     write: (offset, from) => file.writeOffThread(offset, from),
     zero: () => undefined,
     finish: (durable) => (durable ? file.sync() : undefined),

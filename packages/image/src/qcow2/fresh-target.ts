@@ -20,6 +20,8 @@ type Place = { readonly offset: number; readonly from: number; to: number };
 export class FreshTarget implements CopyTarget {
   readonly isZero: boolean;
   readonly unitBytes: number = 1;
+  // Places are given in the order in which it is asked for them.
+  readonly isOrdered = false;
   protected readonly layer: Qcow2Layer;
   protected readonly tables: Tables;
   protected readonly refcounts: Refcounts;
