@@ -154,6 +154,30 @@ testQemu('while a client may write to an image, neither another server nor QEMU 
   await qemuIo(`${two.server}/base`, 'write -P 6 0 64k', 'flush');
 });
 
+testQemu('bitmaps of an image are contexts of its export, to which what a client writes is added', async (t) => {
+  const cwd = directory(t);
+  await shell(
+    `qemu-img create -q -f qcow2 a.qcow2 8M; qemu-img bitmap --add a.qcow2 monday
+    qemu-io -c 'write 1M 64k' a.qcow2`,
+    { cwd },
+  );
+  const data = join(cwd, 'data');
+  const { server } = await serve(t, data, '1M');
+  await ashlar(data, `export add image qcow2://${cwd}/a.qcow2`);
+  const written = async (): Promise<readonly (readonly number[])[]> => {
+    const map = await shell(`nbdinfo --json --map=qemu:dirty-bitmap:monday ${server}/image`);
+    const runs = JSON.parse(map) as { readonly offset: number; readonly length: number; readonly type: number }[];
+    return runs.filter(({ type }) => type === 1).map(({ length, offset }) => [offset / 65_536, length / 65_536]);
+  };
+  t.deepEqual(await written(), [[16, 1]]);
+  await qemuIo(`${server}/image`, 'write -P 3 5M 128k', 'flush');
+  t.deepEqual(await written(), [
+    [16, 1],
+    [80, 2],
+  ]);
+  t.regex(await shell(`nbdinfo ${server}/image`), /qemu:dirty-bitmap:monday/);
+});
+
 const rounds = long ? 200 : 30;
 
 testQemu(

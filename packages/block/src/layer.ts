@@ -1,4 +1,13 @@
-import type { BlockCapabilities, BlockDevice, BlockHistory, BlockSizes, Extent, Settled, ZeroMode } from '@ashlar/core';
+import type {
+  BlockBitmaps,
+  BlockCapabilities,
+  BlockDevice,
+  BlockHistory,
+  BlockSizes,
+  Extent,
+  Settled,
+  ZeroMode,
+} from '@ashlar/core';
 
 /** A device in front of another one. A layer names only what it changes; everything else goes through. */
 export abstract class Layer implements BlockDevice {
@@ -26,6 +35,10 @@ export abstract class Layer implements BlockDevice {
 
   get history(): BlockHistory | undefined {
     return this.below.history;
+  }
+
+  get bitmaps(): BlockBitmaps | undefined {
+    return this.below.bitmaps;
   }
 
   read(offset: number, into: Uint8Array): Settled<void> {

@@ -1,10 +1,18 @@
-import type { BlockCapabilities, BlockDevice, BlockHistory, BlockSizes, Extent, Settled } from '@ashlar/core';
+import type {
+  BlockBitmaps,
+  BlockCapabilities,
+  BlockDevice,
+  BlockHistory,
+  BlockSizes,
+  Extent,
+  Settled,
+} from '@ashlar/core';
 import { readOnlyError } from './check.ts';
 
 /** What a block device does that changes nothing. */
 export type BlockReads = Pick<
   BlockDevice,
-  'sizeBytes' | 'blockSizes' | 'history' | 'read' | 'extents' | 'prefetch' | 'flush' | 'close'
+  'sizeBytes' | 'blockSizes' | 'history' | 'bitmaps' | 'read' | 'extents' | 'prefetch' | 'flush' | 'close'
 > & { readonly capabilities: Pick<BlockCapabilities, 'flush' | 'extents' | 'prefetch' | 'multiConnection'> };
 
 class ReadOnlyDevice implements BlockDevice {
@@ -38,6 +46,10 @@ class ReadOnlyDevice implements BlockDevice {
 
   get history(): BlockHistory | undefined {
     return this.#below.history;
+  }
+
+  get bitmaps(): BlockBitmaps | undefined {
+    return this.#below.bitmaps;
   }
 
   read(offset: number, into: Uint8Array): Settled<void> {

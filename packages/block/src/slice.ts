@@ -29,6 +29,11 @@ class SliceDevice extends Layer {
     return { ...this.below.capabilities, resize: 'none' };
   }
 
+  /** They are of the whole. */
+  override get bitmaps(): undefined {
+    return undefined;
+  }
+
   override read(offset: number, into: Uint8Array): Settled<void> {
     checkRange(this, 'read', offset, into.length);
     return this.#shifted(() => this.below.read(this.#start + offset, into));

@@ -40,6 +40,13 @@ export interface BlockHistory {
   depths(offset: number, length: number, limit: number): Settled<readonly Depth[]>;
 }
 
+/** What a device knows of which of its bytes were written, by names that its users gave. Ranges and limits as of `extents`. */
+export interface BlockBitmaps {
+  readonly names: readonly string[];
+  /** `not-found` where there is none of this name. */
+  changes(name: string, offset: number, length: number, limit: number): Settled<readonly Change[]>;
+}
+
 /**
  * A sized array of blocks. Shared by every protocol (above) and every kind of volume or image (below).
  *
@@ -60,6 +67,7 @@ export interface BlockDevice {
   readonly readOnly: boolean;
   /** What it knows of its past; nothing where it has none. */
   readonly history?: BlockHistory | undefined;
+  readonly bitmaps?: BlockBitmaps | undefined;
 
   read(offset: number, into: Uint8Array): Settled<void>;
   write(offset: number, from: Uint8Array, durable: boolean): Settled<void>;

@@ -7,7 +7,15 @@ export { alignDown, alignUp, formatSize, GiB, KiB, maxOffset, MiB, parseSize, Ti
 export { hasZeroBlock, isZero, zeroRuns, type ZeroRun } from './zero-runs.ts';
 export type { Clock, Random, Scheduler, Timer } from './seams.ts';
 export type { Stream, StreamPeer } from './stream.ts';
-export type { BlockCapabilities, BlockDevice, BlockHistory, BlockSizes, Capability, ZeroMode } from './block-device.ts';
+export type {
+  BlockBitmaps,
+  BlockCapabilities,
+  BlockDevice,
+  BlockHistory,
+  BlockSizes,
+  Capability,
+  ZeroMode,
+} from './block-device.ts';
 export {
   compressions,
   type Change,

@@ -184,8 +184,8 @@ export class Connections {
         const grant = await control.find(wanted, peer.address);
         if (grant === undefined) return undefined;
         found.set(wanted, grant);
-        const { exportName: name, contexts, mayResize } = grant;
-        return { name, description: '', contexts, mayResize, ...(await devices.describe(grant)) };
+        const { exportName: name, mayResize } = grant;
+        return { name, description: '', mayResize, ...(await devices.describe(grant)) };
       },
     };
   }

@@ -19,8 +19,12 @@ import {
 } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { openSource } from '@ashlar/image';
+import type { ContextOffer } from '@ashlar/nbd';
 import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './messages.ts';
 import type { Stores } from './stores.ts';
+
+/** Of one image, offered to clients. */
+const mostBitmaps = 256;
 
 /** One client's hold on a device. `release` once. */
 export type Lease = {
@@ -92,9 +96,14 @@ export class Devices {
 
   async describe(grant: Grant): Promise<DeviceFacts> {
     const lease = await this.acquire(grant, () => undefined);
-    const { sizeBytes, blockSizes, capabilities, readOnly } = lease.device;
+    const { bitmaps, sizeBytes, blockSizes, capabilities, readOnly } = lease.device;
     lease.release();
-    return { sizeBytes, blockSizes, capabilities, readOnly };
+    // As QEMU names them.
+    const offers = (bitmaps?.names ?? []).slice(0, mostBitmaps).map((name): ContextOffer => ({
+      name: `qemu:dirty-bitmap:${name}`,
+      source: { kind: 'bitmap', name },
+    }));
+    return { sizeBytes, blockSizes, capabilities, readOnly, contexts: [...grant.contexts, ...offers] };
   }
 
   async setLimits(storeId: StoreId, limits: ThrottleLimits): Promise<void> {

@@ -52,6 +52,8 @@ export type DeviceFacts = {
   readonly blockSizes: BlockSizes;
   readonly capabilities: BlockCapabilities;
   readonly readOnly: boolean;
+  /** What its clients may ask of it besides: of the grant, and what the device has itself. */
+  readonly contexts: readonly ContextOffer[];
 };
 
 /** Runs of an object, from where they were asked for on, and its size. */

@@ -129,8 +129,8 @@ export class NbdFront {
         const grant = grants.find(name, peer.address);
         if (grant === undefined) return undefined;
         found.set(name, grant);
-        const { exportName, contexts, mayResize } = grant;
-        return { name: exportName, description: '', contexts, mayResize, ...(await plane.describe(grant)) };
+        const { exportName, mayResize } = grant;
+        return { name: exportName, description: '', mayResize, ...(await plane.describe(grant)) };
       },
     };
   }

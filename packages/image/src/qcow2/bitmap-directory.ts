@@ -15,6 +15,9 @@ export type ImageBitmap = {
   readonly isAuto: boolean;
   readonly tableOffset: number;
   readonly tableEntries: number;
+  /** All flags, and where the entry begins in the directory. */
+  readonly flags: number;
+  readonly entryOffset: number;
 };
 
 const headBytes = 24;
@@ -49,6 +52,8 @@ export function parseBitmaps(bytes: Buffer, { count }: Pick<BitmapsExtension, 'c
       isAuto: (flags & 2) !== 0,
       tableOffset: Number(tableOffset),
       tableEntries: bytes.readUInt32BE(at + 8),
+      flags,
+      entryOffset: at,
     });
     at = Math.ceil((name + nameBytes) / 8) * 8;
   }

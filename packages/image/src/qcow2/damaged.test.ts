@@ -43,6 +43,7 @@ function makeImage(cwd: string, layout: string): Buffer {
   run('sh', '-c', 'head -c 300000 /usr/bin/qemu-img > some.raw; truncate -s 4M some.raw');
   run('qemu-img', 'convert', '-c', '-O', 'qcow2', '-o', layout, 'some.raw', 'a.qcow2');
   run('qemu-io', '-c', 'write -P 7 2M 64k', '-c', 'write -z 3M 64k', 'a.qcow2');
+  if (!layout.includes('compat')) run('qemu-img', 'bitmap', '--add', 'a.qcow2', 'b0');
   run('qemu-img', 'snapshot', '-c', 'one', 'a.qcow2');
   run('qemu-io', '-c', 'write -P 8 2M 4k', 'a.qcow2');
   return readFileSync(join(cwd, 'a.qcow2'));

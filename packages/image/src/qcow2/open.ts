@@ -4,6 +4,8 @@ import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from '../lock.ts';
 import { createFileDevice } from '../raw/file-device.ts';
+import { BitmapWriter } from './bitmaps/bitmap-writer.ts';
+import { ImageBitmaps } from './bitmaps/image-bitmaps.ts';
 import { mendedHeader } from './check/mended-header.ts';
 import { ClusterCache } from './cluster-cache.ts';
 import { ClusterMap } from './cluster-map.ts';
@@ -82,7 +84,10 @@ async function openToRead(
     if (format === 'raw') return createFileDevice(file, { readOnly: true });
     const header = await readHeader(file, path);
     const { reader, sizeBytes, geometry, closed } = await openQcow2(host, file, header, options, [...chain, path]);
-    return new ReadDevice(reader, sizeBytes, geometry.subclusterBytes, closed);
+    // A snapshot has none, and damaged ones keep nobody from reading.
+    const bitmaps =
+      options.snapshot === undefined ? await ImageBitmaps.of(file, header).catch(() => undefined) : undefined;
+    return new ReadDevice(reader, sizeBytes, geometry.subclusterBytes, closed, bitmaps);
   } catch (error) {
     file.close();
     throw error;
@@ -166,14 +171,16 @@ async function writeDeviceOver(
   path: string,
   options: OpenImageOptions,
 ): Promise<WriteDevice> {
-  const header = await headerToWrite(file, path);
+  const header = await mendedHeader(file, path);
   const image = await openQcow2(host, file, header, options, [path]);
   const { data, geometry, reader } = image;
   const { refcounts, tables } = await openTables(image, header);
   const hasDataFile = data !== file;
   const hasZeros = header.version >= 3;
   const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros, tables, refcounts, reader });
-  return new WriteDevice({ ...image, header, writer, tables, refcounts });
+  const bitmaps = await ImageBitmaps.of(file, header);
+  const marks = bitmaps === undefined ? undefined : await BitmapWriter.begin(file, header, bitmaps);
+  return new WriteDevice({ ...image, header, writer, tables, refcounts, bitmaps, marks });
 }
 
 /** The tables of an image that is written. Throws `corrupt`. */
@@ -200,17 +207,6 @@ export async function openTables(
   const entries = new Entries(geometry, version, data !== file);
   const tables = new Tables({ path, file, geometry, entries, cache, refcounts, l1 });
   return { tables, refcounts };
-}
-
-/** Throws `unsupported` for images that would be worse afterwards. */
-async function headerToWrite(file: HostFile, path: string): Promise<Qcow2Header> {
-  const header = await mendedHeader(file, path);
-  if (header.bitmaps !== undefined) {
-    throw new AshlarError('unsupported', `'${path}' has bitmaps of what is written, which are not kept here yet`, {
-      path,
-    });
-  }
-  return header;
 }
 
 type State = { readonly l1: L1Table; readonly sizeBytes: number };

@@ -1,5 +1,5 @@
 import { closedError, type BlockReads } from '@ashlar/block';
-import { andThen, type Settled } from '@ashlar/core';
+import { andThen, type BlockBitmaps, type Settled } from '@ashlar/core';
 import type { ClusterReader } from './cluster-reader.ts';
 import { ImageReads } from './image-reads.ts';
 
@@ -11,12 +11,20 @@ export class ReadDevice extends ImageReads implements BlockReads {
     prefetch: 'emulated',
     multiConnection: 'native',
   } as const;
+  readonly bitmaps: BlockBitmaps | undefined;
   readonly #ended: () => Settled<void>;
 
   /** `ended`: closes what is open, when nothing is in flight any more. */
-  constructor(reader: ClusterReader, sizeBytes: number, preferredBytes: number, ended: () => Settled<void>) {
+  constructor(
+    reader: ClusterReader,
+    sizeBytes: number,
+    preferredBytes: number,
+    ended: () => Settled<void>,
+    bitmaps: BlockBitmaps | undefined,
+  ) {
     super(reader, sizeBytes, { minimum: 1, preferred: preferredBytes });
     this.#ended = ended;
+    this.bitmaps = bitmaps;
   }
 
   flush(): void {

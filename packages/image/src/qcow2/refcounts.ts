@@ -49,6 +49,10 @@ export class Refcounts {
     this.#virgin = Math.ceil(parts.fileBytes / parts.clusterBytes);
   }
 
+  get clusterBytes(): number {
+    return this.#parts.clusterBytes;
+  }
+
   /** Whether what lies there reads as zeros, since nobody ever wrote there. To be asked before it is taken. */
   get virginFrom(): number {
     return this.#virgin * this.#parts.clusterBytes;

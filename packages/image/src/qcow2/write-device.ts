@@ -5,6 +5,7 @@ import {
   andThen,
   isPromise,
   MiB,
+  type BlockBitmaps,
   type BlockCapabilities,
   type BlockDevice,
   type Extent,
@@ -12,6 +13,7 @@ import {
   type ZeroMode,
 } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
+import type { BitmapWriter } from './bitmaps/bitmap-writer.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import type { ClusterWriter } from './cluster-writer.ts';
@@ -36,6 +38,9 @@ type WriteDeviceParts = {
   readonly data: HostFile;
   readonly header: Qcow2Header;
   readonly l1: L1Table;
+  readonly bitmaps: BlockBitmaps | undefined;
+  /** Sets bits of bitmaps that want to know of writes. */
+  readonly marks: BitmapWriter | undefined;
   readonly closed: () => Settled<void>;
 };
 
@@ -78,6 +83,10 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     this.#parts = parts;
   }
 
+  get bitmaps(): BlockBitmaps | undefined {
+    return this.#parts.bitmaps;
+  }
+
   override read(offset: number, into: Uint8Array): Settled<void> {
     return this.#reads.track(super.read(offset, into));
   }
@@ -88,6 +97,7 @@ export class WriteDevice extends ImageReads implements BlockDevice {
 
   write(offset: number, from: Uint8Array, _durable: boolean): Settled<void> {
     this.check('write', offset, from.length);
+    this.#parts.marks?.mark(offset, from.length);
     const done = this.#writeInPlace(offset, from);
     if (done === from.length) return;
     const rest = from.subarray(done);
@@ -110,11 +120,13 @@ export class WriteDevice extends ImageReads implements BlockDevice {
 
   trim(offset: number, length: number, _durable: boolean): Settled<void> {
     this.check('trim', offset, length);
+    this.#parts.marks?.mark(offset, length);
     if (length > 0) return this.#alone(() => this.#zero(offset, length, false));
   }
 
   zero(offset: number, length: number, mode: ZeroMode, _durable: boolean): Settled<void> {
     this.check('zero', offset, length);
+    this.#parts.marks?.mark(offset, length);
     if (length > 0) return this.#alone(() => this.#zero(offset, length, mode === 'keep-allocated'));
   }
 
@@ -269,6 +281,10 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     return andThen(this.inFlight.idle(), async () => {
       try {
         await this.#writeBack();
+        if (this.#parts.marks !== undefined) {
+          await this.#parts.marks.store(this.#parts.refcounts);
+          await this.#writeBack();
+        }
         // What is free by that is on disk as well.
         await this.#parts.refcounts.write();
       } finally {

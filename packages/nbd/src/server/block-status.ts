@@ -2,8 +2,10 @@ import {
   andThen,
   AshlarError,
   isPromise,
+  type BlockBitmaps,
   type BlockDevice,
   type BlockHistory,
+  type Change,
   type Extent,
   type Settled,
 } from '@ashlar/core';
@@ -50,10 +52,18 @@ function runsOf(
         depths.map((run) => ({ length: run.length, flags: run.depth })),
       );
     case 'changes':
-      return andThen(historyOf(device).changesSince(source.since, offset, length, limit), (changes) =>
-        changes.map((run) => ({ length: run.length, flags: run.isChanged ? dirty : 0 })),
-      );
+      return andThen(historyOf(device).changesSince(source.since, offset, length, limit), statusOfChanges);
+    case 'bitmap':
+      return andThen(bitmapsOf(device).changes(source.name, offset, length, limit), statusOfChanges);
   }
+}
+
+const statusOfChanges = (changes: readonly Change[]): readonly StatusRun[] =>
+  changes.map((run) => ({ length: run.length, flags: run.isChanged ? dirty : 0 }));
+
+function bitmapsOf({ bitmaps }: BlockDevice): BlockBitmaps {
+  if (bitmaps !== undefined) return bitmaps;
+  throw new AshlarError('unsupported', 'this export has no bitmaps');
 }
 
 function historyOf({ history }: BlockDevice): BlockHistory {

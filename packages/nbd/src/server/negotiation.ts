@@ -15,11 +15,12 @@ export type ExportFacts = {
   readonly contexts?: readonly ContextOffer[];
 };
 
-/** What a metadata context tells of: the states of extents, where they come from, or what changed behind a snapshot. */
+/** What a metadata context tells of: the states of extents, where they come from, what changed behind a snapshot, or what a bitmap says. */
 export type ContextSource =
   | { readonly kind: 'allocation' }
   | { readonly kind: 'depth' }
-  | { readonly kind: 'changes'; readonly since: SnapshotId };
+  | { readonly kind: 'changes'; readonly since: SnapshotId }
+  | { readonly kind: 'bitmap'; readonly name: string };
 
 export type ContextOffer = { readonly name: string; readonly source: ContextSource };
 
