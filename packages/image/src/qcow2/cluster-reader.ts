@@ -64,10 +64,14 @@ export class ClusterReader {
     return this.#readBacking(offset, into);
   }
 
+  /** Of what the image is backed by. */
+  get backingBytes(): number {
+    return this.#parts.backing?.sizeBytes ?? 0;
+  }
+
   /** Whether all of a range that the image itself has nothing of reads as zeros. */
   isNothing(offset: number): boolean {
-    const { backing } = this.#parts;
-    return backing === undefined || offset >= backing.sizeBytes;
+    return offset >= this.backingBytes;
   }
 
   #readBacking(offset: number, into: Uint8Array): Settled<void> {

@@ -7,6 +7,8 @@ import { SeededRandom } from '@ashlar/testing';
 import test from 'ava';
 import { directory } from './by-qemu.ts';
 import { checkImage } from '../check-image.ts';
+import { changeSnapshots } from '../image-snapshots.ts';
+import { resizeImage } from '../resize-image.ts';
 import { openImage } from './open.ts';
 
 const cases = process.env['ASHLAR_LONG'] === '1' ? 4000 : 60;
@@ -92,6 +94,29 @@ for (const layout of layouts) {
       }
     }
     t.true(read > 0 && read < cases, `${read} of ${cases} were read`);
+  });
+}
+
+for (const layout of layouts) {
+  test(`whatever is damaged in an image made with '${layout}', its snapshots and its size change, or it is refused`, async (t) => {
+    const cwd = directory(t);
+    const bytes = makeImage(cwd, layout);
+    const path = join(cwd, 'b.qcow2');
+    const host = createRealHost();
+    let done = 0;
+    for (let seed = 1; seed <= cases; seed += 1) {
+      const random = new SeededRandom(seed);
+      writeFileSync(path, damaged(bytes, random));
+      try {
+        await changeSnapshots(host, path, 'create', 'two');
+        await changeSnapshots(host, path, random.pick(['apply', 'delete']), 'one');
+        await resizeImage(host, path, (before) => before + random.below(3) * 1024 * 1024 - 512, { shrinks: true });
+        done += 1;
+      } catch (error) {
+        if (!(error instanceof AshlarError)) throw error;
+      }
+    }
+    t.true(done < cases, `${done} of ${cases}`);
   });
 }
 

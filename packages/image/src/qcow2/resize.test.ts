@@ -10,6 +10,7 @@ import { openImage, openWriteDevice } from './open.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
+const changes = process.env['ASHLAR_LONG'] === '1' ? 200 : 25;
 
 const open = (path: string): Promise<BlockDevice> =>
   openImage(createRealHost(), path, { format: 'qcow2', followsFiles: true, readOnly: false });
@@ -43,7 +44,7 @@ for (const layout of layouts.filter((each) => !each.includes('preallocation'))) 
       let model: Buffer = Buffer.alloc(2 * MiB, isBacked ? 9 : 0);
       const random = new SeededRandom(7);
       let device = await open(join(cwd, 'a.qcow2'));
-      for (let count = 0; count < 60; count += 1) {
+      for (let count = 0; count < changes; count += 1) {
         const kind = random.below(10);
         if (kind < 5) {
           const length = Math.min(model.length, random.pick([512, 5000, 300_000]));

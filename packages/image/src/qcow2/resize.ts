@@ -54,8 +54,7 @@ export async function growImage(parts: ResizeParts, from: number, to: number, ro
   // Behind the old end there may be anything: the rest of a cluster, what a backing file has, what somebody cut off.
   const first = alignUp(from, clusterBytes);
   if (first > from) await parts.zeroEdge(from, first);
-  let zeroed = Math.min(end, Math.max(known, first));
-  while (zeroed < end && !reader.isNothing(zeroed)) zeroed += clusterBytes;
+  const zeroed = Math.min(end, alignUp(Math.max(known, first, reader.backingBytes), clusterBytes));
   if (zeroed > first) await writer.zero(first, zeroed - first, false);
   if (room !== 'off' && end > first) await writer.preallocate(first, end - first, room === 'falloc');
   await parts.writeBack();

@@ -18,6 +18,7 @@ import type { ClusterMap } from './cluster-map.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import type { ClusterWriter } from './cluster-writer.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
+import { giveBack } from './give-back.ts';
 import type { Qcow2Header } from './header.ts';
 import { ImageReads } from './image-reads.ts';
 import type { L1Table } from './l1-table.ts';
@@ -190,7 +191,9 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     const before = this.#reads;
     this.#reads = new InFlight();
     await before.idle();
-    for (const offset of await refcounts.settle()) tables.forget(offset);
+    const free = await refcounts.settle();
+    for (const offset of free) tables.forget(offset);
+    await giveBack(file, free, refcounts.clusterBytes);
   }
 
   /** One behind the other, and behind each of them what is too much to keep is written. One that nobody is before may be done at once. */
@@ -223,31 +226,16 @@ export class WriteDevice extends ImageReads implements BlockDevice {
 
   /** Nothing of it is its own any more, and the room of what was is given back. Nothing else may be under way. */
   async empty(): Promise<void> {
-    const { geometry, writer } = this.#parts;
+    const { data, file, geometry, writer } = this.#parts;
     const span = tableSpan(geometry);
     for (let at = 0; at < this.sizeBytes; at += span) {
       const places: number[] = [];
       await this.#alone(async () => void places.push(...(await writer.discard(at, span))));
       if (places.length === 0) continue;
+      // What is in the image itself is given back by that.
       await this.flush();
-      await this.#punch(places);
+      if (data !== file) await giveBack(data, places, geometry.clusterBytes);
     }
-  }
-
-  /** Those of the clusters in which nothing is any more, as few runs. */
-  async #punch(places: readonly number[]): Promise<void> {
-    const { data, file, geometry, refcounts } = this.#parts;
-    const { clusterBytes } = geometry;
-    let [from, to] = [0, 0];
-    for (const place of [...new Set(places)].toSorted((one, other) => one - other)) {
-      if (data === file && (await refcounts.countAt(place)) > 0) continue;
-      if (place !== to) {
-        await data.punch(from, to - from);
-        from = place;
-      }
-      to = place + clusterBytes;
-    }
-    await data.punch(from, to - from);
   }
 
   compareAndWrite(): void {

@@ -75,6 +75,11 @@ export class ReferenceCounts {
     for (let cluster = Math.floor(offset / this.clusterBytes); cluster <= last; cluster += 1) this.#held.add(cluster);
   }
 
+  /** Where those begin that nobody took. */
+  held(): number[] {
+    return [...this.#held].filter((cluster) => this.at(cluster) === 0).map((cluster) => cluster * this.clusterBytes);
+  }
+
   /** Takes so many free ones in a row, for one each. Gives where they begin. */
   take(clusters: number): number {
     assert(clusters > 0, 'somebody needs a cluster');

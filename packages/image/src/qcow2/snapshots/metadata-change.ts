@@ -5,6 +5,7 @@ import { StoredRefcounts } from '../check/stored-refcounts.ts';
 import { writeRefcounts } from '../check/write-refcounts.ts';
 import { Entries, putTableOffset, tableOffsetAt, type Entry } from '../entry.ts';
 import { geometryOf, type Geometry } from '../geometry.ts';
+import { giveBack } from '../give-back.ts';
 import type { Qcow2Header } from '../header.ts';
 import { refcountAt } from '../refcount-block.ts';
 import { writeHeaderFields, type HeaderFields } from '../stored.ts';
@@ -56,9 +57,13 @@ export class MetadataChange {
 
   /** One more, or one less, refers to the tables of an L1 table, and to all that they have. Fails with `corrupt`, and `invalid` where refcounts are too small. */
   async refer(l1: Buffer, by: 1 | -1): Promise<void> {
+    const seen = new Set<number>();
     for (let index = 0; index * 8 < l1.length; index += 1) {
       const place = tableOffsetAt(l1, index);
       if (place === 0) continue;
+      // Each is read once: it costs no more than the file is long.
+      if (seen.has(place)) throw this.#broken(`one table in two places, at ${place}`);
+      seen.add(place);
       const table = await this.#tableAt(place);
       for (let at = 0; at < this.#geometry.l2Entries; at += 1) {
         const { compressedBytes, offset } = this.#entries.at(table, at);
@@ -131,6 +136,7 @@ export class MetadataChange {
     }
     const refcounts = await writeRefcounts(this.#file, this.#counts);
     await writeHeaderFields(this.#file, version, { ...fields, ...refcounts });
+    await giveBack(this.#file, this.#counts.held(), clusterBytes);
   }
 
   async #tableAt(place: number): Promise<Buffer> {

@@ -138,6 +138,26 @@ test('wherever a change of snapshots is cut off, it is there whole or not at all
   t.true(looks > 30, `${looks} cuts`);
 });
 
+test('the room of what only a snapshot had comes back with it, and that of what is trimmed with a flush', async (t) => {
+  const cwd = directory(t);
+  const path = join(cwd, 'a.qcow2');
+  const roomBytes = (): number => host.stat(path)!.allocatedBytes;
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'a.qcow2', '16M');
+  qemuIo(cwd, 'a.qcow2', 'write -P 3 0 16M');
+  await changeSnapshots(host, path, 'create', 'one');
+  qemuIo(cwd, 'a.qcow2', 'write -P 4 0 16M');
+  t.true(roomBytes() > 32 * MiB);
+  await changeSnapshots(host, path, 'delete', 'one');
+  t.true(roomBytes() < 17 * MiB, `${roomBytes()}`);
+  const device = await open(path);
+  await device.trim(0, 8 * MiB, false);
+  await device.flush();
+  t.true(roomBytes() < 9 * MiB, `${roomBytes()}`);
+  await device.close();
+  t.is(checked(cwd, 'a.qcow2').status, 0);
+  qemuIo(cwd, 'a.qcow2', 'read -P 0 0 8M', 'read -P 4 8M 8M');
+});
+
 test('going back to a snapshot of another size gives the image that size', async (t) => {
   const cwd = directory(t);
   const path = join(cwd, 'a.qcow2');
