@@ -54,7 +54,8 @@ async function checkTable(
   for (let index = 0; index < geometry.l2Entries; index += 1) {
     const entry = entries.at(table, index);
     if (entry.offset < 0 || entry.compressedBytes > 0) continue;
-    const count = hasDataFile ? 1 : await stored.at(Math.floor(entry.offset / geometry.clusterBytes));
+    const found = hasDataFile ? 1 : stored.at(Math.floor(entry.offset / geometry.clusterBytes));
+    const count = isPromise(found) ? await found : found;
     if ((count === 1) === entry.isCopied) continue;
     const bits = hex(table.readBigUInt64BE(index * geometry.entryBytes));
     findings.say(`${told(findings, repairs)} OFLAG_COPIED data cluster: l2_entry=${bits} refcount=${count}`);

@@ -14,9 +14,14 @@ export type WalkParts = {
   readonly findings: Findings;
 };
 
-const copied = 1n << 63n;
-/** Of entries of clusters that are not compressed; bit 0 says something of its own without subclusters. */
-const reserved = 0x3f00_0000_0000_01fen;
+/** Upper and lower halves of entries. Reserved: of clusters that are not compressed; bit 0 says something of its own without subclusters. */
+const copied = 0x8000_0000;
+const reserved = { upper: 0x3f00_0000, lower: 0x1fe } as const;
+
+/** An entry, or the first half of one with subclusters, as it is. */
+type Raw = { readonly upper: number; readonly lower: number };
+
+const bitsOf = ({ lower, upper }: Raw): bigint => (BigInt(upper) << 32n) | BigInt(lower);
 
 /** Counts what L2 tables refer to, and looks at each of their entries. */
 export class L2Walk {
@@ -41,30 +46,34 @@ export class L2Walk {
     const { entryBytes, l2Entries } = this.#parts.geometry;
     this.#expected = 0;
     for (let index = 0; index < l2Entries; index += 1) {
-      const bits = table.readBigUInt64BE(index * entryBytes);
-      const map = this.#isExtended ? table.readBigUInt64BE(index * entryBytes + 8) : 0n;
-      if (bits === 0n && map === 0n) continue;
+      const from = index * entryBytes;
+      const raw = { upper: table.readUInt32BE(from), lower: table.readUInt32BE(from + 4) };
       const entry = this.#entries.at(table, index);
-      if (entry.compressedBytes > 0) this.#compressed(entry, bits, map, index, active, all);
-      else this.#plain(entry, bits, map, active, all);
+      if ((raw.upper | raw.lower) === 0 && (!this.#isExtended || (entry.allocated | entry.zero) === 0)) continue;
+      if (entry.compressedBytes === 0) this.#plain(entry, raw, active, all);
+      else {
+        const map = this.#isExtended && table.readBigUInt64BE(from + 8) !== 0n;
+        this.#compressed(entry, raw, map, index, active, all);
+      }
     }
   }
 
-  #compressed(entry: Entry, bits: bigint, map: bigint, index: number, active: number, all: number): void {
+  #compressed(entry: Entry, raw: Raw, hasMap: boolean, index: number, active: number, all: number): void {
     const { findings } = this.#parts;
-    if ((bits & copied) !== 0n) {
+    const bits = hex(bitsOf({ upper: (raw.upper & ~copied) >>> 0, lower: raw.lower }));
+    if ((raw.upper & copied) !== 0) {
       findings.corruption(
         `ERROR: coffset=0x${hex(entry.offset)}: copied flag must never be set for compressed clusters`,
         all,
       );
     }
     if (this.#hasDataFile) {
-      const line = `ERROR compressed cluster ${index} with data file, entry=0x${hex(bits & ~copied)}`;
+      const line = `ERROR compressed cluster ${index} with data file, entry=0x${bits}`;
       findings.corruption(line, all);
       return;
     }
-    if (map !== 0n) {
-      const what = `with non-zero subcluster allocation bitmap, entry=0x${hex(bits & ~copied)}`;
+    if (hasMap) {
+      const what = `with non-zero subcluster allocation bitmap, entry=0x${bits}`;
       findings.corruption(`ERROR compressed cluster ${index} ${what}`, all);
       return;
     }
@@ -75,11 +84,13 @@ export class L2Walk {
     findings.figures.fragmentedClusters += active;
   }
 
-  #plain(entry: Entry, bits: bigint, map: bigint, active: number, all: number): void {
+  #plain(entry: Entry, raw: Raw, active: number, all: number): void {
     const { findings, geometry } = this.#parts;
     const { allocated, offset, zero } = entry;
-    const known = this.#isExtended ? bits & (reserved | 1n) : bits & reserved;
-    if (known !== 0n) findings.corruption(`ERROR found l2 entry with reserved bits set: ${hex(bits)}`, all);
+    const lower = this.#isExtended ? reserved.lower | 1 : reserved.lower;
+    if ((raw.upper & reserved.upper) !== 0 || (raw.lower & lower) !== 0) {
+      findings.corruption(`ERROR found l2 entry with reserved bits set: ${hex(bitsOf(raw))}`, all);
+    }
     if (offset < 0) {
       if (this.#isExtended && allocated !== 0) {
         findings.corruption('ERROR: Unallocated cluster has non-zero subcluster allocation map', all);
@@ -94,7 +105,7 @@ export class L2Walk {
     if (this.#expected !== 0 && offset !== this.#expected) findings.figures.fragmentedClusters += active;
     this.#expected = offset + geometry.clusterBytes;
     if (offset % geometry.clusterBytes !== 0) {
-      const isData = this.#isExtended ? (map & 0xffff_ffffn) !== 0n : (bits & 1n) === 0n;
+      const isData = this.#isExtended ? allocated !== 0 : (raw.lower & 1) === 0;
       const line = `ERROR offset=${hex(offset)}: ${isData ? 'Data cluster' : 'Preallocated cluster'} is not properly aligned; L2 entry corrupted.`;
       findings.corruption(line, all);
     }

@@ -47,7 +47,7 @@ export class ReferenceCounts {
     assert(count >= 0 && count <= this.#most, 'a refcount fits its bits');
     this.#reach(cluster + 1);
     this.#counts[cluster] = count;
-    if (count === 0) this.#next = Math.min(this.#next, cluster);
+    if (count === 0 && !this.#held.has(cluster)) this.#next = Math.min(this.#next, cluster);
   }
 
   /** So many more refer to it. False where that is more than a refcount holds: then nothing changes. */
@@ -91,6 +91,7 @@ export class ReferenceCounts {
       run = isFree ? run + 1 : 0;
       if (run < clusters) continue;
       const first = at - clusters + 1;
+      if (this.#next === first) this.#next = at + 1;
       for (let cluster = first; cluster <= at; cluster += 1) this.set(cluster, 1);
       return first * this.clusterBytes;
     }

@@ -1,4 +1,4 @@
-import { AshlarError, MiB } from '@ashlar/core';
+import { andThen, AshlarError, MiB, type Settled } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import { ClusterCache } from '../cluster-cache.ts';
 import type { Qcow2Header } from '../header.ts';
@@ -17,13 +17,17 @@ export class StoredRefcounts {
   /** Entries of the table. */
   readonly entries: readonly bigint[];
   readonly #file: HostFile;
+  readonly #fileBytes: number;
   readonly #cache: ClusterCache;
+  /** The block that was looked at last: most are asked for one behind the other. */
+  #last: { readonly index: number; readonly block: Buffer | undefined } | undefined;
 
   private constructor(file: HostFile, header: Qcow2Header, table: Buffer) {
     this.clusterBytes = 2 ** header.clusterBits;
     this.bits = 2 ** header.refcountOrder;
     this.each = (this.clusterBytes * 8) / this.bits;
     this.#file = file;
+    this.#fileBytes = file.size();
     this.#cache = new ClusterCache(file, this.clusterBytes, cacheBytes);
     this.entries = Array.from({ length: table.length / 8 }, (_, index) => table.readBigUInt64BE(index * 8));
   }
@@ -38,7 +42,7 @@ export class StoredRefcounts {
     const entry = this.entries[index] ?? 0n;
     if ((entry & blockReserved) !== 0n || entry > BigInt(Number.MAX_SAFE_INTEGER)) return 0;
     const place = Number(entry);
-    return place % this.clusterBytes === 0 && place < this.#file.size() ? place : 0;
+    return place % this.clusterBytes === 0 && place < this.#fileBytes ? place : 0;
   }
 
   /** A block of them; nothing where all of them are 0. */
@@ -47,14 +51,23 @@ export class StoredRefcounts {
     return place === 0 ? undefined : await this.#cache.at(place);
   }
 
-  async at(cluster: number): Promise<number> {
-    const block = await this.block(Math.floor(cluster / this.each));
+  at(cluster: number): Settled<number> {
+    const index = Math.floor(cluster / this.each);
+    if (this.#last?.index === index) return this.#in(this.#last.block, cluster);
+    return andThen(this.block(index), (block) => {
+      this.#last = { index, block };
+      return this.#in(block, cluster);
+    });
+  }
+
+  #in(block: Buffer | undefined, cluster: number): number {
     return block === undefined ? 0 : refcountAt(block, cluster % this.each, this.bits);
   }
 
   /** Of a cluster that has a block: it is there as soon as that is written. */
   async put(cluster: number, count: number): Promise<void> {
     const index = Math.floor(cluster / this.each);
+    this.#last = undefined;
     const block = await this.block(index);
     if (block === undefined) throw new AshlarError('corrupt', `the refcount of cluster ${cluster} has no place`);
     putRefcount(block, cluster % this.each, this.bits, count);

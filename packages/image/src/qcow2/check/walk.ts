@@ -20,9 +20,11 @@ const pauseEvery = 64;
  */
 export class ReferenceWalk {
   readonly #parts: WalkParts;
+  readonly #fileBytes: number;
 
   constructor(parts: WalkParts) {
     this.#parts = parts;
+    this.#fileBytes = parts.file.size();
   }
 
   async run(): Promise<void> {
@@ -35,7 +37,7 @@ export class ReferenceWalk {
     let done = 0;
     for (const [offset, { active, all }] of tables) {
       // Behind the end of the file there is nothing, and between clusters a part of something else.
-      if (offset >= file.size() || offset % geometry.clusterBytes !== 0) continue;
+      if (offset >= this.#fileBytes || offset % geometry.clusterBytes !== 0) continue;
       const table = Buffer.alloc(geometry.clusterBytes);
       const count = await file.read(offset, table);
       walk.run(table.fill(0, count), active, all);
@@ -47,9 +49,9 @@ export class ReferenceWalk {
 
   /** Counts the clusters that some bytes lie in. They may end behind the end of the file, and not a cluster behind it. */
   count(offset: number, bytes: number, times = 1): void {
-    const { counts, file, findings, geometry } = this.#parts;
+    const { counts, findings, geometry } = this.#parts;
     if (bytes <= 0) return;
-    if (offset + bytes - file.size() >= geometry.clusterBytes) {
+    if (offset + bytes - this.#fileBytes >= geometry.clusterBytes) {
       findings.corruption(
         `ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset 0x${hex(offset)} size 0x${hex(bytes)}`,
         times,
@@ -111,7 +113,7 @@ export class ReferenceWalk {
       bytes += l1Entries * 8;
       times.set(key, { offset: l1Offset, entries: l1Entries, times: 1 });
     }
-    if (bytes > file.size()) {
+    if (bytes > this.#fileBytes) {
       throw new AshlarError('corrupt', `the L1 tables of the snapshots of '${path}' lie in each other`, { path });
     }
     for (const { entries, offset, times: count } of times.values()) {

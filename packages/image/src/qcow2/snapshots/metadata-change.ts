@@ -153,7 +153,10 @@ export class MetadataChange {
     const last = Math.floor((offset + bytes - 1) / clusterBytes);
     if (last >= this.#counts.clusters) throw this.#broken(`something at ${offset}, behind the end of the file`);
     for (let cluster = first; cluster <= last; cluster += 1) {
-      if (this.#counts.at(cluster) + by < 0) throw this.#broken(`a cluster that is not counted at ${offset}`);
+      const count = this.#counts.at(cluster) + by;
+      if (count < 0) throw this.#broken(`a cluster that is not counted at ${offset}`);
+      // It is read until the header names others.
+      if (count === 0) this.#counts.hold(cluster * clusterBytes, clusterBytes);
       if (!this.#counts.add(cluster, by)) {
         throw new AshlarError(
           'invalid',
@@ -161,8 +164,6 @@ export class MetadataChange {
           { path: this.#file.path },
         );
       }
-      // It is read until the header names others.
-      if (this.#counts.at(cluster) === 0) this.#counts.hold(cluster * clusterBytes, clusterBytes);
     }
   }
 
