@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { memoryDevice } from '@ashlar/block';
 import type { BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
+import { createGroup, createLogical } from '@ashlar/image';
 import { createNbdServer } from '@ashlar/nbd';
 import { failsWith, testWithTools } from '@ashlar/testing';
 import { parseKeys } from '@ashlar/wire';
@@ -40,6 +41,38 @@ testWithTools(test, 'sfdisk')('a partition of a file is a disk', async (t) => {
   await has(t, disk, 7);
   await failsWith(t, 'not-found', () => open(`file://${path}?partition=2`));
   await failsWith(t, 'bad-type', () => open(`dev://${path}`));
+});
+
+test('a logical volume is a disk', async (t) => {
+  const path = join(directory(t), 'pv.img');
+  writeFileSync(path, new Uint8Array(4 * MiB));
+  const options = { paths: [path], description: 'test', lockDirectory: directory(t) };
+  const group = {
+    ...options,
+    overwrite: false,
+    extentBytes: MiB,
+    maxLogicalVolumes: 0,
+    maxPhysicalVolumes: 0,
+    tags: [],
+  };
+  await createGroup(createRealHost(), 'vg', [path], group);
+  const volume = {
+    stripes: 1,
+    stripeBytes: MiB,
+    devices: [],
+    tags: [],
+    isReadOnly: false,
+    isContiguous: false,
+    zeroes: true,
+  };
+  await createLogical(createRealHost(), 'vg', { ...volume, name: 'lv', extentsOf: () => 2 }, options);
+  const writing = await open(`lvm://${path}?vg=vg&lv=lv`, { readOnly: false });
+  await writing.write(5, new Uint8Array(3).fill(6), false);
+  t.is(writing.sizeBytes, 2 * MiB);
+  await has(t, writing, 6);
+  await has(t, await open(`lvm://${path}?vg=vg&lv=lv`), 6);
+  await failsWith(t, 'not-found', () => open(`lvm://${path}?vg=vg&lv=other`));
+  await failsWith(t, 'invalid', () => open(`lvm://${path}?vg=vg`));
 });
 
 test('a path, and the URI of a file, is a disk: raw, qcow2, one of its snapshots', async (t) => {

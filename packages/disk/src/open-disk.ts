@@ -15,7 +15,7 @@ const openers: Readonly<Record<string, OpenDisk>> = {
 };
 
 /**
- * One block device for whatever a name means: a path, `file:///path`, `qcow2:///path`, `dev:///dev/x`, a partition of those, `nbd://host/export`, `nbds://`, `nbd+unix:///export?socket=PATH`.
+ * One block device for whatever a name means: a path, `file:///path`, `qcow2:///path`, `dev:///dev/x`, `lvm:///path?vg=VG&lv=LV`, a partition of those, `nbd://host/export`, `nbds://`, `nbd+unix:///export?socket=PATH`.
  * It takes blocks of any size. Files that an image names are opened as well: the name is its user's own. Fails with `invalid` where nothing is
  * known of the scheme, and as whatever opens it.
  */
@@ -30,9 +30,14 @@ export async function openDisk(name: string, options: OpenDiskOptions): Promise<
     return emulate(await opener(name, options), { minimumBlockBytes: 1 });
   }
   const source = scheme === undefined ? undefined : parseFileUri(name);
-  if (source !== undefined && (source.format === 'device' || source.partition !== undefined)) {
+  const isLogical = source?.format === 'lvm';
+  if (source !== undefined && (isLogical || source.format === 'device' || source.partition !== undefined)) {
     if (snapshot !== undefined) throw new AshlarError('unsupported', `'${name}' is no image that has snapshots inside`);
-    const disk = await openSource(host, { ...source, format: format ?? source.format, followsFiles: true }, readOnly);
+    const disk = await openSource(
+      host,
+      { ...source, format: isLogical ? 'lvm' : (format ?? source.format), followsFiles: true },
+      readOnly,
+    );
     return emulate(disk, { minimumBlockBytes: 1 });
   }
   const file = fileOf(name, format);
@@ -40,6 +45,6 @@ export async function openDisk(name: string, options: OpenDiskOptions): Promise<
     const { path } = file;
     return await openImage(host, path, { format: file.format, followsFiles: true, forceShare, readOnly, snapshot });
   }
-  const known = ['file:', 'qcow2:', 'dev:', ...Object.keys(openers), ...Object.keys(others)];
+  const known = ['file:', 'qcow2:', 'dev:', 'lvm:', ...Object.keys(openers), ...Object.keys(others)];
   throw new AshlarError('invalid', `'${name}' is of no kind that is known: write a path, or ${known.join(', ')}`);
 }

@@ -1,6 +1,8 @@
-import { AshlarError, type BlockDevice } from '@ashlar/core';
+import { AshlarError, assert, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from './lock.ts';
+import { activePath } from './lvm/active.ts';
+import { openLogical, type LogicalName } from './lvm/open-logical.ts';
 import { openPartition } from './partition/open-partition.ts';
 import { openImage } from './qcow2/open.ts';
 import { createFileDevice } from './raw/file-device.ts';
@@ -8,13 +10,15 @@ import { createFileDevice } from './raw/file-device.ts';
 /** What of a host is a disk: a file, an image, a device, or one partition of those. */
 export type HostSource = {
   readonly path: string;
-  /** `raw`: its bytes are the disk's. `device`: it must be a block device. */
-  readonly format: 'raw' | 'qcow2' | 'device';
+  /** `raw`: its bytes are the disk's. `device`: it must be a block device. `lvm`: a logical volume on it. */
+  readonly format: 'raw' | 'qcow2' | 'device' | 'lvm';
   /** Files that an image names, for its backing or its data, are opened as well. */
   readonly followsFiles: boolean;
   readonly partition: number | undefined;
   /** A device is read although somebody else may write to it meanwhile. */
   readonly isShared: boolean;
+  /** Of `lvm`. */
+  readonly logical?: LogicalName;
 };
 
 /**
@@ -39,6 +43,12 @@ async function openWhole(host: Host, source: HostSource, readOnly: boolean): Pro
   const { followsFiles, format, path } = source;
   if (format === 'qcow2') {
     return { disk: await openImage(host, path, { format, followsFiles, readOnly }), sectorBytes: undefined };
+  }
+  if (format === 'lvm') {
+    assert(source.logical !== undefined, 'a logical volume has a name');
+    const active = await activePath(host, source.logical);
+    if (active !== undefined) return await openWhole(host, { ...source, format: 'device', path: active }, readOnly);
+    return { disk: await openLogical(host, source.logical, readOnly), sectorBytes: undefined };
   }
   const file = openRaw(host, source, readOnly);
   return { disk: createFileDevice(file, { readOnly }), sectorBytes: file.isDevice ? file.sectorBytes : undefined };

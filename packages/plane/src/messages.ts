@@ -41,8 +41,10 @@ export type Grant = {
 export function sourceKey(source: DeviceSource): string {
   if (source.kind === 'volume') return `volume:${source.uuid}`;
   if (source.kind === 'snapshot') return `snapshot:${source.uuid}:${source.snapshotId}`;
-  const { followsFiles, format, isShared, partition, path, readOnly } = source;
-  const options = `${followsFiles ? '+' : ''}${isShared ? '*' : ''}${partition === undefined ? '' : `#${partition}`}`;
+  const { followsFiles, format, isShared, logical, partition, path, readOnly } = source;
+  const volume = logical === undefined ? '' : `${logical.group}/${logical.volume}@${logical.paths.join()}`;
+  const part = partition === undefined ? '' : `#${partition}`;
+  const options = `${followsFiles ? '+' : ''}${isShared ? '*' : ''}${volume}${part}`;
   return `${format}${options}:${readOnly ? 'ro' : 'rw'}:${path}`;
 }
 

@@ -3,7 +3,7 @@ import { parseFileUri, type HostSource } from '@ashlar/image';
 
 /**
  * Parses `file:///path` (raw), `qcow2:///path` and `dev:///dev/x`, with `?partition=N` for a partition inside of it, `follow=on` for an image that
- * names other files, `shared=on` for a device that somebody else has as well. Throws `invalid` for anything else: a name that looks like none is most
+ * names other files, `shared=on` for a device that somebody else has as well; and `lvm:///path?vg=VG&lv=LV`. Throws `invalid` for anything else: a name that looks like none is most
  * likely a volume that is not there.
  */
 export function fileNamedBy(uri: string): HostSource {
@@ -17,7 +17,7 @@ export function fileNamedBy(uri: string): HostSource {
   if (found !== undefined) return found;
   throw new AshlarError(
     'invalid',
-    `'${uri}' cannot be exported: write a volume's name, or a URI such as file:///srv/disk.raw, qcow2:///srv/disk.qcow2 or dev:///dev/sdb`,
+    `'${uri}' cannot be exported: write a volume's name, or a URI such as file:///srv/disk.raw, qcow2:///srv/disk.qcow2, dev:///dev/sdb or lvm:///dev/sdb?vg=VG&lv=LV`,
   );
 }
 

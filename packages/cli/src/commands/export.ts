@@ -9,7 +9,9 @@ export function addExportCommands(program: Command): void {
     .command('export')
     .summary('offer volumes and files under names, and print what attaches them');
   withServer(exports.command('add <NAME> <SOURCE>'))
-    .summary('offer a volume, a raw file (file: URI), a qcow2 image (qcow2:) or a device (dev:), under a name')
+    .summary(
+      'offer a volume, a raw file (file: URI), a qcow2 image (qcow2:), a device (dev:) or a logical volume (lvm:), under a name',
+    )
     .option('--read-only', 'refuse every change')
     .option('--resizable', "let clients change the volume's size")
     .option(
@@ -29,6 +31,7 @@ export function addExportCommands(program: Command): void {
         '  ashlar export add guest qcow2:///srv/guest.qcow2',
         "  ashlar export add chained 'qcow2:///srv/top.qcow2?follow=on' --read-only",
         '  ashlar export add disk dev:///dev/sdb',
+        "  ashlar export add data 'lvm:///dev/sdb?vg=vg0&lv=data'",
         "  ashlar export add root 'file:///srv/debian.raw?partition=1' --read-only",
       ].join('\n'),
     )

@@ -1,6 +1,6 @@
 import { AshlarError, assert } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
-import { claim, type Claim } from './claims.ts';
+import { openClaimed } from './claims.ts';
 import { bytesOfText, commitText, textOf, type OpenArea } from './commit.ts';
 import { withNextNumber } from './edit.ts';
 import type { VolumeGroup } from './group.ts';
@@ -30,17 +30,17 @@ export async function withClaims<T>(
   run: (claimed: Claimed) => Promise<T>,
 ): Promise<T> {
   const held = locksFor(host, paths, locks, directory);
-  const claims: Claim[] = [];
+  const claims: HostFile[] = [];
   try {
     const claimed = new Map<string, { file: HostFile; found: FoundPhysical | undefined }>();
     for (const path of new Set(paths)) {
-      const mine = claim(host, path);
-      claims.push(mine);
-      claimed.set(path, { file: mine.file, found: await readPhysical(mine.file) });
+      const file = openClaimed(host, path);
+      claims.push(file);
+      claimed.set(path, { file, found: await readPhysical(file) });
     }
     return await run(claimed);
   } finally {
-    for (const each of claims) each.release();
+    for (const file of claims) file.close();
     held?.release();
   }
 }

@@ -3,6 +3,7 @@ import type { Host } from '@ashlar/host';
 import { failsWith, SimulatedMachine, withFiles } from '@ashlar/testing';
 import test from 'ava';
 import { openLocked } from '../lock.ts';
+import { activePath } from './active.ts';
 import { commitText } from './commit.ts';
 import { createGroup, extendGroup } from './group-commands.ts';
 import { allocatedRuns, type VolumeGroup } from './group.ts';
@@ -209,4 +210,28 @@ test('a text that does not fit an area is refused before anything is written', a
   await failsWith(t, 'no-space', () => machine.finish(commitText(areas, Buffer.alloc(1_043_000))));
   file.close();
   t.deepEqual(await machine.finish(scan(machine.host, paths)).then((found) => found.groups), groups);
+});
+
+test('a volume that the kernel has is found by its id, and a file that it has as a loop device is left alone', async (t) => {
+  const machine = await machineWith(6);
+  const { host } = machine;
+  const { group } = await machine.finish(create(host, 'one', 1));
+  await machine.finish(create(host, 'two', 1));
+  const ids = `${group.id}${group.logicalVolumes[0]!.id}`.replaceAll('-', '');
+  for (const [device, folder, fact, text] of [
+    ['dm-0', 'dm', 'uuid', `LVM-${ids}-real\n`],
+    ['dm-1', 'dm', 'uuid', `LVM-${ids}\n`],
+    ['loop3', 'loop', 'backing_file', '/b\n'],
+  ] as const) {
+    for (const path of ['/sys', '/sys/block', `/sys/block/${device}`, `/sys/block/${device}/${folder}`])
+      if (host.stat(path) === undefined) host.makeDirectory(path);
+    const file = host.open(`/sys/block/${device}/${folder}/${fact}`, { create: true });
+    await machine.finish(file.write(0, Buffer.from(text)));
+    file.close();
+  }
+  t.is(await machine.finish(activePath(host, { paths, group: 'vg', volume: 'one' })), '/dev/dm-1');
+  t.is(await machine.finish(activePath(host, { paths, group: 'vg', volume: 'two' })), undefined);
+  const change = (): Promise<unknown> => machine.finish(create(host, 'three', 1));
+  const error = await failsWith(t, 'busy', () => change().then(() => undefined));
+  t.regex(error!.message, /is attached to \/dev\/loop3/);
 });

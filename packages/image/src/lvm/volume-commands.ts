@@ -75,6 +75,8 @@ export async function createLogical(
     if (wanted.zeroes) await zeroBeginning(pieces, found, claimed);
     return withLogical(found.group.tree, {
       ...wanted,
+      // As lvm2: a stripe is no larger than an extent.
+      stripeBytes: Math.min(stripeBytes, found.group.extentBytes),
       name,
       id: newUuid(host.random),
       created: Math.floor(host.clock.wallMs() / 1000),

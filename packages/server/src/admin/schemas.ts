@@ -225,7 +225,9 @@ export const newExportSchema = z.strictObject({
   name: z.string(),
   source: z
     .string()
-    .describe("a volume's name, or a URI such as file:///srv/disk.raw, qcow2:///srv/disk.qcow2 or dev:///dev/sdb"),
+    .describe(
+      "a volume's name, or a URI such as file:///srv/disk.raw, qcow2:///srv/disk.qcow2, dev:///dev/sdb or lvm:///dev/sdb?vg=VG&lv=LV",
+    ),
   readOnly: z.boolean().default(false),
   resizable: z.boolean().default(false).describe("clients may change the volume's size"),
   allow: z.array(z.string()).default([]),
