@@ -4,10 +4,12 @@ import { failsWith, SimulatedMachine, withFiles } from '@ashlar/testing';
 import test from 'ava';
 import { openLocked } from '../lock.ts';
 import { activePath } from './active.ts';
-import { commitText } from './commit.ts';
+import { commitText, textOf } from './commit.ts';
+import { withNextNumber } from './edit.ts';
 import { createGroup, extendGroup } from './group-commands.ts';
 import { allocatedRuns, type VolumeGroup } from './group.ts';
 import { scan } from './scan.ts';
+import { printText } from './text/print.ts';
 import { createLogical, extendLogical, removeLogical, renameLogical } from './volume-commands.ts';
 
 const paths = ['/a', '/b', '/c'];
@@ -116,7 +118,7 @@ test('what there is no room for, or what cannot be, is refused, and nothing is w
   t.deepEqual(await groupOn(machine), before);
 });
 
-test('a group that is locked, held, incomplete or not understood is not written', async (t) => {
+test('a group that is locked, held or incomplete is not written', async (t) => {
   const machine = await machineWith(3);
   const { host } = machine;
   const refused = (kind: Parameters<typeof failsWith>[1], run: () => Promise<unknown>): Promise<unknown> =>
@@ -133,6 +135,36 @@ test('a group that is locked, held, incomplete or not understood is not written'
   );
   await machine.finish(create(host, 'one', 1));
   t.deepEqual(Object.keys(places(await groupOn(machine))), ['one']);
+  t.deepEqual(host.list('/locks'), []);
+});
+
+test('a group with what is not understood, or that is not ours, is read and not written', async (t) => {
+  for (const [kind, why, entry] of [
+    ['unsupported', /'mystery', which is not understood/, ['mystery', 1]],
+    [
+      'unsupported',
+      /the status 'CLUSTERED', which is not understood/,
+      ['status', ['RESIZEABLE', 'READ', 'WRITE', 'CLUSTERED']],
+    ],
+    ['denied', /shared between machines/, ['lock_type', 'sanlock']],
+    ['denied', /belongs to the machine 'other'/, ['system_id', 'other']],
+    ['denied', /is exported/, ['status', ['RESIZEABLE', 'READ', 'WRITE', 'EXPORTED']]],
+    ['read-only', /is read-only/, ['status', ['RESIZEABLE', 'READ']]],
+  ] as const) {
+    const machine = await machineWith(7);
+    const { host } = machine;
+    const [found] = (await machine.finish(scan(host, paths))).groups;
+    const tree = withNextNumber(new Map([...found!.group.tree, entry]), 1);
+    const files = [...found!.found.values()].map(({ areas, path }) => ({
+      file: host.open(path, {}),
+      header: areas[0]!.header!,
+    }));
+    await machine.finish(commitText(files, Buffer.from(printText(textOf(host, 'vg', tree, 'test')))));
+    for (const { file } of files) file.close();
+    t.is((await groupOn(machine)).seqno, 2);
+    const error = await failsWith(t, kind, () => machine.finish(create(host, 'one', 1)).then(() => undefined));
+    t.regex(error!.message, why);
+  }
 });
 
 test('wherever a change is cut off by the loss of power, the old group or the new one is there, whole, and goes on', async (t) => {

@@ -25,7 +25,11 @@ export function takeLocks(host: Host, directory: string, names: readonly string[
   makeDirectory(host, directory);
   const files: HostFile[] = [];
   const release = (): void => {
-    for (const file of files) file.close();
+    for (const file of files) {
+      // As lvm2: the name goes first, so that who gets the lock next sees that it is of a file that is gone.
+      removeName(host, file.path);
+      file.close();
+    }
   };
   try {
     // In one order, so that two do not wait for each other's.
@@ -35,6 +39,14 @@ export function takeLocks(host: Host, directory: string, names: readonly string[
     throw error;
   }
   return { release };
+}
+
+function removeName(host: Host, path: string): void {
+  try {
+    host.unlink(path);
+  } catch (error) {
+    if (errorKindOf(error) !== 'not-found') throw error;
+  }
 }
 
 function makeDirectory(host: Host, directory: string): void {
