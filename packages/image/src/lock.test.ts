@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as later } from 'node:timers/promises';
 import type { BlockDevice } from '@ashlar/core';
@@ -125,4 +125,17 @@ test('behind an image what has structures is not written by others, and its own 
   for (const name of ['base.qcow2', 'one.qcow2', 'two.qcow2', 'three.qcow2']) {
     t.is(refusedOf(cwd, name, ...write), '', name);
   }
+});
+
+test('what a damaged image names is not kept from others when it is refused', async (t) => {
+  const cwd = directory(t);
+  const path = join(cwd, 'a.qcow2');
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'base.qcow2', '1M');
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', '-b', 'base.qcow2', '-F', 'qcow2', 'a.qcow2');
+  const bytes = readFileSync(path);
+  // Its refcount table is said to be far behind the end.
+  bytes.writeBigUInt64BE(1n << 40n, 48);
+  writeFileSync(path, bytes);
+  await failsWith(t, 'corrupt', () => open(path, { readOnly: false }));
+  t.is(refusedOf(cwd, 'base.qcow2', ...write), '');
 });

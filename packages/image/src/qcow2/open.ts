@@ -173,7 +173,17 @@ async function writeDeviceOver(
 ): Promise<WriteDevice> {
   const header = await mendedHeader(file, path);
   const image = await openQcow2(host, file, header, options, [path]);
-  const { data, geometry, reader } = image;
+  try {
+    return await writeDeviceOf(image, header);
+  } catch (error) {
+    // What it names is open, and locked.
+    await image.closed();
+    throw error;
+  }
+}
+
+async function writeDeviceOf(image: OpenQcow2, header: Qcow2Header): Promise<WriteDevice> {
+  const { data, file, geometry, reader } = image;
   const { refcounts, tables } = await openTables(image, header);
   const hasDataFile = data !== file;
   const hasZeros = header.version >= 3;
