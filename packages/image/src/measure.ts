@@ -1,9 +1,9 @@
 import { alignUp, AshlarError, MiB } from '@ashlar/core';
+import type { Host } from '@ashlar/host';
 import type { NewImage } from './create-image.ts';
 import type { CopySource } from './copy/source.ts';
 import { createDefaults } from './qcow2/create.ts';
 import { imageInfo } from './info.ts';
-import type { Host } from '@ashlar/host';
 
 /** Bytes of a file that an image would take: with what is there now, and with all of it written. */
 export type Measured = { readonly requiredBytes: number; readonly fullBytes: number };

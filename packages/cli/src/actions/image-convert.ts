@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { AshlarError } from '@ashlar/core';
 import { fileOf } from '@ashlar/disk';
 import { createRealHost, type Host } from '@ashlar/host';
@@ -74,7 +75,8 @@ function refuse({ backing, compress, create, outOfOrder, targetIsZero }: Convert
 async function targetFor(host: Host, name: string, source: CopySource, options: ConvertOptions): Promise<CopyTarget> {
   const { backing, backingFormat, compress = false, create, outputFormat: format } = options;
   const file = fileOf(name, format);
-  const isThere = !create || file === undefined || host.stat(file.path)?.kind === 'device';
+  const isDevice = file !== undefined && host.stat(file.path)?.kind === 'device';
+  const isThere = !create || file === undefined || isDevice;
   if (!isThere) {
     const given = optionsOf(format, options.options ?? []);
     const image: NewImage = {
@@ -91,7 +93,9 @@ async function targetFor(host: Host, name: string, source: CopySource, options: 
     return await createTarget(host, file.path, { ...image, sizeBytes }, compress);
   }
   if (compress) throw new AshlarError('invalid', `'${name}' is there, and is no image that could be compressed`);
-  const device = await openExisting(host, name, file === undefined ? undefined : format, false);
+  // A device that is in use is not written over.
+  const there = isDevice ? `dev://${resolve(file.path)}` : name;
+  const device = await openExisting(host, there, file === undefined ? undefined : format, false);
   if (device.sizeBytes >= source.sizeBytes) return deviceTarget(device, options.targetIsZero === true);
   await device.close();
   throw new AshlarError(

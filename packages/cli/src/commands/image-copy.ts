@@ -1,16 +1,9 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { collect, later, numberArgument, rateArgument, sizeArgument } from '../options.ts';
+import { cacheOption, formatOption, shared, sourceCacheOption } from './image-options.ts';
 
 const converting = () => import('../actions/image-convert.ts');
 const chains = () => import('../actions/image-chain.ts');
-
-export const formatOption = (flags: string, description: string): Option =>
-  new Option(flags, description).choices(['raw', 'qcow2']);
-
-const cacheModes = ['none', 'writeback', 'writethrough', 'directsync', 'unsafe'];
-
-/** Options of qemu-img that change nothing here, or little. */
-const shared = ['-U, --force-share', 'also while somebody writes to it'] as const;
 
 /** The commands that write what others have. */
 export function addImageCopyCommands(image: Command): void {
@@ -40,7 +33,7 @@ export function addImageCopyCommands(image: Command): void {
     )
     .option('-d, --keep', 'leave in the image what it has')
     .option('-r, --rate <RATE>', 'bytes a second', rateArgument)
-    .addOption(new Option('-t, --cache <MODE>', 'taken as writeback').choices(cacheModes))
+    .addOption(cacheOption())
     .option('-p, --progress', 'print how far it is')
     .option('-q, --quiet', 'print nothing')
     .addHelpText('after', '\nExamples:\n  ashlar image commit overlay.qcow2')
@@ -53,8 +46,8 @@ export function addImageCopyCommands(image: Command): void {
     .addOption(formatOption('-F, --backing-format <FORMAT>', 'the format of that'))
     .option('-u, --unsafe', 'change the name only: nothing is read or compared')
     .addOption(formatOption('-f, --format <FORMAT>', 'of the image: qcow2'))
-    .addOption(new Option('-t, --cache <MODE>', 'taken as writeback').choices(cacheModes))
-    .addOption(new Option('-T, --source-cache <MODE>', 'nothing comes of it').choices(cacheModes))
+    .addOption(cacheOption())
+    .addOption(sourceCacheOption())
     .option('-p, --progress', 'print how far it is')
     .option('-q, --quiet', 'print nothing')
     .option(...shared)
@@ -84,12 +77,8 @@ function addConvert(image: Command): void {
     .option('-l, --snapshot <SNAPSHOT>', 'a snapshot in the image, by its id or name')
     .option('-r, --rate <RATE>', 'bytes a second', rateArgument)
     .option('--salvage', 'what cannot be read is zeros in the target, and told')
-    .addOption(
-      new Option('-t, --cache <MODE>', 'unsafe: files are not synced in the end; the others: they are')
-        .choices(cacheModes)
-        .default('unsafe'),
-    )
-    .addOption(new Option('-T, --source-cache <MODE>', 'nothing comes of it').choices(cacheModes))
+    .addOption(cacheOption('unsafe: files are not synced in the end; the others: they are').default('unsafe'))
+    .addOption(sourceCacheOption())
     .option('-p, --progress', 'print how far it is')
     .option('-q, --quiet', 'print nothing')
     .option(...shared)

@@ -1,13 +1,8 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { collect, later, numberArgument, sizeArgument } from '../options.ts';
-import { formatOption } from './image-copy.ts';
+import { cacheOption, formatOption, outputOption, shared, sourceCacheOption } from './image-options.ts';
 
 const actions = () => import('../actions/image-look.ts');
-
-const outputOption = (): Option =>
-  new Option('--output <HOW>', 'for people, or for programs').choices(['human', 'json']).default('human');
-const shared = ['-U, --force-share', 'also while somebody writes to it'] as const;
-const cacheModes = ['none', 'writeback', 'writethrough', 'directsync', 'unsafe'];
 
 /** The commands that look at disks, and the one that times them. */
 export function addImageLookCommands(image: Command, setStatus: (status: number) => void): void {
@@ -31,7 +26,7 @@ export function addImageLookCommands(image: Command, setStatus: (status: number)
     .addOption(formatOption('-f, --format <FORMAT>', 'of the first'))
     .addOption(formatOption('-F, --second-format <FORMAT>', 'of the second'))
     .option('-s, --strict', 'and the same sizes and holes')
-    .addOption(new Option('-T, --source-cache <MODE>', 'nothing comes of it').choices(cacheModes))
+    .addOption(sourceCacheOption())
     .option('-p, --progress', 'print how far it is')
     .option('-q, --quiet', 'print nothing')
     .option(...shared)
@@ -90,7 +85,7 @@ function addBench(image: Command): void {
     .option('--no-drain', 'requests go on while a flush does')
     .option('-i, --aio <HOW>', 'nothing comes of it')
     .option('-n, --native', 'nothing comes of it')
-    .addOption(new Option('-t, --cache <MODE>', 'taken as writeback').choices(cacheModes))
+    .addOption(cacheOption())
     .option('-q, --quiet', 'print nothing')
     .option(...shared)
     .addHelpText('after', '\nExamples:\n  ashlar image bench -c 10000 -d 16 disk.raw')

@@ -4,6 +4,7 @@ import { copyDisk, type CopyOptions } from '../copy/copy-disk.ts';
 import { mapChain, type MapRun } from '../copy/map.ts';
 import { sourceOf } from '../copy/source.ts';
 import { deviceTarget } from '../copy/target.ts';
+import { openLocked } from '../lock.ts';
 import { openChain, type Chain, type ChainLayer } from '../qcow2/chain.ts';
 import { openImage, openWriteDevice, pathFrom, type ImageFormat } from '../qcow2/open.ts';
 
@@ -23,11 +24,14 @@ export type CommitOptions = {
  */
 export async function commitImage(host: Host, path: string, options: CommitOptions): Promise<void> {
   const chain = await openChain(host, path, { format: options.format, forceShare: true });
+  // Nobody writes to it meanwhile; what is behind it may be locked, since it is written.
+  const held = openLocked(host, path, 'read');
   try {
     const depth = depthOf(chain, path, options.base);
     await writeInto(host, chain, depth, options);
     if (options.keeps || depth > 1) return;
   } finally {
+    held.close();
     chain.close();
   }
   const device = await openWriteDevice(host, path);

@@ -16,9 +16,11 @@ const zstding = promisify(zstdCompress);
 /** A window of 4 KiB: QEMU has no more when it reads. */
 const deflateOptions = { windowBits: 12, memLevel: 9 };
 
-/** On the thread pool. */
-const pack = (type: CompressionType, cluster: Uint8Array): Promise<Uint8Array> =>
-  type === 'zlib' ? deflating(cluster, deflateOptions) : zstding(cluster);
+/** On the thread pool, at one go: what is made of a cluster has room in one piece. */
+function pack(type: CompressionType, cluster: Uint8Array): Promise<Uint8Array> {
+  const chunkSize = Math.max(cluster.length, 1024);
+  return type === 'zlib' ? deflating(cluster, { ...deflateOptions, chunkSize }) : zstding(cluster, { chunkSize });
+}
 
 /**
  * An image that was made just now, and whose clusters are compressed, several at once, and lie one behind the other as QEMU packs them: a cluster of the file
