@@ -3,7 +3,7 @@ export { assert, AssertionError } from './assert.ts';
 export { allDone, andThen, isPromise, settle, type Settled } from './settle.ts';
 export { costOf, FairQueue, type Flow, type Turn } from './fair-queue.ts';
 export { mergeExtents, type Extent, type ExtentState } from './extents.ts';
-export { alignDown, alignUp, formatSize, GiB, KiB, maxOffset, MiB, parseSize, TiB } from './units.ts';
+export { alignDown, alignUp, formatSize, GiB, isPowerOfTwo, KiB, maxOffset, MiB, parseSize, TiB } from './units.ts';
 export { hasZeroBlock, isZero, zeroRuns, type ZeroRun } from './zero-runs.ts';
 export type { Clock, Random, Scheduler, Timer } from './seams.ts';
 export type { Stream, StreamPeer } from './stream.ts';

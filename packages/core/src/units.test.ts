@@ -1,5 +1,5 @@
 import test from 'ava';
-import { AshlarError, alignDown, alignUp, formatSize, GiB, KiB, parseSize, TiB } from './index.ts';
+import { AshlarError, alignDown, alignUp, formatSize, GiB, isPowerOfTwo, KiB, parseSize, TiB } from './index.ts';
 
 test('a size is parsed with each suffix, in powers of 1024, whatever its case', (t) => {
   t.is(parseSize('512'), 512);
@@ -49,4 +49,13 @@ test('of two sizes that are as near the even one is shown, as C does', (t) => {
   ] as const) {
     t.is(formatSize(bytes), text);
   }
+});
+
+test('powers of two are told from their neighbours', (t) => {
+  for (let bit = 2; bit < 53; bit += 1) {
+    t.true(isPowerOfTwo(2 ** bit));
+    t.false(isPowerOfTwo(2 ** bit - 1));
+    t.false(isPowerOfTwo(2 ** bit + 1));
+  }
+  t.deepEqual([1, 0, -2, 1.5].map(isPowerOfTwo), [true, false, false, false]);
 });

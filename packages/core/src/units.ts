@@ -64,3 +64,6 @@ export function alignUp(value: number, unit: number): number {
   const rest = value % unit;
   return rest === 0 ? value : value + unit - rest;
 }
+
+/** Of whole numbers up to `maxOffset`. */
+export const isPowerOfTwo = (value: number): boolean => value > 0 && 2 ** Math.round(Math.log2(value)) === value;

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { allDone, AshlarError, assert, isPromise, type Settled } from '@ashlar/core';
+import { allDone, AshlarError, assert } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { encodeAreaHeader, placeOfNext, runsOf, type AreaHeader, type TextPlace } from './area-header.ts';
 import { lvmChecksum } from './checksum.ts';
@@ -64,20 +64,16 @@ export async function commitText(areas: readonly OpenArea[], bytes: Buffer): Pro
   await synced();
 }
 
-const written = async (write: Settled<void>): Promise<void> => {
-  if (isPromise(write)) await write;
-};
-
 async function writeText({ file, header, next }: Step, bytes: Buffer): Promise<void> {
   let at = 0;
   for (const { length, offset } of runsOf(header.area, next)) {
-    await written(file.write(offset, bytes.subarray(at, at + length)));
+    await file.write(offset, bytes.subarray(at, at + length));
     at += length;
   }
 }
 
-const writeHeader = (file: HostFile, header: AreaHeader): Promise<void> =>
-  written(file.write(header.area.offset, encodeAreaHeader(header)));
+const writeHeader = async (file: HostFile, header: AreaHeader): Promise<void> =>
+  await file.write(header.area.offset, encodeAreaHeader(header));
 
 /** Nothing is prepared any more. What fails here leaves what lvm2 does not mind. */
 async function undo(steps: readonly Step[]): Promise<void> {

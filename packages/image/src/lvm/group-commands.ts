@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { AshlarError, MiB } from '@ashlar/core';
+import { AshlarError, isPowerOfTwo, MiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import type { OpenArea } from './commit.ts';
 import {
@@ -148,7 +148,7 @@ export async function createGroup(
   const { description, extentBytes, lockDirectory = lvmLockDirectory, overwrite, tags } = options;
   checkGroupName(name);
   for (const tag of tags) checkTag(tag);
-  if (extentBytes < leastExtentBytes || 2 ** Math.round(Math.log2(extentBytes)) !== extentBytes) {
+  if (extentBytes < leastExtentBytes || !isPowerOfTwo(extentBytes)) {
     throw new AshlarError('invalid', 'Physical extent size is a power of two from 1 KiB on');
   }
   refuseName(await scan(host, [...options.paths, ...devices]), name);

@@ -1,4 +1,4 @@
-import { AshlarError, isPromise, KiB, MiB, type Random, type Settled } from '@ashlar/core';
+import { AshlarError, KiB, MiB, type Random } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import { encodeAreaHeader, type AreaHeader } from './area-header.ts';
 import { encodeLabel, labelSectors, sectorBytes, type PvLabel } from './label.ts';
@@ -12,10 +12,6 @@ const leastBytes = 2 * MiB;
 
 const usedFlag = 1;
 const extensionVersion = 2;
-
-const written = async (write: Settled<void>): Promise<void> => {
-  if (isPromise(write)) await write;
-};
 
 export function newLabel(random: Random, sizeBytes: number, path: string): PvLabel {
   if (sizeBytes < leastBytes) {
@@ -37,11 +33,11 @@ export function newLabel(random: Random, sizeBytes: number, path: string): PvLab
 export async function writeNewPhysical(file: HostFile, label: PvLabel): Promise<AreaHeader> {
   const [area] = label.metadataAreas;
   const header = { area: area!, committed: undefined, prepared: undefined, isIgnored: false };
-  await written(file.write(areaOffset, encodeAreaHeader(header)));
+  await file.write(areaOffset, encodeAreaHeader(header));
   await file.sync();
   const head = Buffer.alloc(labelSectors * sectorBytes);
   encodeLabel(label).copy(head, label.sector * sectorBytes);
-  await written(file.write(0, head));
+  await file.write(0, head);
   await file.sync();
   return header;
 }
@@ -50,13 +46,13 @@ export async function writeNewPhysical(file: HostFile, label: PvLabel): Promise<
 export async function markUsed(file: HostFile, label: PvLabel, isUsed: boolean): Promise<void> {
   const flags = isUsed ? label.flags | usedFlag : label.flags & ~usedFlag;
   if (flags === label.flags && label.extensionVersion > 0) return;
-  await written(file.write(label.sector * sectorBytes, encodeLabel({ ...label, flags })));
+  await file.write(label.sector * sectorBytes, encodeLabel({ ...label, flags }));
   await file.sync();
 }
 
 /** Takes the label away. */
 export async function removeLabel(file: HostFile, label: PvLabel): Promise<void> {
-  await written(file.write(label.sector * sectorBytes, Buffer.alloc(sectorBytes)));
+  await file.write(label.sector * sectorBytes, Buffer.alloc(sectorBytes));
   await file.sync();
 }
 
@@ -79,7 +75,6 @@ const signatures: readonly Signature[] = [
 /** What somebody else has on the device, as far as that is known. */
 export async function foreignSignature(file: HostFile): Promise<string | undefined> {
   const bytes = Buffer.alloc(128 * KiB);
-  const count = file.read(0, bytes);
-  const found = bytes.subarray(0, isPromise(count) ? await count : count).toString('latin1');
+  const found = bytes.subarray(0, await file.read(0, bytes)).toString('latin1');
   return signatures.find(({ bytes: mark, offset }) => found.startsWith(mark, offset))?.what;
 }

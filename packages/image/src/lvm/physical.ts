@@ -1,4 +1,4 @@
-import { AshlarError, isPromise, type Settled } from '@ashlar/core';
+import { AshlarError } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import { parseAreaHeader, runsOf, type AreaHeader, type TextPlace } from './area-header.ts';
 import { lvmChecksum } from './checksum.ts';
@@ -28,8 +28,7 @@ export type FoundPhysical = {
 
 async function bytesAt(file: HostFile, offset: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
-  const count: Settled<number> = file.read(offset, bytes);
-  return bytes.subarray(0, isPromise(count) ? await count : count);
+  return bytes.subarray(0, await file.read(offset, bytes));
 }
 
 /** What LVM has written on a device, or nothing where it is no physical volume. Throws `corrupt` where its label is damaged. */

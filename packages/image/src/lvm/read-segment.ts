@@ -1,4 +1,4 @@
-import type { AshlarError } from '@ashlar/core';
+import { isPowerOfTwo, type AshlarError } from '@ashlar/core';
 import { Fields } from './fields.ts';
 import { bytesOfSectors, type Area, type RaidSegment, type Segment } from './group.ts';
 import type { Section } from './text/tree.ts';
@@ -138,5 +138,3 @@ function areasOf(fields: Fields, name: string, names: Names): Area[] {
 
 const areaFault = (fields: Fields, name: string): AshlarError =>
   fields.fault(`'${name}' is not a list of names and extents`);
-
-const isPowerOfTwo = (value: number): boolean => value > 0 && 2 ** Math.round(Math.log2(value)) === value;

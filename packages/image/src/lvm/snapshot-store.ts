@@ -1,5 +1,5 @@
 import type { BlockReads } from '@ashlar/block';
-import { AshlarError, MiB } from '@ashlar/core';
+import { AshlarError, isPowerOfTwo, MiB } from '@ashlar/core';
 import type { ChunkMap } from './chunk-reads.ts';
 import { sectorBytes } from './label.ts';
 
@@ -30,8 +30,8 @@ export async function snapshotMap(store: BlockReads, origin: BlockReads, name: s
   if (head.readUInt32LE(8) !== version) throw fault('is of a version that is not known');
   if (head.readUInt32LE(4) === 0) throw fault('is not valid any more: its store was full');
   const chunkBytes = head.readUInt32LE(12) * sectorBytes;
-  const isPower = 2 ** Math.round(Math.log2(chunkBytes)) === chunkBytes;
-  if (!isPower || chunkBytes < 4096 || chunkBytes > 16 * MiB) throw fault('has chunks of a size that cannot be');
+  if (!isPowerOfTwo(chunkBytes) || chunkBytes < 4096 || chunkBytes > 16 * MiB)
+    throw fault('has chunks of a size that cannot be');
   const changed = await changedChunks(store, chunkBytes, fault);
   return {
     sizeBytes: origin.sizeBytes,

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { AshlarError, isPromise, KiB } from '@ashlar/core';
+import { AshlarError, isPowerOfTwo, KiB } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { allocate, type Piece } from './allocate.ts';
 import { changeGroup, type ChangeOptions, type Claimed } from './change-group.ts';
@@ -90,8 +90,7 @@ export async function createLogical(
 function checkStripes(stripes: number, stripeBytes: number): void {
   if (stripes < 1 || stripes > 128)
     throw new AshlarError('invalid', `Number of stripes (${stripes}) must be between 1 and 128`);
-  const isPower = 2 ** Math.round(Math.log2(stripeBytes)) === stripeBytes;
-  if (stripes === 1 || (isPower && stripeBytes >= 4 * KiB)) return;
+  if (stripes === 1 || (isPowerOfTwo(stripeBytes) && stripeBytes >= 4 * KiB)) return;
   throw new AshlarError('invalid', 'Invalid stripe size: a power of two from 4 KiB on');
 }
 
@@ -107,8 +106,7 @@ async function zeroBeginning([piece]: readonly Piece[], { found, group }: FoundG
   const file = claimed.get(found.get(place?.key ?? '')?.path ?? '')?.file;
   if (place === undefined || volume === undefined || file === undefined) return;
   const bytes = new Uint8Array(Math.min(zeroedBytes, group.extentBytes));
-  const writing = file.write(volume.startBytes + place.start * group.extentBytes, bytes);
-  if (isPromise(writing)) await writing;
+  await file.write(volume.startBytes + place.start * group.extentBytes, bytes);
   await file.sync();
 }
 

@@ -1,3 +1,4 @@
+import { isPowerOfTwo } from '@ashlar/core';
 import type { Check } from './check.ts';
 import type { Client } from './client.ts';
 import { info, isErrorReply, nameOfOptionReply, option, optionReply, transmissionFlag } from './constants.ts';
@@ -9,8 +10,6 @@ import { expect } from './outcome.ts';
 const { blockStatusPayload, df, fastZero, flush, fua, hasFlags, writeZeroes } = transmissionFlag;
 const flagsSource = 'Transmission flags';
 const sizesSource = 'Size constraints';
-
-const isPowerOfTwo = (value: number): boolean => value > 0 && Number.isInteger(Math.log2(value));
 
 /** Information about the export after one of the options that change the flags. */
 async function infoAfter(client: Client, ...options: readonly number[]): Promise<ExportInfo> {
