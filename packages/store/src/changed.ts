@@ -1,16 +1,20 @@
 import type { Change } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
-import { entriesEach, hasSameEntry, isReserved, slotOf } from './format/map-leaf.ts';
-import type { Page } from './page-file.ts';
+import type { ChunkOverlay } from './chunk-overlay.ts';
+import { changedBlocks, entriesEach, hasBit, hasSameEntry, type Bits } from './format/map-leaf.ts';
+import { nothing } from './overlay.ts';
 import { indexFrom } from './sorted.ts';
 import type { PoolParts, Readable } from './state.ts';
 import { differences, type LeafPair } from './tree-diff.ts';
+
+const noBits: Bits = { low: 0, high: 0 };
 
 /** Two states of one object, and what was written in between and is not home yet. */
 export type States = {
   readonly before: Readable;
   readonly after: Readable;
-  readonly isJournaled: (chunk: number, block: number) => boolean;
+  /** Of a chunk: what each layer in between says of its blocks; none says anything most of the time. */
+  readonly journaledIn: (chunk: number) => readonly ChunkOverlay['codes'][];
   /** The chunks that something of was, in order. */
   readonly journaled: () => Float64Array;
 };
@@ -64,7 +68,9 @@ export async function changesOf(
 /** Goes on until the end, or a checkpoint commits: what was journaled is in a map then. False where there are enough runs. */
 async function compare(pool: PoolParts, states: States, from: number, end: number, runs: Runs): Promise<boolean> {
   const { before, after } = states;
-  const compared = { read: pool.pages.read.bind(pool.pages), before: before.tree.root, after: after.tree.root };
+  const { pages } = pool;
+  const reading = { read: pages.read.bind(pages), readMany: pages.readMany.bind(pages) };
+  const compared = { ...reading, before: before.tree.root, after: after.tree.root };
   const isSame = (): boolean => compared.before === before.tree.root && compared.after === after.tree.root;
   const leafBytes = pool.chunkSizeBytes * entriesEach;
   const journaled = states.journaled();
@@ -122,22 +128,19 @@ function addChunk(
   end: number,
   runs: Runs,
 ): boolean {
+  const changed = pair === undefined ? noBits : changedBlocks(pair.before?.view, pair.after?.view, chunk % entriesEach);
+  const start = chunk * pool.chunkSizeBytes;
+  const journaled = states.journaledIn(chunk);
+  const isChanged = (block: number): boolean =>
+    hasBit(changed, block) || journaled.some((codes) => (codes[block] ?? nothing) !== nothing);
   for (let at = from; at < end;) {
-    const stop = Math.min(end, at - (at % blockSize) + blockSize);
-    const block = Math.floor((at % pool.chunkSizeBytes) / blockSize);
-    if (!runs.add(at, stop, states.isJournaled(chunk, block) || differs(pair, chunk, block))) return false;
+    const first = Math.floor((at - start) / blockSize);
+    const kind = isChanged(first);
+    let next = first + 1;
+    while (start + next * blockSize < end && isChanged(next) === kind) next += 1;
+    const stop = Math.min(end, start + next * blockSize);
+    if (!runs.add(at, stop, kind)) return false;
     at = stop;
   }
   return true;
-}
-
-function differs(pair: LeafPair | undefined, chunk: number, block: number): boolean {
-  return pair !== undefined && placeIn(pair.before, chunk, block) !== placeIn(pair.after, chunk, block);
-}
-
-/** Where a block lies: nobody writes over the place of a block that a snapshot has. */
-function placeIn(leaf: Page | undefined, chunk: number, block: number): number {
-  if (leaf === undefined) return -1;
-  const slot = slotOf(leaf.view, chunk % entriesEach, block);
-  return slot < 0 && isReserved(leaf.view, chunk % entriesEach, block) ? -2 : slot;
 }

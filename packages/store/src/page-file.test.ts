@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { AshlarError } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { withFiles } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
@@ -33,8 +35,14 @@ class SlowPages {
   }
 
   async letGo(): Promise<void> {
-    while (this.#held.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    for (const go of this.#held.splice(0)) go();
+    while (this.letGoNow() === 0) await setTimeout(1);
+  }
+
+  /** Gives how many there were. */
+  letGoNow(): number {
+    const held = this.#held.splice(0);
+    for (const go of held) go();
+    return held.length;
   }
 
   /** Writes pages of one byte each; gives their references. */
@@ -69,4 +77,20 @@ test('a read that is overtaken by another page in the same place is not cached a
   await pages.letGo();
   t.is((await reading).bytes[0], 1);
   t.is((await pages.file.read(fresh!)).bytes[0], 2);
+});
+
+test('pages that lie side by side are read together, and each is what it is by itself', async (t) => {
+  const pages = new SlowPages(t);
+  const refs = await pages.write(1, 2, 3, 4, 5, 6, ...others);
+  const damaged = { ...refs[2]!, checksum: refs[2]!.checksum ^ 1 };
+  const asked = pages.file.readMany([refs[5]!, refs[0]!, refs[1]!, damaged, refs[3]!]);
+  const settled = Promise.allSettled(asked.map((page) => Promise.resolve(page)));
+  for (let transfers = 0; transfers < 2; transfers += pages.letGoNow()) await setTimeout(1);
+  const read = await settled;
+  t.deepEqual(
+    read.map((each) => (each.status === 'fulfilled' ? each.value.bytes[0] : (each.reason as AshlarError).kind)),
+    [6, 1, 2, 'corrupt', 4],
+  );
+  t.is(pages.reads, 2, 'four in a row, and one');
+  t.is(pages.file.corruptPages, 1);
 });

@@ -16,6 +16,9 @@ export function pageOf(bytes: Uint8Array): Page {
 /** Pages that are written together: neighbours in one transfer. */
 const stagedPages = 256;
 
+/** Pages that are read together, where they are neighbours. */
+const pagesAtOnce = 16;
+
 /** The file's end is moved by so many bytes, none of which take room: a direct write behind it would hold the thread. */
 const growBytes = 64 * MiB;
 
@@ -64,6 +67,53 @@ export class PageFile {
     return page;
   }
 
+  /** As `read`, of many at once: those that lie side by side come by one transfer. */
+  readMany(refs: readonly PageRef[]): Settled<Page>[] {
+    const isHere = ({ page }: PageRef): boolean =>
+      this.#cache.has(page) || this.#staged.has(page) || this.#reading.has(page);
+    const missing = refs.filter((ref) => !isHere(ref)).toSorted((one, other) => one.page - other.page);
+    for (let start = 0, end = 0; start < missing.length; start = end) {
+      const first = missing[start]!.page;
+      for (end = start + 1; end - start < pagesAtOnce && missing[end]?.page === first + end - start;) end += 1;
+      if (end - start > 1) this.#readRun(missing.slice(start, end));
+    }
+    return refs.map((ref) => {
+      try {
+        return this.read(ref);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    });
+  }
+
+  /** Pages that follow each other are on their way from then on, each by itself. */
+  #readRun(refs: readonly PageRef[]): void {
+    const run = Promise.try(() =>
+      this.#scratch.use(refs.length * blockSize, (memory) => {
+        const into = memory.subarray(0, refs.length * blockSize);
+        return andThen(this.#file.read(refs[0]!.page * blockSize, into), (count) =>
+          refs.map((ref, index) => {
+            const at = index * blockSize;
+            const page = into.subarray(at, at + blockSize);
+            return isPage(ref, page, count - at) ? pageOf(page.slice()) : undefined;
+          }),
+        );
+      }),
+    );
+    for (const [index, ref] of refs.entries()) {
+      const page = run.then((pages) => pages[index] ?? this.#damaged(ref));
+      page.catch(() => undefined);
+      void this.#shared(ref.page, page);
+    }
+  }
+
+  #damaged({ page }: PageRef): never {
+    this.#corruptPages += 1;
+    throw new AshlarError('corrupt', `page ${page} of the pool's map is damaged; run: ashlar check`, {
+      path: this.#file.path,
+    });
+  }
+
   /** The page as it is on the disk, past the cache; nothing where that is not what its reference says. */
   async fromDisk(ref: PageRef): Promise<Page | undefined> {
     const staged = this.#staged.get(ref.page);
@@ -100,13 +150,7 @@ export class PageFile {
   }
 
   #verified(ref: PageRef, memory: Uint8Array, count: number): Page {
-    if (!isPage(ref, memory, count)) {
-      this.#corruptPages += 1;
-      throw new AshlarError('corrupt', `page ${ref.page} of the pool's map is damaged; run: ashlar check`, {
-        path: this.#file.path,
-      });
-    }
-    return pageOf(memory.slice());
+    return isPage(ref, memory, count) ? pageOf(memory.slice()) : this.#damaged(ref);
   }
 
   /** Writes a page to a fresh place, with its neighbours at the latest by `flush`. It may not change afterwards. */

@@ -7,11 +7,12 @@ import {
   type SnapshotView,
   type Space,
 } from '@ashlar/core';
+import type { ChunkOverlay } from './chunk-overlay.ts';
 import { exclusiveBlocks } from './exclusive.ts';
 import { firstKept, keptAt } from './kept.ts';
 import { changesOf, type States } from './changed.ts';
 import { LocalReader } from './local-reader.ts';
-import { nothing, OverlayAt } from './overlay.ts';
+import { OverlayAt } from './overlay.ts';
 import { PageTree } from './page-tree.ts';
 import { readObject } from './read.ts';
 import type { ObjectState, PoolParts, Readable, SnapshotState, StoreState } from './state.ts';
@@ -84,18 +85,20 @@ export function statesOf(
 ): States {
   const before = objectAt(pool, store, snapshotOf(store, since), object);
   const { overlay } = store.objects.get(object)!;
-  const isJournaled = (chunk: number, block: number): boolean => {
+  const journaledIn = (chunk: number): ChunkOverlay['codes'][] => {
+    const found: ChunkOverlay['codes'][] = [];
     for (const layer of overlay.layersBetween(since, last)) {
-      if ((layer.get(chunk)?.codes[block] ?? nothing) !== nothing) return true;
+      const codes = layer.get(chunk)?.codes;
+      if (codes !== undefined) found.push(codes);
     }
-    return false;
+    return found;
   };
   const journaled = (): Float64Array => {
     const chunks = new Set<number>();
     for (const layer of overlay.layersBetween(since, last)) for (const chunk of layer.keys()) chunks.add(chunk);
     return Float64Array.from(chunks).sort();
   };
-  return { before, after, isJournaled, journaled };
+  return { before, after, journaledIn, journaled };
 }
 
 /** What an open snapshot of a local store is read through. */

@@ -6,6 +6,8 @@ import type { TreeRoot } from './page-tree.ts';
 /** Two maps that are compared, and where their pages are read. */
 export type Compared = {
   readonly read: (ref: PageRef) => Settled<Page>;
+  /** The same of many at once, each by itself. */
+  readonly readMany: (refs: readonly PageRef[]) => readonly Settled<Page>[];
   readonly before: TreeRoot;
   readonly after: TreeRoot;
 };
@@ -25,39 +27,60 @@ export async function* differences(compared: Compared, first: number, end: numbe
 /** The part of both maps below one place: `level` interior pages lie above each leaf of it, in one of them fewer perhaps. */
 type Pair = { readonly level: number; readonly start: number; readonly before: TreeRoot; readonly after: TreeRoot };
 
-async function* between(
+async function* between(compared: Compared, pair: Pair, first: number, end: number): AsyncGenerator<LeafPair> {
+  const { level, start, before, after } = pair;
+  if (start >= end || start + refsEach ** level <= first || isSame(before, after)) return;
+  if (level === 0) yield* leavesOf(compared, [pair]);
+  else if (level === 1) yield* leavesOf(compared, await below(compared, pair, first, end));
+  else if (level > 2)
+    for (const each of await below(compared, pair, first, end)) yield* between(compared, each, first, end);
+  else {
+    // While what is below one page is looked at, what is below the next one is on its way.
+    let next: Promise<Iterable<Promise<LeafPair>>> | undefined;
+    for (const each of [...(await below(compared, pair, first, end)), undefined]) {
+      const leaves = next;
+      next =
+        each === undefined ? undefined : below(compared, each, first, end).then((pairs) => askedFor(compared, pairs));
+      next?.catch(() => undefined);
+      if (leaves !== undefined) for (const leaf of await leaves) yield await leaf;
+    }
+  }
+}
+
+/** The parts one level down that differ, and are not outside [first, end). */
+async function below(
   compared: Compared,
   { level, start, before, after }: Pair,
   first: number,
   end: number,
-): AsyncGenerator<LeafPair> {
-  const span = refsEach ** level;
-  if (start >= end || start + span <= first || isSame(before, after)) return;
-  if (level === 0) {
-    yield await leafPair(compared, { level, start, before, after });
-    return;
-  }
-  const below = span / refsEach;
+): Promise<readonly Pair[]> {
+  const span = refsEach ** (level - 1);
   const [one, other] = await Promise.all([childrenOf(compared, before, level), childrenOf(compared, after, level)]);
   const pairs: Pair[] = [];
   for (let index = 0; index < refsEach; index += 1) {
-    const pair = { level: level - 1, start: start + index * below, before: one(index), after: other(index) };
-    const isInside = pair.start < end && pair.start + below > first;
+    const pair = { level: level - 1, start: start + index * span, before: one(index), after: other(index) };
+    const isInside = pair.start < end && pair.start + span > first;
     if (isInside && !isSame(pair.before, pair.after)) pairs.push(pair);
   }
-  if (level > 1) {
-    for (const pair of pairs) yield* between(compared, pair, first, end);
-    return;
-  }
-  // The leaves below one page are asked for together: one behind the other each would wait for the disk.
-  const leaves = pairs.map((pair) => leafPair(compared, pair));
-  for (const leaf of leaves) leaf.catch(() => undefined);
-  for (const leaf of leaves) yield await leaf;
+  return pairs;
 }
 
-async function leafPair(compared: Compared, { start, before, after }: Pair): Promise<LeafPair> {
-  const [one, other] = await Promise.all([pageOf(compared, before), pageOf(compared, after)]);
-  return { index: start, before: one, after: other };
+async function* leavesOf(compared: Compared, pairs: readonly Pair[]): AsyncGenerator<LeafPair> {
+  for (const leaf of askedFor(compared, pairs)) yield await leaf;
+}
+
+/** Leaves whose pages are asked for together: one behind the other each would wait for the disk. */
+function askedFor(compared: Compared, pairs: readonly Pair[]): readonly Promise<LeafPair>[] {
+  const refs = pairs.flatMap(({ before, after }) => [before.ref, after.ref]);
+  const pages = compared.readMany(refs.filter((ref) => ref !== undefined)).values();
+  const pageFor = (ref: PageRef | undefined): Settled<Page> | undefined =>
+    ref === undefined ? undefined : pages.next().value;
+  const leaves = pairs.map(async ({ start, before, after }): Promise<LeafPair> => {
+    const [one, other] = await Promise.all([pageFor(before.ref), pageFor(after.ref)]);
+    return { index: start, before: one, after: other };
+  });
+  for (const leaf of leaves) leaf.catch(() => undefined);
+  return leaves;
 }
 
 function isSame(before: TreeRoot, after: TreeRoot): boolean {

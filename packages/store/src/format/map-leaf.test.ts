@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import { fromHex } from './by-hand.ts';
 import {
   blocksOf,
+  changedBlocks,
   emptyEntry,
   entriesEach,
+  hasBit,
   isReserved,
   ownSlotOf,
   packedIn,
@@ -13,6 +15,7 @@ import {
   savedOf,
   slotOf,
   writeEntry,
+  type ChunkEntry,
 } from './map-leaf.ts';
 
 /** Slot 0 (1.0), birth 2.0, blocks 0 and 33; slot 7 (8.0), birth 3.0, block 31; two pieces of zeros; block 1 and 63 reserved. */
@@ -128,6 +131,56 @@ test('every entry comes back as it was written, and lookups agree with it', (t) 
         (((block < 32 ? low : high) >>> (block & 31)) & 1) === 1;
       t.is(slotOf(view, index, block), given.pieces.find(has)?.slot ?? -1);
       t.is(isReserved(view, index, block), has({ low: given.zeroLow, high: given.zeroHigh }));
+    }),
+  );
+});
+
+test('the blocks that differ between two leaves are those that lie elsewhere, or nowhere and reserved in one alone', (t) => {
+  const word = fc.integer({ min: 0, max: 0xffffffff });
+  const piece = fc.record({
+    slot: fc.nat({ max: 3 }),
+    birth: fc.constant(1),
+    low: word,
+    high: word,
+    packed: fc.constant(0),
+  });
+  // Each block is in one piece at the most, and reserved in none of those.
+  const entry = fc
+    .record({
+      pieces: fc.uniqueArray(piece, { maxLength: piecesEach, selector: ({ slot }) => slot }),
+      low: word,
+      high: word,
+    })
+    .map(({ pieces, low, high }) => {
+      const given: ChunkEntry = { pieces: [], zeroLow: low, zeroHigh: high, dense: 0 };
+      for (const each of pieces) {
+        const free = { low: 0xffffffff, high: 0xffffffff };
+        for (const other of given.pieces) [free.low, free.high] = [free.low & ~other.low, free.high & ~other.high];
+        const own = { ...each, low: (each.low & free.low) >>> 0, high: (each.high & free.high) >>> 0 };
+        given.pieces.push(own);
+        given.zeroLow = (given.zeroLow & ~own.low) >>> 0;
+        given.zeroHigh = (given.zeroHigh & ~own.high) >>> 0;
+      }
+      return given;
+    });
+  const leafOf = (given: ChunkEntry | undefined): DataView | undefined => {
+    if (given === undefined) return undefined;
+    const view = viewOf(new Uint8Array(4096));
+    writeEntry(view, 5, given);
+    return view;
+  };
+  const placeIn = (leaf: DataView | undefined, block: number): number => {
+    const slot = leaf === undefined ? -1 : slotOf(leaf, 5, block);
+    return slot < 0 && leaf !== undefined && isReserved(leaf, 5, block) ? -2 : slot;
+  };
+  const maybe = fc.option(entry, { nil: undefined });
+  fc.assert(
+    fc.property(maybe, maybe, (one, other) => {
+      const [before, after] = [leafOf(one), leafOf(other)];
+      const changed = changedBlocks(before, after, 5);
+      for (let block = 0; block < 64; block += 1) {
+        t.is(hasBit(changed, block), placeIn(before, block) !== placeIn(after, block));
+      }
     }),
   );
 });

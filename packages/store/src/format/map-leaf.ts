@@ -117,6 +117,36 @@ export function hasEntry(leaf: DataView, index: number): boolean {
   return leaf.getFloat64(index * entrySize, true) !== 0;
 }
 
+/**
+ * The blocks of a chunk that lie elsewhere in another leaf, or are reserved in one of them alone: nobody writes over the place of a block that a snapshot
+ * has. A leaf that is not there has nothing.
+ */
+export function changedBlocks(before: DataView | undefined, after: DataView | undefined, index: number): Bits {
+  const one = before === undefined ? emptyEntry : readEntry(before, index);
+  const other = after === undefined ? emptyEntry : readEntry(after, index);
+  const [inOne, inOther] = [bitsIn(one), bitsIn(other)];
+  // What lies nowhere is the same where it is reserved in both, or in none of them.
+  let low = ~(inOne.low | inOther.low | (one.zeroLow ^ other.zeroLow));
+  let high = ~(inOne.high | inOther.high | (one.zeroHigh ^ other.zeroHigh));
+  for (const piece of one.pieces) {
+    for (const { high: otherHigh, low: otherLow, slot } of other.pieces) {
+      if (slot !== piece.slot) continue;
+      low |= piece.low & otherLow;
+      high |= piece.high & otherHigh;
+    }
+  }
+  return { low: ~low >>> 0, high: ~high >>> 0 };
+}
+
+function bitsIn({ pieces }: ChunkEntry): Bits {
+  const bits = { low: 0, high: 0 };
+  for (const { high, low } of pieces) {
+    bits.low |= low;
+    bits.high |= high;
+  }
+  return bits;
+}
+
 /** The slot that holds a block, or -1. Costs no allocation: it is on the path of every read. */
 export function slotOf(leaf: DataView, index: number, block: number): number {
   const at = index * entrySize;
