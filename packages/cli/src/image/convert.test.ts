@@ -45,14 +45,17 @@ const targets: readonly string[] = [
   '-O qcow2 -c -o cluster_size=16k,extended_l2=on,refcount_bits=2',
 ];
 
+const long = process.env['ASHLAR_LONG'] === '1';
+
 const sources = mkdtempSync(join(tmpdir(), 'ashlar-convert-'));
 const names = makeSources(sources);
 test.after.always(() => rmSync(sources, { recursive: true }));
 
-for (const target of targets) {
+for (const [index, target] of targets.entries()) {
   test(`'convert ${target}' makes of every kind of disk what qemu-img finds the same, in no more room`, async (t) => {
     const cwd = directory(t);
-    for (const name of names) {
+    // In the short form each target has every third kind, and each kind every third target.
+    for (const name of names.filter((_, at) => long || (at + index) % 3 === 0)) {
       const source = join(sources, name);
       for (const each of ['ours', 'theirs', 'other.raw']) rmSync(join(cwd, each), { force: true });
       qemuImg(cwd, 'convert', ...target.split(' '), source, 'theirs');
