@@ -1,11 +1,9 @@
 import { Option, type Command } from 'commander';
 import type { CheckOptions } from '../actions/image-care.ts';
 import { later } from '../options.ts';
+import { formatOption, outputOption, shared } from './image-options.ts';
 
 const actions = () => import('../actions/image-care.ts');
-
-const formatOption = (): Option =>
-  new Option('-f, --format <FORMAT>', 'take it for that; else it is looked at').choices(['raw', 'qcow2']);
 
 /** Commands that look after images that are there. */
 export function addImageCareCommands(image: Command, setStatus: (status: number) => void): void {
@@ -14,13 +12,13 @@ export function addImageCareCommands(image: Command, setStatus: (status: number)
     .summary('compare who refers to the clusters of a qcow2 image with its refcounts, and mend them')
     .argument('<FILE>', 'the image')
     .addOption(formatOption())
-    .addOption(new Option('--output <HOW>', 'for people, or for programs').choices(['human', 'json']).default('human'))
+    .addOption(outputOption())
     .option('--json', 'as --output json')
     .addOption(
       new Option('-r, --repair <WHAT>', 'give lost clusters back, or mend all that can be').choices(['leaks', 'all']),
     )
     .option('-q, --quiet', 'print nothing but errors')
-    .option('-U, --force-share', 'also while somebody writes to it')
+    .option(...shared)
     .addHelpText(
       'after',
       [

@@ -1,7 +1,9 @@
 import { Option } from 'commander';
 
-export const formatOption = (flags: string, description: string): Option =>
-  new Option(flags, description).choices(['raw', 'qcow2']);
+export const formatOption = (
+  flags = '-f, --format <FORMAT>',
+  description = 'take it for that; else it is looked at',
+): Option => new Option(flags, description).choices(['raw', 'qcow2']);
 
 export const outputOption = (): Option =>
   new Option('--output <HOW>', 'for people, or for programs').choices(['human', 'json']).default('human');

@@ -1,8 +1,9 @@
-import { Option, type Command } from 'commander';
-import { later, sizeArgument } from '../options.ts';
+import type { Command } from 'commander';
+import { collect, later, sizeArgument } from '../options.ts';
 import { addImageCareCommands } from './image-care.ts';
 import { addImageCopyCommands } from './image-copy.ts';
 import { addImageLookCommands } from './image-look.ts';
+import { formatOption, outputOption, shared } from './image-options.ts';
 
 const actions = () => import('../actions/image.ts');
 
@@ -10,14 +11,13 @@ export function addImageCommands(program: Command, setStatus: (status: number) =
   const image = program.command('image').summary('make, convert, check and look at disk images: raw and qcow2');
   addImageCopyCommands(image);
   addImageLookCommands(image, setStatus);
-  const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
   image
     .command('create')
     .summary('make an image, as qemu-img makes it')
     .argument('<FILE>', 'the image')
     .argument('[SIZE]', 'such as 10G; without it that of the backing file', sizeArgument)
-    .addOption(new Option('-f, --format <FORMAT>', 'of the image').choices(['raw', 'qcow2']).default('raw'))
-    .option('-o, --options <LIST>', 'NAME=VALUE,…: what qemu-img knows by these names', collect)
+    .addOption(formatOption('-f, --format <FORMAT>', 'of the image').default('raw'))
+    .option('-o, --options <LIST>', 'NAME=VALUE,…: what qemu-img knows by these names', collect(String))
     .option('-b, --backing <FILE>', 'what the image is backed by')
     .option('-F, --backing-format <FORMAT>', 'the format of that')
     .option('-u, --unsafe', 'do not look at the backing file')
@@ -39,11 +39,11 @@ export function addImageCommands(program: Command, setStatus: (status: number) =
     .command('info')
     .summary('size, format, snapshots and what the image is backed by, as qemu-img shows them')
     .argument('<FILE>', 'the image')
-    .addOption(new Option('-f, --format <FORMAT>', 'take it for that; else it is looked at').choices(['raw', 'qcow2']))
-    .addOption(new Option('--output <HOW>', 'for people, or for programs').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
+    .addOption(outputOption())
     .option('--json', 'as --output json')
     .option('--backing-chain', 'and of each image that it is backed by')
-    .option('-U, --force-share', 'also while somebody writes to it')
+    .option(...shared)
     .addHelpText('after', '\nExamples:\n  ashlar image info disk.qcow2\n  ashlar image info --output json disk.qcow2')
     .action(later(actions, ({ info }) => info));
   addImageCareCommands(image, setStatus);
