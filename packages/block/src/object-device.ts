@@ -6,7 +6,7 @@ import {
   type Settled,
   type ZeroMode,
 } from '@ashlar/core';
-import { checkSize, closedError, unsupportedError } from './check.ts';
+import { checkSize, unsupportedError } from './check.ts';
 import { emulate } from './emulate.ts';
 import { ObjectReads } from './object-reads.ts';
 
@@ -48,7 +48,7 @@ class ObjectDevice extends ObjectReads<ObjectStore> implements BlockDevice {
   }
 
   flush(): Settled<void> {
-    if (this.closed) throw closedError('flush');
+    this.checkOpen('flush');
     return this.inFlight.track(this.objects.sync());
   }
 
@@ -61,7 +61,7 @@ class ObjectDevice extends ObjectReads<ObjectStore> implements BlockDevice {
   }
 
   resize(sizeBytes: number): Settled<void> {
-    if (this.closed) throw closedError('resize');
+    this.checkOpen('resize');
     checkSize(this, sizeBytes);
     return this.inFlight.track(this.objects.truncate(this.object, sizeBytes));
   }

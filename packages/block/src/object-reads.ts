@@ -1,20 +1,18 @@
 import type { BlockHistory, BlockSizes, Extent, ObjectId, ObjectReader, Settled } from '@ashlar/core';
-import { checkLimit, checkRange, closedError } from './check.ts';
-import { InFlight } from './in-flight.ts';
+import { checkLimit } from './check.ts';
+import { OpenDevice } from './open-device.ts';
 
 /** The store merges what is not made of whole blocks. */
 const blockSizes: BlockSizes = { minimum: 1, preferred: 4096, maximum: 32 * 1024 * 1024, atomic: 4096 };
 
 /** What a block device over one object does that changes nothing: of a volume as it is, or as a snapshot has it. */
-export abstract class ObjectReads<R extends ObjectReader> {
+export abstract class ObjectReads<R extends ObjectReader> extends OpenDevice {
   readonly blockSizes = blockSizes;
-  abstract readonly sizeBytes: number;
   protected readonly objects: R;
   protected readonly object: ObjectId;
-  protected readonly inFlight = new InFlight();
-  protected closed = false;
 
   constructor(objects: R, object: ObjectId) {
+    super();
     this.objects = objects;
     this.object = object;
   }
@@ -48,10 +46,5 @@ export abstract class ObjectReads<R extends ObjectReader> {
   prefetch(offset: number, length: number): Settled<void> {
     this.check('prefetch', offset, length);
     return this.inFlight.track(this.objects.prefetch(this.object, offset, length));
-  }
-
-  protected check(operation: string, offset: number, length: number): void {
-    if (this.closed) throw closedError(operation);
-    checkRange(this, operation, offset, length);
   }
 }

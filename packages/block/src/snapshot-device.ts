@@ -1,5 +1,4 @@
-import type { BlockDevice, ObjectId, SnapshotView } from '@ashlar/core';
-import { closedError } from './check.ts';
+import type { BlockDevice, ObjectId, Settled, SnapshotView } from '@ashlar/core';
 import { ObjectReads } from './object-reads.ts';
 import { readOnlyDevice, type BlockReads } from './readonly.ts';
 
@@ -19,14 +18,11 @@ class SnapshotReads extends ObjectReads<SnapshotView> implements BlockReads {
 
   /** All of it was durable when the snapshot was. */
   flush(): void {
-    if (this.closed) throw closedError('flush');
+    this.checkOpen('flush');
   }
 
-  async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    await this.inFlight.idle();
-    this.objects.close();
+  close(): Settled<void> {
+    return this.end(() => this.objects.close());
   }
 }
 

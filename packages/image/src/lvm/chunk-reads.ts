@@ -1,5 +1,6 @@
-import { checkLimit, checkRange, closedError, InFlight, type BlockReads } from '@ashlar/block';
-import { andThen, isPromise, mergeExtents, MiB, type BlockSizes, type Extent, type Settled } from '@ashlar/core';
+import { checkLimit, OpenDevice, type BlockReads } from '@ashlar/block';
+import { isPromise, MiB, type BlockSizes, type Extent, type Settled } from '@ashlar/core';
+import { joinedExtents } from './joined-extents.ts';
 
 /** Where a chunk's bytes are; nowhere: it reads as zeros. */
 export type ChunkPlace = { readonly device: BlockReads; readonly at: number } | undefined;
@@ -17,7 +18,7 @@ type Run = { readonly place: ChunkPlace; readonly from: number; length: number }
 const mostExtentChunks = 4096;
 
 /** A device whose chunks lie anywhere, and which is only read. It owns none of the devices that they lie on. */
-export class ChunkReads implements BlockReads {
+export class ChunkReads extends OpenDevice implements BlockReads {
   readonly capabilities = {
     flush: 'native',
     extents: 'native',
@@ -27,12 +28,11 @@ export class ChunkReads implements BlockReads {
   readonly sizeBytes: number;
   readonly blockSizes: BlockSizes;
   readonly #map: ChunkMap;
-  readonly #inFlight = new InFlight();
   readonly #ended: () => Settled<void>;
-  #closed = false;
 
   /** `ended`: when it is closed and nothing is in flight. */
   constructor(map: ChunkMap, ended: () => Settled<void>) {
+    super();
     this.#map = map;
     this.#ended = ended;
     this.sizeBytes = map.sizeBytes;
@@ -40,8 +40,8 @@ export class ChunkReads implements BlockReads {
   }
 
   read(offset: number, into: Uint8Array): Settled<void> {
-    this.#check('read', offset, into.length);
-    return this.#inFlight.track(this.#read(offset, into));
+    this.check('read', offset, into.length);
+    return this.inFlight.track(this.#read(offset, into));
   }
 
   async #read(offset: number, into: Uint8Array): Promise<void> {
@@ -72,46 +72,28 @@ export class ChunkReads implements BlockReads {
   }
 
   extents(offset: number, length: number, limit: number): Settled<readonly Extent[]> {
-    this.#check('extents', offset, length);
+    this.check('extents', offset, length);
     checkLimit(limit);
-    return length === 0 ? [] : this.#inFlight.track(this.#extents(offset, length, limit));
+    return length === 0 ? [] : this.inFlight.track(this.#extents(offset, length, limit));
   }
 
   async #extents(offset: number, length: number, limit: number): Promise<readonly Extent[]> {
-    let found: Extent[] = [];
     const runs = await this.#runs(offset, Math.min(length, mostExtentChunks * this.#map.chunkBytes));
-    for (const { from, length: count, place } of runs) {
-      if (place === undefined) found.push({ offset: offset + from, length: count, state: 'hole' });
-      else {
-        const below = await place.device.extents(place.at, count, limit);
-        found.push(...below.map((each) => ({ ...each, offset: each.offset - place.at + offset + from })));
-      }
-      found = mergeExtents(found);
-      const last = found.at(-1)!;
-      if (found.length > limit) return found.slice(0, limit);
-      if (last.offset + last.length < offset + from + count) return found;
-    }
-    return found;
+    const pieces = runs.map(({ from, length: count, place }) => ({ ...place, offset: offset + from, length: count }));
+    return await joinedExtents(pieces, limit);
   }
 
   /** Nothing comes of it. */
   prefetch(offset: number, length: number): void {
-    this.#check('prefetch', offset, length);
+    this.check('prefetch', offset, length);
   }
 
   flush(): void {
-    if (this.#closed) throw closedError('flush');
+    this.checkOpen('flush');
   }
 
   close(): Settled<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    return andThen(this.#inFlight.idle(), this.#ended);
-  }
-
-  #check(operation: string, offset: number, length: number): void {
-    if (this.#closed) throw closedError(operation);
-    checkRange(this, operation, offset, length);
+    return this.end(this.#ended);
   }
 }
 

@@ -1,10 +1,8 @@
-import { checkLimit, checkRange, closedError, InFlight, unsupportedError } from '@ashlar/block';
+import { checkLimit, OpenDevice, unsupportedError } from '@ashlar/block';
 import {
   allDone,
-  andThen,
   assert,
   isPromise,
-  mergeExtents,
   type BlockCapabilities,
   type BlockDevice,
   type BlockSizes,
@@ -13,6 +11,7 @@ import {
   type Settled,
   type ZeroMode,
 } from '@ashlar/core';
+import { joinedExtents } from './joined-extents.ts';
 import { piecesOf, runsOfLanes, type Part } from './parts.ts';
 
 /** Pieces that are asked for their extents at once: what lies behind them is left for the next time. */
@@ -36,19 +35,18 @@ function sizesOf(devices: readonly BlockDevice[]): BlockSizes {
 }
 
 /** Parts of other devices as one device: one behind the other, or in turn. It owns none of them. */
-export class MappedDevice implements BlockDevice {
+export class MappedDevice extends OpenDevice implements BlockDevice {
   readonly sizeBytes: number;
   readonly blockSizes: BlockSizes;
   readonly capabilities: BlockCapabilities;
   readonly readOnly: boolean;
   readonly #parts: readonly Part[];
   readonly #devices: readonly BlockDevice[];
-  readonly #inFlight = new InFlight();
   readonly #ended: () => Settled<void>;
-  #closed = false;
 
   /** `parts`: in their order, without gaps. `ended`: when it is closed and nothing is in flight. */
   constructor(parts: readonly Part[], ended: () => Settled<void>) {
+    super();
     const last = parts.at(-1);
     assert(last !== undefined, 'a device has a part');
     this.#parts = parts;
@@ -74,62 +72,53 @@ export class MappedDevice implements BlockDevice {
   }
 
   read(offset: number, into: Uint8Array): Settled<void> {
-    this.#check('read', offset, into.length);
+    this.check('read', offset, into.length);
     return this.#each(piecesOf(this.#parts, offset, into.length), ({ at, device, from, length }) =>
       device.read(at, into.subarray(from, from + length)),
     );
   }
 
   write(offset: number, bytes: Uint8Array, durable: boolean): Settled<void> {
-    this.#check('write', offset, bytes.length);
+    this.check('write', offset, bytes.length);
     return this.#each(piecesOf(this.#parts, offset, bytes.length), ({ at, device, from, length }) =>
       device.write(at, bytes.subarray(from, from + length), durable),
     );
   }
 
   trim(offset: number, length: number, durable: boolean): Settled<void> {
-    this.#check('trim', offset, length);
+    this.check('trim', offset, length);
     return this.#each(runsOfLanes(this.#parts, offset, length), ({ at, device, length: count }) =>
       device.trim(at, count, durable),
     );
   }
 
   zero(offset: number, length: number, mode: ZeroMode, durable: boolean): Settled<void> {
-    this.#check('zero', offset, length);
+    this.check('zero', offset, length);
     return this.#each(runsOfLanes(this.#parts, offset, length), ({ at, device, length: count }) =>
       device.zero(at, count, mode, durable),
     );
   }
 
   flush(): Settled<void> {
-    if (this.#closed) throw closedError('flush');
+    this.checkOpen('flush');
     return this.#each(this.#devices, (device) => device.flush());
   }
 
   extents(offset: number, length: number, limit: number): Settled<readonly Extent[]> {
-    this.#check('extents', offset, length);
+    this.check('extents', offset, length);
     checkLimit(limit);
-    return length === 0 ? [] : this.#inFlight.track(this.#extents(offset, length, limit));
+    return length === 0 ? [] : this.inFlight.track(this.#extents(offset, length, limit));
   }
 
   async #extents(offset: number, length: number, limit: number): Promise<readonly Extent[]> {
-    let found: Extent[] = [];
-    let left = mostExtentPieces;
-    for (const { at, device, from, length: count } of piecesOf(this.#parts, offset, length)) {
-      left -= 1;
-      const extents = await device.extents(at, count, limit);
-      const shifted = extents.map((each) => ({ ...each, offset: each.offset - at + offset + from }));
-      found = mergeExtents([...found, ...shifted]);
-      const last = found.at(-1)!;
-      if (found.length > limit) return found.slice(0, limit);
-      // Where one of them said less than was asked, what is known ends.
-      if (last.offset + last.length < offset + from + count || left === 0) return found;
-    }
-    return found;
+    const pieces = piecesOf(this.#parts, offset, length)
+      .take(mostExtentPieces)
+      .map(({ from, ...piece }) => ({ ...piece, offset: offset + from }));
+    return await joinedExtents(pieces, limit);
   }
 
   prefetch(offset: number, length: number): Settled<void> {
-    this.#check('prefetch', offset, length);
+    this.check('prefetch', offset, length);
     return this.#each(runsOfLanes(this.#parts, offset, length), ({ at, device, length: count }) =>
       device.prefetch(at, count),
     );
@@ -144,19 +133,12 @@ export class MappedDevice implements BlockDevice {
   }
 
   resize(): void {
-    if (this.#closed) throw closedError('resize');
+    this.checkOpen('resize');
     throw unsupportedError('resize of a logical volume that is open');
   }
 
   close(): Settled<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    return andThen(this.#inFlight.idle(), this.#ended);
-  }
-
-  #check(operation: string, offset: number, length: number): void {
-    if (this.#closed) throw closedError(operation);
-    checkRange(this, operation, offset, length);
+    return this.end(this.#ended);
   }
 
   /** Settles when all have: at once where they do. */
@@ -168,7 +150,7 @@ export class MappedDevice implements BlockDevice {
     }
     const [only] = waiting;
     if (only === undefined) return;
-    return this.#inFlight.track(waiting.length === 1 ? only : allDone(waiting));
+    return this.inFlight.track(waiting.length === 1 ? only : allDone(waiting));
   }
 }
 

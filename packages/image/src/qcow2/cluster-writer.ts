@@ -18,8 +18,8 @@ type WriterParts = {
   readonly reader: ClusterReader;
 };
 
-/** Of clusters in which nothing was; the largest are as long. */
-const zeros = new Uint8Array(2 * MiB);
+/** Of a cluster or a part of one; the largest are as long. Nobody writes to it. */
+export const zeros: Uint8Array = new Uint8Array(2 * MiB);
 
 /** Clusters of one table that follow each other, for which one place is needed. */
 type Span = { readonly own: OwnTable; readonly index: number; readonly clusters: number };
@@ -212,7 +212,7 @@ export class ClusterWriter {
     const place = isPlain(entry) ? { offset: entry.offset, isVirgin: false } : await this.#take(offset, 1);
     const allocating = data.allocate(place.offset, this.#clusterBytes);
     if (isPromise(allocating)) await allocating;
-    if (!hasZeros) await this.#put(place.offset, [new Uint8Array(this.#clusterBytes)]);
+    if (!hasZeros) await this.#put(place.offset, [zeros.subarray(0, this.#clusterBytes)]);
     const state = hasZeros ? { allocated: 0, zero: all } : { allocated: all, zero: 0 };
     tables.put(own, index, { offset: place.offset, isCopied: true, ...state });
     if (entry.offset !== place.offset) this.#drop(entry);
@@ -253,7 +253,7 @@ export class ClusterWriter {
     if (hasZeros && (zero !== 0 || !(place.isVirgin || hasDataFile))) return { allocated: 0, zero: all };
     if (!place.isVirgin && !hasDataFile) {
       for (let at = 0; at < bytes; at += this.#clusterBytes) {
-        await this.#put(place.offset + at, [new Uint8Array(this.#clusterBytes)]);
+        await this.#put(place.offset + at, [zeros.subarray(0, this.#clusterBytes)]);
       }
     }
     return { allocated: all, zero: 0 };

@@ -130,6 +130,7 @@ export class FreshTarget implements CopyTarget {
   async finish(durable: boolean): Promise<void> {
     const { data, file } = this.layer;
     await this.alone(() => this.#writeTables());
+    // What was given up meanwhile is counted down behind that, and is written as well.
     await this.alone(() => this.#writeTables());
     if (!durable) return;
     await file.sync();

@@ -1,17 +1,16 @@
-import { checkLimit, checkRange, closedError, InFlight } from '@ashlar/block';
+import { checkLimit, OpenDevice } from '@ashlar/block';
 import { MiB, type BlockSizes, type Extent, type Settled } from '@ashlar/core';
 import type { ClusterReader } from './cluster-reader.ts';
 
 /** What a block device over a qcow2 image does that changes nothing. */
-export abstract class ImageReads {
+export abstract class ImageReads extends OpenDevice {
   readonly blockSizes: BlockSizes;
   protected readonly reader: ClusterReader;
-  protected readonly inFlight = new InFlight();
-  protected closed = false;
   /** Of the disk that the image shows. */
   protected size: number;
 
   constructor(reader: ClusterReader, sizeBytes: number, blocks: Pick<BlockSizes, 'minimum' | 'preferred'>) {
+    super();
     this.reader = reader;
     this.size = sizeBytes;
     this.blockSizes = { ...blocks, maximum: 32 * MiB, atomic: 512 };
@@ -35,10 +34,5 @@ export abstract class ImageReads {
   /** Nothing comes of it. */
   prefetch(offset: number, length: number): void {
     this.check('prefetch', offset, length);
-  }
-
-  protected check(operation: string, offset: number, length: number): void {
-    if (this.closed) throw closedError(operation);
-    checkRange(this, operation, offset, length);
   }
 }

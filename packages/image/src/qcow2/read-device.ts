@@ -1,5 +1,5 @@
-import { closedError, type BlockReads } from '@ashlar/block';
-import { andThen, type BlockBitmaps, type Settled } from '@ashlar/core';
+import type { BlockReads } from '@ashlar/block';
+import type { BlockBitmaps, Settled } from '@ashlar/core';
 import type { ClusterReader } from './cluster-reader.ts';
 import { ImageReads } from './image-reads.ts';
 
@@ -28,12 +28,10 @@ export class ReadDevice extends ImageReads implements BlockReads {
   }
 
   flush(): void {
-    if (this.closed) throw closedError('flush');
+    this.checkOpen('flush');
   }
 
   close(): Settled<void> {
-    if (this.closed) return;
-    this.closed = true;
-    return andThen(this.inFlight.idle(), this.#ended);
+    return this.end(this.#ended);
   }
 }

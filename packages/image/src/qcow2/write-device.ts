@@ -1,10 +1,9 @@
-import { checkSize, closedError, InFlight, unsupportedError } from '@ashlar/block';
+import { checkSize, InFlight, unsupportedError } from '@ashlar/block';
 import {
   alignDown,
   alignUp,
   andThen,
   isPromise,
-  MiB,
   type BlockBitmaps,
   type BlockCapabilities,
   type BlockDevice,
@@ -16,7 +15,7 @@ import type { HostFile } from '@ashlar/host';
 import type { BitmapWriter } from './bitmaps/bitmap-writer.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import type { ClusterReader } from './cluster-reader.ts';
-import type { ClusterWriter } from './cluster-writer.ts';
+import { zeros, type ClusterWriter } from './cluster-writer.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
 import { giveBack } from './give-back.ts';
 import type { Qcow2Header } from './header.ts';
@@ -61,9 +60,6 @@ const capabilities: BlockCapabilities = {
 
 /** Extents of the rest of a cluster that are looked at. */
 const mostAround = 8;
-
-/** Zeros for the edges of what is zeroed; a cluster is at most as long. */
-const zeros = new Uint8Array(2 * MiB);
 
 /**
  * A qcow2 image that is written. What has its place is read and written there at once; whatever changes the tables comes one behind the other. Tables
@@ -165,7 +161,7 @@ export class WriteDevice extends ImageReads implements BlockDevice {
   }
 
   flush(): Settled<void> {
-    if (this.closed) throw closedError('flush');
+    this.checkOpen('flush');
     const { refcounts, tables } = this.#parts;
     if (tables.isDirty || refcounts.isDirty || refcounts.hasDropped) return this.#alone(() => this.#writeBack());
     // What changes the tables now was not completed before.
@@ -248,7 +244,7 @@ export class WriteDevice extends ImageReads implements BlockDevice {
 
   /** `room`: what becomes of clusters that are added. Fails with `unsupported` for images of compatibility 0.10 with snapshots, and `invalid`. */
   resize(sizeBytes: number, room: GrownRoom = 'off'): Settled<void> {
-    if (this.closed) throw closedError('resize');
+    this.checkOpen('resize');
     checkSize(this, sizeBytes);
     const parts = {
       ...this.#parts,
@@ -264,9 +260,7 @@ export class WriteDevice extends ImageReads implements BlockDevice {
   }
 
   close(): Settled<void> {
-    if (this.closed) return;
-    this.closed = true;
-    return andThen(this.inFlight.idle(), async () => {
+    return this.end(async () => {
       try {
         await this.#writeBack();
         if (this.#parts.marks !== undefined) {

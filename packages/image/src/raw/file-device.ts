@@ -1,15 +1,5 @@
+import { checkLimit, checkSize, emulate, OpenDevice, readOnlyDevice, unsupportedError } from '@ashlar/block';
 import {
-  checkLimit,
-  checkRange,
-  checkSize,
-  closedError,
-  emulate,
-  InFlight,
-  readOnlyDevice,
-  unsupportedError,
-} from '@ashlar/block';
-import {
-  andThen,
   AshlarError,
   isPromise,
   KiB,
@@ -73,16 +63,15 @@ function orElse(first: () => Settled<void>, second: () => Settled<void>): Settle
   return isPromise(result) ? result.catch(fall) : result;
 }
 
-class FileDevice implements BlockDevice {
+class FileDevice extends OpenDevice implements BlockDevice {
   readonly blockSizes: BlockSizes;
   readonly capabilities: BlockCapabilities;
   readonly readOnly = false;
   readonly #file: HostFile;
-  readonly #inFlight = new InFlight();
   #sizeBytes: number;
-  #closed = false;
 
   constructor(file: HostFile) {
+    super();
     this.#file = file;
     this.blockSizes = sizesOf(file);
     this.capabilities = capabilitiesOf(file);
@@ -95,45 +84,45 @@ class FileDevice implements BlockDevice {
   }
 
   read(offset: number, into: Uint8Array): Settled<void> {
-    this.#check('read', offset, into.length);
+    this.check('read', offset, into.length);
     const count = this.#file.read(offset, into);
     if (!isPromise(count)) return this.#checkCount(offset, into.length, count);
-    return this.#inFlight.track(count.then((found) => this.#checkCount(offset, into.length, found)));
+    return this.inFlight.track(count.then((found) => this.#checkCount(offset, into.length, found)));
   }
 
   write(offset: number, from: Uint8Array, _durable: boolean): Settled<void> {
-    this.#check('write', offset, from.length);
-    return this.#inFlight.track(this.#file.write(offset, from));
+    this.check('write', offset, from.length);
+    return this.inFlight.track(this.#file.write(offset, from));
   }
 
   trim(offset: number, length: number, _durable: boolean): Settled<void> {
-    this.#check('trim', offset, length);
+    this.check('trim', offset, length);
     if (length === 0) return;
-    return this.#inFlight.track(this.#punch(offset, length));
+    return this.inFlight.track(this.#punch(offset, length));
   }
 
   zero(offset: number, length: number, mode: ZeroMode, _durable: boolean): Settled<void> {
-    this.#check('zero', offset, length);
+    this.check('zero', offset, length);
     if (length === 0) return;
-    if (mode === 'may-trim') return this.#inFlight.track(this.#punch(offset, length));
-    return this.#inFlight.track(this.#file.zeroRange(offset, length));
+    if (mode === 'may-trim') return this.inFlight.track(this.#punch(offset, length));
+    return this.inFlight.track(this.#file.zeroRange(offset, length));
   }
 
   flush(): Settled<void> {
-    if (this.#closed) throw closedError('flush');
-    return this.#inFlight.track(this.#file.sync());
+    this.checkOpen('flush');
+    return this.inFlight.track(this.#file.sync());
   }
 
   extents(offset: number, length: number, limit: number): readonly Extent[] {
-    this.#check('extents', offset, length);
+    this.check('extents', offset, length);
     checkLimit(limit);
     return length === 0 ? [] : this.#file.extents(offset, length, limit);
   }
 
   prefetch(offset: number, length: number): Settled<void> {
-    this.#check('prefetch', offset, length);
+    this.check('prefetch', offset, length);
     if (length === 0) return;
-    return this.#inFlight.track(this.#readAhead(offset, Math.min(length, mostAhead)));
+    return this.inFlight.track(this.#readAhead(offset, Math.min(length, mostAhead)));
   }
 
   async #readAhead(offset: number, length: number): Promise<void> {
@@ -151,7 +140,7 @@ class FileDevice implements BlockDevice {
   }
 
   resize(sizeBytes: number): void {
-    if (this.#closed) throw closedError('resize');
+    this.checkOpen('resize');
     if (this.#file.isDevice) throw unsupportedError('resize of a device');
     checkSize(this, sizeBytes);
     this.#file.truncate(sizeBytes);
@@ -159,14 +148,7 @@ class FileDevice implements BlockDevice {
   }
 
   close(): Settled<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    return andThen(this.#inFlight.idle(), () => this.#file.close());
-  }
-
-  #check(operation: string, offset: number, length: number): void {
-    if (this.#closed) throw closedError(operation);
-    checkRange(this, operation, offset, length);
+    return this.end(() => this.#file.close());
   }
 
   /** The file ends before the device does: somebody made it shorter meanwhile. */
