@@ -1,13 +1,11 @@
 import type { Change } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import type { ChunkOverlay } from './chunk-overlay.ts';
-import { changedBlocks, entriesEach, hasBit, hasSameEntry, type Bits } from './format/map-leaf.ts';
+import { changedBlocks, entriesEach, hasBit, otherEntries, setBit } from './format/map-leaf.ts';
 import { nothing } from './overlay.ts';
 import { indexFrom } from './sorted.ts';
 import type { PoolParts, Readable } from './state.ts';
-import { differences, type LeafPair } from './tree-diff.ts';
-
-const noBits: Bits = { low: 0, high: 0 };
+import { eachDifference, type LeafPair } from './tree-diff.ts';
 
 /** Two states of one object, and what was written in between and is not home yet. */
 export type States = {
@@ -67,22 +65,29 @@ export async function changesOf(
 
 /** Goes on until the end, or a checkpoint commits: what was journaled is in a map then. False where there are enough runs. */
 async function compare(pool: PoolParts, states: States, from: number, end: number, runs: Runs): Promise<boolean> {
-  const { before, after } = states;
-  const { pages } = pool;
-  const reading = { read: pages.read.bind(pages), readMany: pages.readMany.bind(pages) };
-  const compared = { ...reading, before: before.tree.root, after: after.tree.root };
-  const isSame = (): boolean => compared.before === before.tree.root && compared.after === after.tree.root;
+  const [before, after] = [states.before.tree.root, states.after.tree.root];
+  const isStill = (): boolean => before === states.before.tree.root && after === states.after.tree.root;
+  const compared = { pages: pool.pages, before, after, isStill };
   const leafBytes = pool.chunkSizeBytes * entriesEach;
   const journaled = states.journaled();
   let at = from;
-  for await (const pair of differences(compared, Math.floor(from / leafBytes), Math.ceil(end / leafBytes))) {
-    if (!isSame()) return true;
-    const start = Math.max(from, pair.index * leafBytes);
-    if (!addQuiet(pool, states, journaled, at, Math.min(start, end), runs)) return false;
-    at = Math.min(end, (pair.index + 1) * leafBytes);
-    if (!addLeaf(pool, states, pair, start, at, runs)) return false;
-  }
-  return !isSame() || addQuiet(pool, states, journaled, at, end, runs);
+  let hasRoom = true;
+  const visit = (pair: LeafPair): boolean => {
+    for (const index of otherEntries(pair.before?.bytes, pair.after?.bytes)) {
+      const chunk = pair.index * entriesEach + index;
+      const start = Math.max(from, chunk * pool.chunkSizeBytes);
+      const stop = Math.min(end, (chunk + 1) * pool.chunkSizeBytes);
+      if (start >= stop) continue;
+      hasRoom =
+        addQuiet(pool, states, journaled, at, start, runs) && addChunk(pool, states, pair, chunk, start, stop, runs);
+      if (!hasRoom) return false;
+      at = stop;
+    }
+    return true;
+  };
+  await eachDifference(compared, Math.floor(from / leafBytes), Math.ceil(end / leafBytes), visit);
+  if (!hasRoom || !isStill()) return hasRoom;
+  return addQuiet(pool, states, journaled, at, end, runs);
 }
 
 /** A range in which both maps are the same: only what is journaled has changed. */
@@ -106,19 +111,6 @@ function addQuiet(
   return true;
 }
 
-function addLeaf(pool: PoolParts, states: States, pair: LeafPair, from: number, end: number, runs: Runs): boolean {
-  for (let at = from; at < end;) {
-    const chunk = Math.floor(at / pool.chunkSizeBytes);
-    const stop = Math.min(end, (chunk + 1) * pool.chunkSizeBytes);
-    const index = chunk % entriesEach;
-    const isQuiet = hasSameEntry(pair.before?.bytes, pair.after?.bytes, index) && !states.after.overlay.has(chunk);
-    const added = isQuiet ? runs.add(at, stop, false) : addChunk(pool, states, pair, chunk, at, stop, runs);
-    if (!added) return false;
-    at = stop;
-  }
-  return true;
-}
-
 function addChunk(
   pool: PoolParts,
   states: States,
@@ -128,16 +120,17 @@ function addChunk(
   end: number,
   runs: Runs,
 ): boolean {
-  const changed = pair === undefined ? noBits : changedBlocks(pair.before?.view, pair.after?.view, chunk % entriesEach);
+  const changed =
+    pair === undefined ? { low: 0, high: 0 } : changedBlocks(pair.before?.view, pair.after?.view, chunk % entriesEach);
   const start = chunk * pool.chunkSizeBytes;
-  const journaled = states.journaledIn(chunk);
-  const isChanged = (block: number): boolean =>
-    hasBit(changed, block) || journaled.some((codes) => (codes[block] ?? nothing) !== nothing);
+  for (const codes of states.journaledIn(chunk)) {
+    for (const [block, code] of codes.entries()) if (code !== nothing) setBit(changed, block, true);
+  }
   for (let at = from; at < end;) {
     const first = Math.floor((at - start) / blockSize);
-    const kind = isChanged(first);
+    const kind = hasBit(changed, first);
     let next = first + 1;
-    while (start + next * blockSize < end && isChanged(next) === kind) next += 1;
+    while (start + next * blockSize < end && hasBit(changed, next) === kind) next += 1;
     const stop = Math.min(end, start + next * blockSize);
     if (!runs.add(at, stop, kind)) return false;
     at = stop;

@@ -16,8 +16,9 @@ export function pageOf(bytes: Uint8Array): Page {
 /** Pages that are written together: neighbours in one transfer. */
 const stagedPages = 256;
 
-/** Pages that are read together, where they are neighbours. */
-const pagesAtOnce = 16;
+/** Pages that are lent and lie no further from each other are read together: what lies between them costs less than another transfer. */
+const nearPages = 4;
+const pagesTogether = 32;
 
 /** The file's end is moved by so many bytes, none of which take room: a direct write behind it would hold the thread. */
 const growBytes = 64 * MiB;
@@ -67,43 +68,43 @@ export class PageFile {
     return page;
   }
 
-  /** As `read`, of many at once: those that lie side by side come by one transfer. */
-  readMany(refs: readonly PageRef[]): Settled<Page>[] {
-    const isHere = ({ page }: PageRef): boolean =>
-      this.#cache.has(page) || this.#staged.has(page) || this.#reading.has(page);
-    const missing = refs.filter((ref) => !isHere(ref)).toSorted((one, other) => one.page - other.page);
-    for (let start = 0, end = 0; start < missing.length; start = end) {
-      const first = missing[start]!.page;
-      for (end = start + 1; end - start < pagesAtOnce && missing[end]?.page === first + end - start;) end += 1;
-      if (end - start > 1) this.#readRun(missing.slice(start, end));
-    }
-    return refs.map((ref) => {
-      try {
-        return this.read(ref);
-      } catch (error) {
-        return Promise.reject(error);
+  /**
+   * Lends many pages until `look` has settled: they are read once and for one reader, past the cache, which keeps what is used. Those that lie near each
+   * other come by one transfer. One that is not what its reference says, or cannot be read, is not there.
+   */
+  lend<T>(refs: readonly PageRef[], look: (pages: readonly (Page | undefined)[]) => T | Promise<T>): Promise<T> {
+    const pages = refs.map(({ page }) => this.#cache.peek(page) ?? this.#staged.get(page));
+    const places = refs
+      .flatMap(({ page }, index) => (pages[index] === undefined ? [page] : []))
+      .toSorted((a, b) => a - b);
+    const transfers = transfersOf(places);
+    const blocks = transfers.reduce((sum, { count }) => sum + count, 0);
+    const lent = this.#scratch.use(Math.max(1, blocks) * blockSize, async (memory) => {
+      const found = new Map<number, Uint8Array>();
+      const reading = transfers.map(async ({ first, count, at }) => {
+        const into = memory.subarray(at * blockSize, (at + count) * blockSize);
+        const bytes = await this.#readOrNone(first * blockSize, into);
+        for (let index = 0; (index + 1) * blockSize <= bytes; index += 1) {
+          found.set(first + index, into.subarray(index * blockSize, (index + 1) * blockSize));
+        }
+      });
+      await allDone(reading);
+      for (const [index, ref] of refs.entries()) {
+        const bytes = found.get(ref.page);
+        if (bytes !== undefined && isPage(ref, bytes, blockSize)) pages[index] ??= pageOf(bytes);
       }
+      return look(pages);
     });
+    return Promise.resolve(lent);
   }
 
-  /** Pages that follow each other are on their way from then on, each by itself. */
-  #readRun(refs: readonly PageRef[]): void {
-    const run = Promise.try(() =>
-      this.#scratch.use(refs.length * blockSize, (memory) => {
-        const into = memory.subarray(0, refs.length * blockSize);
-        return andThen(this.#file.read(refs[0]!.page * blockSize, into), (count) =>
-          refs.map((ref, index) => {
-            const at = index * blockSize;
-            const page = into.subarray(at, at + blockSize);
-            return isPage(ref, page, count - at) ? pageOf(page.slice()) : undefined;
-          }),
-        );
-      }),
-    );
-    for (const [index, ref] of refs.entries()) {
-      const page = run.then((pages) => pages[index] ?? this.#damaged(ref));
-      page.catch(() => undefined);
-      void this.#shared(ref.page, page);
+  /** How many bytes there were; none where the disk fails. */
+  async #readOrNone(offset: number, into: Uint8Array): Promise<number> {
+    try {
+      return await this.#file.read(offset, into);
+    } catch (error) {
+      if (errorKindOf(error) !== 'io') throw error;
+      return 0;
     }
   }
 
@@ -227,6 +228,22 @@ export class PageFile {
 
 const isPage = ({ checksum }: PageRef, memory: Uint8Array, count: number): boolean =>
   count >= blockSize && checksumOf(memory.subarray(0, blockSize)) === checksum;
+
+/** A part of the file that is read at once, to block `at` of the memory. */
+type Transfer = { readonly first: number; count: number; readonly at: number };
+
+/** What reads all of these places, which are in order. */
+function transfersOf(places: readonly number[]): readonly Transfer[] {
+  const transfers: Transfer[] = [];
+  let last: Transfer | undefined;
+  for (const place of places) {
+    const count = last === undefined ? Infinity : place + 1 - last.first;
+    if (last !== undefined && count <= pagesTogether && place - (last.first + last.count) < nearPages)
+      last.count = count;
+    else transfers.push((last = { first: place, count: 1, at: last === undefined ? 0 : last.at + last.count }));
+  }
+  return transfers;
+}
 
 /** Where a file system has no direct I/O the page cache is used, for this file always. */
 function openDirect(host: Host, path: string): HostFile {

@@ -8,6 +8,7 @@ import {
   entriesEach,
   hasBit,
   isReserved,
+  otherEntries,
   ownSlotOf,
   packedIn,
   piecesEach,
@@ -183,4 +184,24 @@ test('the blocks that differ between two leaves are those that lie elsewhere, or
       }
     }),
   );
+});
+
+test('the entries in which two leaves differ are found, in order, and a leaf that is not there has none', (t) => {
+  const places = fc.uniqueArray(fc.nat({ max: entriesEach - 1 }), { maxLength: 5 });
+  fc.assert(
+    fc.property(places, (changed) => {
+      const before = new Uint8Array(4096).fill(7);
+      const after = before.slice();
+      for (const index of changed) after[index * 128 + 127] = 8;
+      t.deepEqual(
+        otherEntries(before, after),
+        changed.toSorted((one, other) => one - other),
+      );
+    }),
+  );
+  const leaf = new Uint8Array(4096);
+  leaf[3 * 128] = 1;
+  t.deepEqual(otherEntries(undefined, leaf), [3]);
+  t.deepEqual(otherEntries(leaf, undefined), [3]);
+  t.deepEqual(otherEntries(undefined, undefined), []);
 });

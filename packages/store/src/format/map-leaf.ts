@@ -184,13 +184,23 @@ export function packedIn(leaf: DataView, index: number, slot: number): number {
   return 0;
 }
 
-const noEntry = new Uint8Array(entrySize);
+const nothingHere = new Uint8Array(blockSize);
 
-/** Whether two leaves have the same of a chunk; one that is not there has nothing. */
-export function hasSameEntry(one: Uint8Array | undefined, other: Uint8Array | undefined, index: number): boolean {
-  const part = (leaf: Uint8Array | undefined): Uint8Array =>
-    leaf === undefined ? noEntry : leaf.subarray(index * entrySize, (index + 1) * entrySize);
-  return Buffer.compare(part(one), part(other)) === 0;
+/** The chunks of which two leaves have not the same, in order, by their places in the leaf; a leaf that is not there has nothing. */
+export function otherEntries(one: Uint8Array = nothingHere, other: Uint8Array = nothingHere): readonly number[] {
+  const found: number[] = [];
+  // By halves: of most leaves only few entries differ, and a comparison costs a call however short it is.
+  const look = (first: number, count: number): void => {
+    const [start, end] = [first * entrySize, (first + count) * entrySize];
+    if (Buffer.compare(one.subarray(start, end), other.subarray(start, end)) === 0) return;
+    if (count === 1) found.push(first);
+    else {
+      look(first, count / 2);
+      look(first + count / 2, count / 2);
+    }
+  };
+  look(0, entriesEach);
+  return found;
 }
 
 /** Whether a block without data keeps room. */

@@ -22,13 +22,16 @@ export type ScrubWorkloadParts = {
 export class ScrubWorkload {
   readonly #parts: ScrubWorkloadParts;
   #state: ScrubReport['state'] = 'never';
+  /** A report outlives its process: what could not be read in an earlier life may be in it. */
+  #hasFailed = false;
 
   constructor(parts: ScrubWorkloadParts) {
     this.#parts = parts;
   }
 
-  /** A pool was opened. */
-  begin(): void {
+  /** The process has ended: another one comes. */
+  ended(): void {
+    this.#hasFailed ||= this.#parts.mayFail();
     this.#state = 'never';
   }
 
@@ -78,7 +81,7 @@ export class ScrubWorkload {
     const { problem, mayFail } = this.#parts;
     this.#state = report.state;
     const { damagedBytes, damagedPages, findings } = report;
-    if ((damagedBytes === 0 && damagedPages === 0 && findings.length === 0) || mayFail()) return;
+    if ((damagedBytes === 0 && damagedPages === 0 && findings.length === 0) || mayFail() || this.#hasFailed) return;
     problem(`a scrub calls ${damagedBytes} bytes and ${damagedPages} pages damaged: ${JSON.stringify(findings)}`);
   }
 }

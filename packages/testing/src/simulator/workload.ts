@@ -67,7 +67,7 @@ export class Workload {
   /** The process has ended: another one comes. */
   ended(): void {
     this.sawFailure = false;
-    this.scrubs.begin();
+    this.scrubs.ended();
   }
 
   /** Whether the next operation wants to be alone; it is then asked for by `issueAlone`. */
