@@ -1,9 +1,10 @@
 import { KiB } from '@ashlar/core';
 import { failsWith, SimulatedMachine } from '@ashlar/testing';
-import test from 'ava';
-import { openPool, type PoolOptions } from './pool.ts';
+import test, { type ExecutionContext } from 'ava';
+import { openPool, type ChunkPool, type PoolOptions } from './pool.ts';
 
-test('behind a kill a snapshot is refused that would take what is reserved for its own volume', async (t) => {
+/** A pool ends, after `last`, in which half a volume lies behind a snapshot; then another snapshot would take what is reserved for it. */
+async function refuses(t: ExecutionContext, last: (pool: ChunkPool) => Promise<void>): Promise<void> {
   const machine = new SimulatedMachine(1);
   machine.makeDurableDirectory('/pool');
   const options = (): PoolOptions => ({
@@ -24,13 +25,22 @@ test('behind a kill a snapshot is refused that would take what is reserved for i
   await settled(store.snapshot());
   await settled(pool.checkpoint());
   await write(2);
+  await settled(last(pool));
   machine.crash(false);
 
   const again = await settled(openPool(machine.host, '/pool', options()));
   await settled(again.reserve(id, 448 * KiB, false));
   const reopened = await again.openStore(id);
-  // What came back from the journal is the volume's own, and would be a second snapshot's.
   await failsWith(t, 'no-space', () => settled(reopened.snapshot()));
   await settled(reopened.write(object, 0, new Uint8Array(192 * KiB).fill(3), true));
   await settled(again.close());
+}
+
+test('behind a kill a snapshot is refused that would take what is reserved for its own volume', async (t) => {
+  // What comes back from the journal is the volume's own.
+  await refuses(t, () => Promise.resolve());
+});
+
+test('the same where what is its own was home, and is counted again behind the start', async (t) => {
+  await refuses(t, (pool) => pool.checkpoint());
 });

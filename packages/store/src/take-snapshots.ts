@@ -1,5 +1,6 @@
 import { AshlarError, formatSize, type Settled, type SnapshotId } from '@ashlar/core';
 import { withRoom } from './background.ts';
+import { hasUncounted } from './count-own.ts';
 import { endGeneration, nextSequence } from './snapshots.ts';
 import type { PoolParts, StoreState } from './state.ts';
 
@@ -81,12 +82,14 @@ function recordSnapshot({ group, room }: PoolParts, store: StoreState): Snapshot
  * Before a snapshot: from then on all that a store has is the snapshot's too, and to write it over takes as much room again. Throws
  * `no-space` where what is reserved for the stores would not fit any more.
  */
-function refuseSnapshot({ room }: PoolParts, stores: readonly StoreState[]): void {
+function refuseSnapshot(pool: PoolParts, stores: readonly StoreState[]): void {
+  const { room } = pool;
   const more = stores.reduce((sum, { reservation: { bytes, keptBytes } }) => sum + bytes - keptBytes, 0);
   if (more <= room.availableBytes) return;
-  // Until the first checkpoint behind a start what is not home counts as promised, and not as a store's own.
-  const isKnown = !room.mayGrow || stores.every(({ reservation }) => reservation.bytes === 0 || reservation.isSettled);
-  if (more === 0 && isKnown) return;
+  // Until the first checkpoint behind a start what is not home counts as promised, and not as a store's own; what is home, until it is counted.
+  const isKnown = (store: StoreState): boolean =>
+    store.reservation.bytes === 0 || ((!room.mayGrow || store.reservation.isSettled) && !hasUncounted(pool, store));
+  if (more === 0 && stores.every(isKnown)) return;
   throw new AshlarError(
     'no-space',
     `a snapshot needs ${formatSize(more)}, since what is reserved must fit beside it, and the pool has ${formatSize(Math.max(0, room.availableBytes))} that are not reserved: free some room, or reserve less`,
