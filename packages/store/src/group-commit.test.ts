@@ -37,7 +37,8 @@ async function groupOf(
     open: (...args: Parameters<typeof machine.host.open>) => counted(machine.host.open(...args)),
   };
   const start = { generation: 1, number: 0, segment: -1, offset: 0, previous: 0 };
-  const journal = await Journal.open(host, '/journal', poolId, 16 * 1024 * 1024, start);
+  const room = { spares: () => true, takeBeside: (_bytes: number, work: () => Promise<void>) => work() };
+  const journal = await Journal.open(host, '/journal', poolId, start, { journalBytes: 16 * 1024 * 1024, room });
   const data = new DataFiles(host, '/data', 256 * 1024, new Scratch(host), undefined);
   syncs.most = 0;
   const group = new GroupCommit({

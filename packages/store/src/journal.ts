@@ -4,6 +4,7 @@ import { FrameCopy, maxFrameBytes, type FrameBuilder } from './format/journal-fr
 import type { BrokenRule } from './broken-rule.ts';
 import { readFrame } from './journal-frame-reader.ts';
 import { segmentOf } from './journal-scan.ts';
+import type { Room } from './room.ts';
 import { failedSyncs, syncFiles } from './sync-files.ts';
 
 /** Where the next frame goes, and what it must say of the one before it. */
@@ -25,6 +26,16 @@ export type Kept = {
   readonly offset: number;
 };
 
+/** What may be taken of the host's room for more segments than there must be (rule 6). */
+type JournalRoom = Pick<Room, 'spares' | 'takeBeside'>;
+
+type JournalOptions = {
+  readonly journalBytes: number;
+  readonly room: JournalRoom;
+  readonly kept?: Kept | undefined;
+  readonly broken?: BrokenRule | undefined;
+};
+
 type Segment = { readonly index: number; readonly file: HostFile };
 
 /** What new segments are filled with. */
@@ -43,6 +54,7 @@ export class Journal {
   readonly #poolId: string;
   readonly #segmentBytes: number;
   readonly #mostSegments: number;
+  readonly #room: JournalRoom;
   readonly #free: Segment[] = [];
   /** In the order of their frames; the last one is appended to. */
   readonly #used: Segment[] = [];
@@ -63,13 +75,21 @@ export class Journal {
   #failedSyncs = 0;
   #preparing: Promise<void> | undefined;
   #refused = false;
-  #broken: BrokenRule | undefined;
+  readonly #broken: BrokenRule | undefined;
   #roomWaiters: (() => void)[] = [];
 
-  private constructor(host: Host, directory: string, poolId: string, journalBytes: number, position: JournalPosition) {
+  private constructor(
+    host: Host,
+    directory: string,
+    poolId: string,
+    position: JournalPosition,
+    { journalBytes, room, broken }: JournalOptions,
+  ) {
     this.#host = host;
     this.#directory = directory;
     this.#poolId = poolId;
+    this.#room = room;
+    this.#broken = broken;
     this.#segmentBytes = Math.max(2 * MiB, Math.min(16 * MiB, Math.floor(journalBytes / 16 / MiB) * MiB));
     this.#mostSegments = Math.max(leastSegments + 1, Math.floor(journalBytes / this.#segmentBytes));
     this.#position = position;
@@ -83,12 +103,11 @@ export class Journal {
     host: Host,
     directory: string,
     poolId: string,
-    journalBytes: number,
     position: JournalPosition,
-    { kept, broken }: { readonly kept?: Kept | undefined; readonly broken?: BrokenRule | undefined } = {},
+    options: JournalOptions,
   ): Promise<Journal> {
-    const journal = new Journal(host, directory, poolId, journalBytes, position);
-    journal.#broken = broken;
+    const { kept } = options;
+    const journal = new Journal(host, directory, poolId, position, options);
     for (const name of host.list(directory)) {
       const file = host.open(`${directory}/${name}`, {});
       const index = segmentOf(name);
@@ -109,8 +128,10 @@ export class Journal {
       // The process before may have ended before the name of a new segment was durable: a sync of what is in it says nothing of that.
       await host.syncDirectory(directory);
       while (journal.#count < leastSegments || journal.#free.length === 0) {
-        await journal.#prepare();
-        if (journal.#refused) throw new AshlarError('no-space', `there is no room for the journal in '${directory}'`);
+        const isSpared = journal.#count < leastSegments || journal.#room.spares(journal.#segmentBytes);
+        if (isSpared) await journal.#prepare();
+        if (!isSpared || journal.#refused)
+          throw new AshlarError('no-space', `there is no room for the journal in '${directory}'`);
       }
     } catch (error) {
       journal.close();
@@ -142,14 +163,19 @@ export class Journal {
     return this.#failedSyncs;
   }
 
+  /** One more segment may be had, and takes no room that somebody was promised. */
+  get #mayGrow(): boolean {
+    return !this.#refused && this.#count < this.#mostSegments && this.#room.spares(this.#segmentBytes);
+  }
+
   /** Bytes that frames may still take before a checkpoint must free some. */
   get freeBytes(): number {
-    const more = this.#refused ? 0 : this.#mostSegments - this.#count;
+    const more = this.#mayGrow ? this.#mostSegments - this.#count : 0;
     return (this.#free.length + more) * this.#segmentBytes + (this.#segmentBytes - this.#position.offset);
   }
 
   get capacityBytes(): number {
-    return (this.#refused ? this.#count : this.#mostSegments) * this.#segmentBytes;
+    return (this.#mayGrow ? this.#mostSegments : this.#count) * this.#segmentBytes;
   }
 
   /** Bytes that the builder's frame takes if it is the next one. */
@@ -166,7 +192,7 @@ export class Journal {
   /** Settles when `hasRoom` may answer otherwise. */
   async waitForRoom(): Promise<void> {
     if (this.#rescuing !== undefined) return await this.#rescuing;
-    if (!this.#refused && this.#count < this.#mostSegments) {
+    if (this.#mayGrow) {
       await this.#prepare();
       return;
     }
@@ -300,7 +326,7 @@ export class Journal {
     assert(segment !== undefined, 'a free segment is there when it is needed');
     this.#used.push(segment);
     this.#position = { ...this.#position, segment: segment.index, offset: 0 };
-    if (this.#free.length === 0 && this.#count < this.#mostSegments && !this.#refused) {
+    if (this.#free.length === 0 && this.#mayGrow) {
       this.#prepare().catch(() => undefined);
     }
     return segment;
@@ -308,9 +334,11 @@ export class Journal {
 
   /** Makes one more segment, of zeros, so that an append never allocates. One at a time. */
   #prepare(): Promise<void> {
-    this.#preparing ??= this.#makeSegment().finally(() => {
-      this.#preparing = undefined;
-    });
+    this.#preparing ??= this.#room
+      .takeBeside(this.#segmentBytes, () => this.#makeSegment())
+      .finally(() => {
+        this.#preparing = undefined;
+      });
     return this.#preparing;
   }
 

@@ -300,7 +300,8 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
     await parts.records.commit([packedChange(storeKey(systemStore), newStoreRecord), packedChange(scrubKey, made)]);
   }
   await parts.room.restore();
-  return await Journal.open(parts.host, directory, parts.poolId, journalBytes, next, { broken: parts.broken });
+  const { host, poolId, room, broken: rule } = parts;
+  return await Journal.open(host, directory, poolId, next, { journalBytes, room, broken: rule });
 }
 
 /** Where the generation behind a history begins, and the checksum of the frame before it. */
@@ -319,22 +320,22 @@ async function goOnBehind(
   tail: JournalTail,
   journalBytes: number,
 ): Promise<Journal | undefined> {
-  const { host, path, poolId, broken, lossGeneration, promisedLossGeneration } = parts;
+  const { host, path, poolId, room, broken, lossGeneration, promisedLossGeneration } = parts;
   const position = nextGeneration(history, tail.number, tail.previous);
   const earlier = historyUntil(history, tail.number);
   const changed = { position, earlier, clean: false, bootId: host.bootId(), lossGeneration, promisedLossGeneration };
   const kept = broken === 'recovered-segments-reused' ? undefined : tail;
+  room.expect(parts.arena.usedBytes);
   let journal: Journal | undefined;
   try {
-    journal = await Journal.open(host, `${path}/journal`, poolId, journalBytes, position, { kept, broken });
+    journal = await Journal.open(host, `${path}/journal`, poolId, position, { journalBytes, room, kept, broken });
     await parts.records.commit([packedChange(poolKey, { ...record, ...changed })]);
   } catch (error) {
     journal?.close();
     if (errorKindOf(error) !== 'no-space') throw error;
     return undefined;
   }
-  parts.room.expect(parts.arena.usedBytes);
-  await parts.room.restore();
+  await room.restore();
   return journal;
 }
 

@@ -31,6 +31,9 @@ export class Room {
   #keptBytes = 0;
   #hostBytes = 0;
   #freeBytes = 0;
+  #onDiskBytes = 0;
+  /** What files beside the data are being given of the host's room. */
+  #takenBesideBytes = 0;
   #measuredAt = -Infinity;
   /** New blocks that were let in and are not yet home: of these, those that are not recorded yet, and those that the running checkpoint brings home. */
   #promisedBytes = 0;
@@ -78,6 +81,25 @@ export class Room {
   set capacityBytes(bytes: number | undefined) {
     this.#capacityBytes = bytes;
     this.#measuredAt = -Infinity;
+  }
+
+  /** Whether the host has so many bytes for a file beside the data, and beside all that is promised and kept. */
+  spares(bytes: number): boolean {
+    this.#measure();
+    const onDiskBytes = Math.min(this.#onDiskBytes, this.#mostFreeBytes);
+    return !this.#shrunk && onDiskBytes - this.#promisedBytes - this.#keptBytes - this.#hostBytes >= bytes;
+  }
+
+  /** A file beside the data takes so many bytes of the host's room until `work` has settled: nobody else is promised them meanwhile. */
+  async takeBeside(bytes: number, work: () => Promise<void>): Promise<void> {
+    this.#takenBesideBytes += bytes;
+    this.#measuredAt = -Infinity;
+    try {
+      await work();
+    } finally {
+      this.#takenBesideBytes -= bytes;
+      this.#measuredAt = -Infinity;
+    }
   }
 
   /** Something is counted that a checkpoint will know exactly, or was given up and comes back with one. */
@@ -246,15 +268,20 @@ export class Room {
   #measure(): void {
     const now = this.#parts.host.clock.monotonicMs();
     if (now - this.#measuredAt < believeMs && this.#promisedBytes - this.#measuredPromise < believeBytes) return;
-    this.#freeBytes = this.#freeNow();
+    this.#onDiskBytes = this.#onDiskNow();
+    this.#freeBytes = this.#freeNow(this.#onDiskBytes);
     this.#measuredAt = now;
     this.#measuredPromise = this.#promisedBytes;
   }
 
+  #onDiskNow(): number {
+    const { host, path } = this.#parts;
+    return host.freeBytes(path) - this.#takenBesideBytes;
+  }
+
   /** What the disk has, up to what the capacity leaves. */
-  #freeNow(): number {
-    const { host, path, usedBytes } = this.#parts;
-    const onDisk = host.freeBytes(path);
-    return this.#capacityBytes === undefined ? onDisk : Math.min(onDisk, this.#capacityBytes - usedBytes());
+  #freeNow(onDiskBytes = this.#onDiskNow()): number {
+    if (this.#capacityBytes === undefined) return onDiskBytes;
+    return Math.min(onDiskBytes, this.#capacityBytes - this.#parts.usedBytes());
   }
 }
