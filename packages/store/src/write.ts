@@ -294,14 +294,17 @@ function promiseNew(target: Target, offset: number, length: number): Promise<num
 async function countNew(target: Target, offset: number, length: number): Promise<number> {
   const { pool, store, object } = target;
   const shared = mostShared(target);
-  const isPacking = packs(target);
   const [newest] = object.overlay.layersBetween(store.generation - 1, store.generation);
+  let isPacking = false;
   let blocks = 0;
   let counted = -1;
   for (let at = floorBlock(offset); at < offset + length; at += blockSize) {
     const chunk = Math.floor(at / pool.chunkSizeBytes);
     const block = (at % pool.chunkSizeBytes) / blockSize;
-    if (chunk !== counted) blocks += await countMoved(target, chunk, shared);
+    if (chunk !== counted) {
+      isPacking = mayBePacking(target, chunk);
+      blocks += await countMoved(target, chunk, shared, isPacking);
+    }
     counted = chunk;
     const layer = isPacking ? newest?.get(chunk) : object.overlay.layerSince(store.generation, chunk, block);
     const code = layer?.codes[block] ?? nothing;
@@ -315,11 +318,13 @@ async function countNew(target: Target, offset: number, length: number): Promise
 }
 
 /**
- * Whether a checkpoint may compress what it brings home. Then what has a place of its own now has none perhaps when what is written comes home, nor
- * has what a running checkpoint takes.
+ * Whether a running checkpoint may compress what it brings home of a chunk: then what has a place of its own now, or gets one there, has none perhaps when
+ * what is written now comes home.
  */
-function packs({ store, object }: Target): boolean {
-  return store.compression !== 'off' && !object.keepsRoom;
+function mayBePacking({ store, object }: Target, chunk: number): boolean {
+  if (store.compression === 'off' || object.keepsRoom) return false;
+  const [, ...sealed] = object.overlay.layersBetween(store.generation - 1, store.generation);
+  return sealed.some((layer) => layer.has(chunk));
 }
 
 /** Up to which birth what is home may be written to a new place: what a snapshot has that is being deleted is given back bit by bit. */
@@ -335,9 +340,12 @@ function mostShared({ pool, store, object }: Target): number {
  * Blocks of a chunk that the first change to what cannot be written to where it lies, a snapshot's or compressed, takes new room for besides its
  * own: zeros whose kept room is the snapshot's, and where one piece more is one too many all that is copied together.
  */
-async function countMoved(target: Target, chunk: number, shared: number): Promise<number> {
-  const { pool, store, object } = target;
-  const isPacking = packs(target);
+async function countMoved(
+  { pool, store, object }: Target,
+  chunk: number,
+  shared: number,
+  isPacking: boolean,
+): Promise<number> {
   let most = piecesEach;
   for (const layer of object.overlay.layersBetween(-1, store.generation - 1)) if (layer.has(chunk)) most -= 1;
   for (const [index, layer] of [...object.overlay.layersBetween(store.generation - 1, store.generation)].entries()) {
