@@ -9,11 +9,11 @@ const seeds = 300;
 /** Histories whose crashes are looked at before they are recovered, which takes twice as long. */
 const checkedSeeds = long ? 300 : 30;
 /** Within so many histories a rule that is broken must be found out. In the short form the rarest are looked for where they were seen. */
-const most = long ? 2000 : 600;
+const most = long ? 5000 : 600;
 const rarest: Partial<Record<BrokenRule, number>> = {
   'cursor-not-committed': 115,
   'snapshots-apart': 320,
-  'reservation-ignored': 1100,
+  'reservation-ignored': 2300,
 };
 
 async function clean(t: ExecutionContext, first: number, count: number): Promise<void> {
