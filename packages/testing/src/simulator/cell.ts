@@ -103,13 +103,13 @@ export class Cell<V> {
     });
   }
 
-  /** A read with nothing in flight showed this value: it is the last, and what failed and does not show never was. */
+  /** A read with nothing in flight showed this value: it is the last. What failed and does not show never was, or lies below it. */
   seen(matches: (value: V) => boolean, at: number): void {
     const shown = this.#last().findLast(({ value }) => matches(value));
     if (shown === undefined) return;
     const { event } = shown;
     const settled = event.settledAt === Infinity ? { ...event, endedAt: at, settledAt: at } : event;
-    this.#versions = this.#versions.filter((version) => version !== shown && version.event.settledAt !== Infinity);
+    this.#versions = this.#versions.filter((version) => version !== shown);
     this.#versions.push({ value: shown.value, event: settled, rank: this.#rank + 1 });
   }
 
@@ -127,7 +127,9 @@ export class Cell<V> {
   holds(event: Event, matches: (value: V) => boolean): 'yes' | 'no' | 'either' {
     const own = this.#versions.find((version) => version.event === event);
     const found = this.#versions.filter(({ value }) => matches(value));
-    if (own === undefined) return 'either';
+    // What failed and was not seen later on may never have been.
+    const isOvertaken = own?.event.settledAt === Infinity && own.rank < this.#rank;
+    if (own === undefined || isOvertaken) return 'either';
     if (found.every((version) => version === own || follows(version, own))) return 'yes';
     return found.every((version) => follows(own, version)) ? 'no' : 'either';
   }

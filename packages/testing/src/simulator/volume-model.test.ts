@@ -58,6 +58,24 @@ test('after a loss of power what was flushed is there and the rest old or new', 
   }
 });
 
+test('a write that failed may lie below one that was in flight beside it and is seen', (t) => {
+  for (const [byte, fits] of [
+    [0, true],
+    [1, true],
+    [2, true],
+    [3, false],
+  ] as const) {
+    const story = new Story();
+    const failed = story.write(0, 1, false);
+    const other = story.write(0, 2, false);
+    failed.endedAt = story.now += 1;
+    story.settle(other);
+    story.model.sawBlock(0, full(2), (story.now += 1));
+    t.deepEqual(story.model.certain(0), full(2));
+    t.is(story.recover([byte, 0, 0, 0], true).problem === undefined, fits, `${byte}`);
+  }
+});
+
 test('a flushed write that is missing is a problem', (t) => {
   const story = new Story();
   story.write(0, 1);
