@@ -294,37 +294,21 @@ function promiseNew(target: Target, offset: number, length: number): Promise<num
 async function countNew(target: Target, offset: number, length: number): Promise<number> {
   const { pool, store, object } = target;
   const shared = mostShared(target);
-  const [newest] = object.overlay.layersBetween(store.generation - 1, store.generation);
-  let isPacking = false;
   let blocks = 0;
   let counted = -1;
   for (let at = floorBlock(offset); at < offset + length; at += blockSize) {
     const chunk = Math.floor(at / pool.chunkSizeBytes);
     const block = (at % pool.chunkSizeBytes) / blockSize;
-    if (chunk !== counted) {
-      isPacking = mayBePacking(target, chunk);
-      blocks += await countMoved(target, chunk, shared, isPacking);
-    }
+    if (chunk !== counted) blocks += await countMoved(target, chunk, shared);
     counted = chunk;
-    const layer = isPacking ? newest?.get(chunk) : object.overlay.layerSince(store.generation, chunk, block);
-    const code = layer?.codes[block] ?? nothing;
-    if (code === hole || (code === nothing && isPacking)) blocks += 1;
-    if (code !== nothing || isPacking) continue;
+    const code = object.overlay.layerSince(store.generation, chunk, block)?.codes[block] ?? nothing;
+    if (code === hole) blocks += 1;
+    if (code !== nothing) continue;
     const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
     const entry = chunk % entriesEach;
     if (leaf === undefined || !hasOwnRoom(leaf.view, entry, block, shared)) blocks += 1;
   }
   return blocks * blockSize;
-}
-
-/**
- * Whether a running checkpoint may compress what it brings home of a chunk: then what has a place of its own now, or gets one there, has none perhaps when
- * what is written now comes home.
- */
-function mayBePacking({ store, object }: Target, chunk: number): boolean {
-  if (store.compression === 'off' || object.keepsRoom) return false;
-  const [, ...sealed] = object.overlay.layersBetween(store.generation - 1, store.generation);
-  return sealed.some((layer) => layer.has(chunk));
 }
 
 /** Up to which birth what is home may be written to a new place: what a snapshot has that is being deleted is given back bit by bit. */
@@ -340,23 +324,16 @@ function mostShared({ pool, store, object }: Target): number {
  * Blocks of a chunk that the first change to what cannot be written to where it lies, a snapshot's or compressed, takes new room for besides its
  * own: zeros whose kept room is the snapshot's, and where one piece more is one too many all that is copied together.
  */
-async function countMoved(
-  { pool, store, object }: Target,
-  chunk: number,
-  shared: number,
-  isPacking: boolean,
-): Promise<number> {
+async function countMoved({ pool, store, object }: Target, chunk: number, shared: number): Promise<number> {
   let most = piecesEach;
   for (const layer of object.overlay.layersBetween(-1, store.generation - 1)) if (layer.has(chunk)) most -= 1;
-  for (const [index, layer] of [...object.overlay.layersBetween(store.generation - 1, store.generation)].entries()) {
-    const isThere = layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole) ?? false;
-    if (isThere && (index === 0 || !isPacking)) return 0;
-    if (isThere) most -= 1;
+  for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
+    if (layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole)) return 0;
   }
   const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
   if (leaf === undefined) return most > 0 ? 0 : pool.blocksEach;
   const { pieces, zeroLow, zeroHigh } = readEntry(leaf.view, chunk % entriesEach);
-  if (!isPacking && pieces.some((piece) => isOwn(piece, shared))) return 0;
+  if (pieces.some((piece) => isOwn(piece, shared))) return 0;
   return pieces.length < most ? blocksOf({ ...emptyEntry, zeroLow, zeroHigh }) : pool.blocksEach;
 }
 
