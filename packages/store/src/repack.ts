@@ -2,12 +2,16 @@ import { allDone, andThen, type Settled } from '@ashlar/core';
 import { blockSize, checksumBlocks, firstDamaged } from './checksum.ts';
 import { packPiece, rankOf } from './format/packed-piece.ts';
 import {
+  common,
   countBits,
   hasBit,
   isOwn,
   piecesEach,
   runsIn,
   setBit,
+  union,
+  without,
+  zerosOf,
   type Bits,
   type BlockRun,
   type Piece,
@@ -73,23 +77,6 @@ function bitsOf({ homing, overlay }: Placing): { readonly fresh: Bits; readonly 
     if (code >= firstArena) setBit(fresh, block, true);
   }
   return { fresh, gone };
-}
-
-function without({ low, high }: Bits, other: Bits): Bits {
-  return { low: (low & ~other.low) >>> 0, high: (high & ~other.high) >>> 0 };
-}
-
-function common({ low, high }: Bits, other: Bits): Bits {
-  return { low: (low & other.low) >>> 0, high: (high & other.high) >>> 0 };
-}
-
-function union(...all: readonly Bits[]): Bits {
-  const sum = { low: 0, high: 0 };
-  for (const { low, high } of all) {
-    sum.low = (sum.low | low) >>> 0;
-    sum.high = (sum.high | high) >>> 0;
-  }
-  return sum;
 }
 
 /**
@@ -204,7 +191,7 @@ function newPiece({ homing, entry }: Placing, bits: Bits, bytes: Uint8Array, pac
     }
   }
   for (const piece of entry.pieces) Object.assign(piece, without(piece, bits));
-  const zero = without({ low: entry.zeroLow, high: entry.zeroHigh }, bits);
+  const zero = without(zerosOf(entry), bits);
   entry.zeroLow = zero.low;
   entry.zeroHigh = zero.high;
   entry.pieces.push({ slot, birth, ...bits, packed });

@@ -44,12 +44,34 @@ export function setBit(bits: Bits, block: number, on: boolean): void {
   else bits.high = (on ? bits.high | bit : bits.high & ~bit) >>> 0;
 }
 
+export function without({ low, high }: Bits, other: Bits): Bits {
+  return { low: (low & ~other.low) >>> 0, high: (high & ~other.high) >>> 0 };
+}
+
+export function common({ low, high }: Bits, other: Bits): Bits {
+  return { low: (low & other.low) >>> 0, high: (high & other.high) >>> 0 };
+}
+
+export function union(...all: readonly Bits[]): Bits {
+  const sum = { low: 0, high: 0 };
+  for (const { low, high } of all) {
+    sum.low = (sum.low | low) >>> 0;
+    sum.high = (sum.high | high) >>> 0;
+  }
+  return sum;
+}
+
+/** The blocks that read as zeros and keep their room. */
+export function zerosOf({ zeroLow, zeroHigh }: ChunkEntry): Bits {
+  return { low: zeroLow, high: zeroHigh };
+}
+
 export function hasZero(entry: ChunkEntry, block: number): boolean {
-  return hasBit({ low: entry.zeroLow, high: entry.zeroHigh }, block);
+  return hasBit(zerosOf(entry), block);
 }
 
 export function setZero(entry: ChunkEntry, block: number, on: boolean): void {
-  const bits = { low: entry.zeroLow, high: entry.zeroHigh };
+  const bits = zerosOf(entry);
   setBit(bits, block, on);
   entry.zeroLow = bits.low;
   entry.zeroHigh = bits.high;
@@ -124,27 +146,13 @@ export function hasEntry(leaf: DataView, index: number): boolean {
 export function changedBlocks(before: DataView | undefined, after: DataView | undefined, index: number): Bits {
   const one = before === undefined ? emptyEntry : readEntry(before, index);
   const other = after === undefined ? emptyEntry : readEntry(after, index);
-  const [inOne, inOther] = [bitsIn(one), bitsIn(other)];
+  const [zeroInOne, zeroInOther] = [zerosOf(one), zerosOf(other)];
   // What lies nowhere is the same where it is reserved in both, or in none of them.
-  let low = ~(inOne.low | inOther.low | (one.zeroLow ^ other.zeroLow));
-  let high = ~(inOne.high | inOther.high | (one.zeroHigh ^ other.zeroHigh));
-  for (const piece of one.pieces) {
-    for (const { high: otherHigh, low: otherLow, slot } of other.pieces) {
-      if (slot !== piece.slot) continue;
-      low |= piece.low & otherLow;
-      high |= piece.high & otherHigh;
-    }
-  }
-  return { low: ~low >>> 0, high: ~high >>> 0 };
-}
-
-function bitsIn({ pieces }: ChunkEntry): Bits {
-  const bits = { low: 0, high: 0 };
-  for (const { high, low } of pieces) {
-    bits.low |= low;
-    bits.high |= high;
-  }
-  return bits;
+  const reserved = union(without(zeroInOne, zeroInOther), without(zeroInOther, zeroInOne));
+  const same = one.pieces.flatMap((piece) =>
+    other.pieces.filter(({ slot }) => slot === piece.slot).map((its) => common(piece, its)),
+  );
+  return without(union(reserved, ...one.pieces, ...other.pieces), union(...same));
 }
 
 /** The slot that holds a block, or -1. Costs no allocation: it is on the path of every read. */
