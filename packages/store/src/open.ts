@@ -300,8 +300,8 @@ async function startJournal(parts: PoolParts, journalBytes: number, record: Pool
     await parts.records.commit([packedChange(storeKey(systemStore), newStoreRecord), packedChange(scrubKey, made)]);
   }
   await parts.room.restore();
-  const { host, poolId, room, broken: rule } = parts;
-  return await Journal.open(host, directory, poolId, next, { journalBytes, room, broken: rule });
+  const { host, poolId, room } = parts;
+  return await Journal.open(host, directory, poolId, next, { journalBytes, room, broken: parts.broken });
 }
 
 /** Where the generation behind a history begins, and the checksum of the frame before it. */

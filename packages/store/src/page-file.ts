@@ -119,16 +119,10 @@ export class PageFile {
   async fromDisk(ref: PageRef): Promise<Page | undefined> {
     const staged = this.#staged.get(ref.page);
     if (staged !== undefined) return staged;
-    try {
-      return await this.#scratch.use(blockSize, (memory) =>
-        andThen(this.#file.read(ref.page * blockSize, memory), (count) =>
-          isPage(ref, memory, count) ? pageOf(memory.slice(0, blockSize)) : undefined,
-        ),
-      );
-    } catch (error) {
-      if (errorKindOf(error) !== 'io') throw error;
-      return undefined;
-    }
+    return await this.#scratch.use(blockSize, async (memory) => {
+      const count = await this.#readOrNone(ref.page * blockSize, memory);
+      return isPage(ref, memory, count) ? pageOf(memory.slice(0, blockSize)) : undefined;
+    });
   }
 
   /** It is cached unless its place was given back meanwhile: then what comes may be neither the old page nor the new one's. */
