@@ -41,14 +41,15 @@ function bringTo(homing: Homing, chunk: number, leaf: Page | undefined, overlay:
   const shared = homing.shared.inLeaf(Math.floor(chunk / entriesEach));
   return leaf !== undefined &&
     keepsItsPlace(homing.pool, leaf.view, index, overlay, shared) &&
-    !isToCompress(homing, leaf.view, index, overlay, shared)
+    !isToCompress(homing, leaf.view, chunk, overlay, shared)
     ? overwrite(homing, leaf.view, index, overlay, 0)
     : rearrange(homing, chunk, overlay, shared);
 }
 
-function isToCompress(homing: Homing, leaf: DataView, index: number, overlay: ChunkOverlay, shared: number): boolean {
+function isToCompress(homing: Homing, leaf: DataView, chunk: number, overlay: ChunkOverlay, shared: number): boolean {
   if (homing.compression === 'off') return false;
-  return repackOf({ homing, entry: readEntry(leaf, index), overlay, shared, moves: false }) !== undefined;
+  const entry = readEntry(leaf, chunk % entriesEach);
+  return repackOf({ homing, chunk, entry, overlay, shared, moves: false }) !== undefined;
 }
 
 /** Every block is overwritten where it lies: the entry stays as it is. So it is with most small writes. */
@@ -105,7 +106,7 @@ function rearrange(homing: Homing, chunk: number, overlay: ChunkOverlay, shared:
     const before = countsOf(entry, shared);
     const old = entry.pieces.map((piece) => ({ ...piece }));
     const moves = entry.pieces.every(({ birth }) => birth <= shared);
-    const placing = { homing, entry, overlay, shared, moves };
+    const placing = { homing, chunk, entry, overlay, shared, moves };
     return andThen(placeAll(placing), () =>
       andThen(isCrowded(placing) ? gatherPieces(homing, entry) : undefined, () => {
         noteDense(placing);

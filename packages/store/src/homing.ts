@@ -22,6 +22,7 @@ export type Homing = {
 /** A chunk whose entry changes. */
 export type Placing = {
   readonly homing: Homing;
+  readonly chunk: number;
   readonly entry: ChunkEntry;
   readonly overlay: ChunkOverlay;
   /** Pieces up to that birth are snapshots' as well. */

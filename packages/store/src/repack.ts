@@ -18,7 +18,7 @@ import {
 } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
 import type { Homing, Placing } from './homing.ts';
-import { corrupt, firstArena, nothing } from './overlay.ts';
+import { corrupt, firstArena, nothing, reserved } from './overlay.ts';
 import { readPackedNow } from './packed-read.ts';
 import { checksumsFor } from './slot-checksums.ts';
 import type { PoolParts } from './state.ts';
@@ -87,9 +87,13 @@ export function repack(placing: Placing, { bits, fresh, isDue }: Repack): Settle
   const { homing, entry } = placing;
   const { pool, compression } = homing;
   const length = countBits(bits) * blockSize;
-  if (!pool.room.holds(length, pool.stores.get(homing.object.store)?.reservation)) return false;
-  // The next checkpoint knows what it came to.
-  pool.room.recorded(length);
+  const from = placing.chunk * pool.chunkSizeBytes;
+  // What somebody is writing there may be counted as an overwrite of what lies there now, and come home when none of this is promised any more.
+  if (homing.object.locks.waitFor(from, from + pool.chunkSizeBytes) !== undefined) return false;
+  const mostBytes = length + (mayCrowd(placing, bits) ? pool.chunkSizeBytes : 0);
+  if (!pool.room.holds(mostBytes, pool.stores.get(homing.object.store)?.reservation)) return false;
+  // Promised until the next checkpoint knows what it came to. That one brings home what is written meanwhile and counted as an overwrite in place.
+  pool.room.recorded(mostBytes);
   return pool.scratch.use(length, (memory) => {
     const bytes = memory.subarray(0, length);
     return andThen(load(placing, bits, fresh, bytes), (isWhole) => {
@@ -102,6 +106,22 @@ export function repack(placing: Placing, { bits, fresh, isDue }: Repack): Settle
       return andThen(writePlain(placing, bits, bytes), () => true);
     });
   });
+}
+
+/**
+ * Whether what is written to the chunk meanwhile may need room for more than its own blocks: it cannot go to the compressed piece, and with a piece
+ * more all of the chunk may have to be copied together, or zeros' kept room moves.
+ */
+function mayCrowd({ homing, chunk, entry, overlay }: Placing, bits: Bits): boolean {
+  if ((entry.zeroLow | entry.zeroHigh) !== 0 || overlay.codes.includes(reserved)) return true;
+  // The compressed one, and that of a write to come.
+  let pieces = 2 + entry.pieces.filter((piece) => countBits(without(piece, bits)) > 0).length;
+  for (const layer of homing.object.overlay.layers()) {
+    const there = layer.get(chunk);
+    if (there === overlay) break;
+    if (there !== undefined) pieces += 1;
+  }
+  return pieces > piecesEach;
 }
 
 /** Copies the blocks to memory, one behind the other. False where one of them is damaged. */
