@@ -167,8 +167,11 @@ export class Connections {
   #ended(id: number, lease: Lease, error: Error | undefined): void {
     const connection = this.#attached.get(id);
     this.#attached.delete(id);
-    lease.release();
     const { control } = this.#parts;
+    lease.release().catch((failed: Error) => {
+      const place = { connection: id, export: connection?.info.exportName, reason: failed.message };
+      void control.log('error', place, 'what was exported could not be closed');
+    });
     const reason = error === undefined ? {} : { reason: error.message };
     void control.log('info', { connection: id, export: connection?.info.exportName, ...reason }, 'detached');
     void control.ended(id);

@@ -35,7 +35,8 @@ export type Lease = {
   readonly revoked: boolean;
   /** Nobody else holds it. */
   readonly isOnly: boolean;
-  release(): void;
+  /** Settles when the device is closed, if it is closed with its last lease; fails where that fails. */
+  release(): Promise<void>;
 };
 
 type Open = {
@@ -97,7 +98,8 @@ export class Devices {
   async describe(grant: Grant): Promise<DeviceFacts> {
     const lease = await this.acquire(grant, () => undefined);
     const { bitmaps, sizeBytes, blockSizes, capabilities, readOnly } = lease.device;
-    lease.release();
+    // What is closed is so before anybody hears of it: another program may open the file at once.
+    await lease.release();
     // As QEMU names them.
     const offers = (bitmaps?.names ?? []).slice(0, mostBitmaps).map((name): ContextOffer => ({
       name: `qemu:dirty-bitmap:${name}`,
@@ -186,12 +188,12 @@ export class Devices {
     await this.#close(open);
   }
 
-  #letGo(open: Open, hold: () => void): void {
+  async #letGo(open: Open, hold: () => void): Promise<void> {
     assert(open.holders.delete(hold), 'a lease is released once');
     if (open.holders.size > 0) return;
     open.onIdle?.();
     // A volume stays open for its caches; a snapshot that nobody reads may be removed, and a file replaced.
-    if (open.source.kind !== 'volume' && open.closed === undefined) void this.#close(open);
+    if (open.source.kind !== 'volume' && open.closed === undefined) await this.#close(open);
   }
 
   #close(open: Open): Promise<void> {
@@ -207,7 +209,10 @@ export class Devices {
       for (const revoke of open.holders) revoke();
       await idle;
     }
-    await open.device.close();
-    this.#open.delete(sourceKey(open.source));
+    try {
+      await open.device.close();
+    } finally {
+      this.#open.delete(sourceKey(open.source));
+    }
   }
 }

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { deviceStatsBytes } from '@ashlar/block';
 import { AshlarError, KiB, MiB } from '@ashlar/core';
+import { createRealHost } from '@ashlar/host';
+import { createImage } from '@ashlar/image';
 import { Plane, type Grant } from './index.ts';
 import { endWorker, startWorker } from './start-worker.ts';
 
@@ -35,9 +37,18 @@ function start(path: string, onDeath: (error: Error) => void = () => undefined):
   return Plane.start({ settings: { poolPath: join(path, 'pool'), store }, control, onDeath });
 }
 
-const fileGrant = (path: string, readOnly: boolean): Grant => ({
+/** Of a descriptor that may be gone by now. */
+function isOpenOn(descriptor: string, file: string): boolean {
+  try {
+    return readlinkSync(join('/proc/self/fd', descriptor)) === file;
+  } catch {
+    return false;
+  }
+}
+
+const fileGrant = (path: string, readOnly: boolean, format: 'raw' | 'qcow2' = 'raw'): Grant => ({
   exportName: 'raw',
-  source: { kind: 'file', format: 'raw', followsFiles: false, isShared: false, partition: undefined, path, readOnly },
+  source: { kind: 'file', format, followsFiles: false, isShared: false, partition: undefined, path, readOnly },
   readOnly,
   mayResize: false,
   stats: new SharedArrayBuffer(deviceStatsBytes),
@@ -75,6 +86,20 @@ test('a device is described as it is, a read-only grant as read-only', async (t)
     instanceOf: AshlarError,
   });
   t.is(missing?.kind, 'not-found');
+  await plane.close(1000);
+});
+
+test('a file that was described is closed before that is answered: another program may open it at once', async (t) => {
+  const path = directory(t);
+  const file = join(path, 'disk.qcow2');
+  await createImage(createRealHost(), file, { format: 'qcow2', sizeBytes: MiB });
+  const plane = await start(path);
+  // The worker is a thread of this process.
+  const opened = (): number => readdirSync('/proc/self/fd').filter((fd) => isOpenOn(fd, file)).length;
+  for (let time = 0; time < 50; time += 1) {
+    await plane.describe(fileGrant(file, false, 'qcow2'));
+    t.is(opened(), 0);
+  }
   await plane.close(1000);
 });
 
