@@ -12,11 +12,20 @@ import {
 } from '@ashlar/core';
 import { withRoom } from './background.ts';
 import { blockSize, checksumBlocks } from './checksum.ts';
-import { blocksOf, emptyEntry, entriesEach, hasOwnRoom, isOwn, piecesEach, readEntry } from './format/map-leaf.ts';
+import {
+  emptyEntry,
+  entriesEach,
+  hasOwnRoom,
+  hasZero,
+  isOwn,
+  piecesEach,
+  readEntry,
+  type ChunkEntry,
+} from './format/map-leaf.ts';
 import { seemsToPack } from './format/packed-piece.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
-import { firstArena, hole, nothing } from './overlay.ts';
+import { firstArena, hole, nothing, reserved } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
 import { readObject } from './read.ts';
 import type { Reservation } from './reservation.ts';
@@ -331,10 +340,25 @@ async function countMoved({ pool, store, object }: Target, chunk: number, shared
     if (layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole)) return 0;
   }
   const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
-  if (leaf === undefined) return most > 0 ? 0 : pool.blocksEach;
-  const { pieces, zeroLow, zeroHigh } = readEntry(leaf.view, chunk % entriesEach);
-  if (pieces.some((piece) => isOwn(piece, shared))) return 0;
-  return pieces.length < most ? blocksOf({ ...emptyEntry, zeroLow, zeroHigh }) : pool.blocksEach;
+  const entry = leaf === undefined ? emptyEntry : readEntry(leaf.view, chunk % entriesEach);
+  if (entry.pieces.some((piece) => isOwn(piece, shared))) return 0;
+  return entry.pieces.length < most ? keptZeros(pool, object, chunk, store.generation - 1, entry) : pool.blocksEach;
+}
+
+/** Blocks of a chunk that at the end of a generation read as zeros and keep their room. `home`: what of it is home. */
+function keptZeros(
+  { blocksEach }: PoolParts,
+  { overlay }: ObjectState,
+  chunk: number,
+  generation: number,
+  home: ChunkEntry,
+): number {
+  let blocks = 0;
+  for (let block = 0; block < blocksEach; block += 1) {
+    const code = overlay.layerAt(generation, chunk, block)?.codes[block] ?? nothing;
+    if (code === reserved || (code === nothing && hasZero(home, block))) blocks += 1;
+  }
+  return blocks;
 }
 
 export function floorBlock(offset: number): number {
