@@ -117,7 +117,9 @@ export class MetadataChange {
     for (let at = 0; at < this.#geometry.l2Entries; at += 1) {
       const entry: Entry = this.#entries.at(table, at);
       if (entry.offset < 0 || entry.compressedBytes > 0) continue;
-      const isCopied = this.#counts.at(Math.floor(entry.offset / this.#geometry.clusterBytes)) === 1;
+      const cluster = entry.offset / this.#geometry.clusterBytes;
+      if (!Number.isInteger(cluster)) throw this.#broken(`a cluster at ${entry.offset}`);
+      const isCopied = this.#counts.at(cluster) === 1;
       if (isCopied === entry.isCopied) continue;
       this.#entries.put(table, at, { ...entry, isCopied });
       isChanged = true;
