@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createRealHost } from '@ashlar/host';
+import { createRealHost, endProcess } from '@ashlar/host';
 import { openPool, PoolInspection } from '@ashlar/store';
 import { blockBytes, contents } from '../faults/marked-blocks.ts';
 import { Expectation } from './expectation.ts';
@@ -61,4 +61,4 @@ try {
 }
 for (const problem of problems.slice(0, mostTold)) console.log(problem);
 // A pool that failed may still be open.
-process.exit(0);
+endProcess(0);

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { systemStore, type ObjectStore } from '@ashlar/core';
-import { createRealHost } from '@ashlar/host';
+import { createRealHost, endProcess } from '@ashlar/host';
 import { openPool, type BrokenRule } from '@ashlar/store';
 import { SeededRandom } from '@ashlar/testing';
 import { blockBytes, contents } from '../faults/marked-blocks.ts';
@@ -110,4 +110,4 @@ const volumes = states.map((state, volume) => ({ store: ids[volume]!, state: sta
 note({ kind: 'opened', begun, answered: position(), isNew, lossGeneration, volumes });
 await Promise.all(stores.map((store, volume) => work(store, volume, states[volume]!)));
 // The power goes while everything is open: nothing is closed, nothing written back.
-process.exit(0);
+endProcess(0);

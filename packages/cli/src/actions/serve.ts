@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import { endProcess } from '@ashlar/host';
 import {
   createLogger,
   loadConfig,
@@ -76,14 +77,14 @@ export async function serve(options: ServeOptions, worker: Worker): Promise<numb
     worker,
     onDeath: (error) => {
       logger.fatal({ error }, 'the data worker died: the process ends, and the next start recovers');
-      process.exit(exitStatus.failed);
+      endProcess(exitStatus.failed);
     },
   });
   const stopped = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       // Whoever asks twice does not want to wait: what was acknowledged is safe all the same.
-      if (stopped.signal.aborted) process.exit(exitStatus.failed);
+      if (stopped.signal.aborted) endProcess(exitStatus.failed);
       stopped.abort();
     });
   }
