@@ -59,8 +59,9 @@ async function targets(pool: RestingPool): Promise<readonly RotTarget[]> {
             packed > 0 ? block < packed : (((block < 32 ? low : high) >>> (block % 32)) & 1) !== 0;
           for (let block = 0; block < chunkSizeBytes / blockBytes; block += 1) {
             if (!isRead(block)) continue;
-            const offset = slot * chunkSizeBytes + block * blockBytes;
-            found.push({ kind: 'data', path: `${path}/data/000000`, offset, length: blockBytes });
+            const place = inspection.placeOf(slot)!;
+            const offset = place.offset + block * blockBytes;
+            found.push({ kind: 'data', path: place.path, offset, length: blockBytes });
           }
         }
       });

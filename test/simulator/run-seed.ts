@@ -49,6 +49,7 @@ export class SeedRunner {
           recordLogBytes: 4 * KiB,
           deadLeavesAtOnce: 1,
           openRecords: resting.openRecords,
+          device: resting.device,
           ...(broken === undefined ? {} : { broken }),
         });
       },

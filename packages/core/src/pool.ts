@@ -44,6 +44,8 @@ export type PoolStatus = {
   readonly hasRecordLog: boolean;
   /** What was wrong with the database, where this start made it anew of its log. */
   readonly madeAnew: string | undefined;
+  /** The device that its data lies on; nothing where it lies in files. */
+  readonly device: string | undefined;
   /** `direct` or `buffered` (rule 10 of the store: where O_DIRECT is refused it says so). */
   readonly dataIo: 'direct' | 'buffered';
 };

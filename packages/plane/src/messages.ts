@@ -87,6 +87,8 @@ export type WorkerSettings = {
     readonly cacheSize: number;
     readonly mapCacheSize: number;
   };
+  /** The device that the pool's data lies on, or is to. */
+  readonly device?: string | undefined;
   /** Most bytes that the pool's data may take; nothing: what the disk has. */
   readonly capacityBytes?: number | undefined;
   /** In place of the machine's own; one that differs from the last makes an unclean stop a loss of power. */

@@ -17,7 +17,7 @@ assert(parentPort !== null, 'the data plane runs in a worker');
 const port = parentPort;
 
 /** Opens the pool, and with it everything that the control plane may ask for. */
-async function open({ poolPath, store, capacityBytes, bootId }: WorkerSettings): Promise<DataPlaneFunctions> {
+async function open({ poolPath, store, device, capacityBytes, bootId }: WorkerSettings): Promise<DataPlaneFunctions> {
   const machine = createRealHost();
   const host = bootId === undefined ? machine : { ...machine, bootId: () => bootId };
   const fair = new FairQueue();
@@ -28,6 +28,7 @@ async function open({ poolPath, store, capacityBytes, bootId }: WorkerSettings):
     cacheBytes: store.cacheSize,
     mapCacheBytes: store.mapCacheSize,
     flow: fair.flow(),
+    device,
     capacityBytes,
   });
   const records = await pool.openStore(systemStore);

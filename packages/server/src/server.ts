@@ -192,6 +192,7 @@ export class Server {
       settings: {
         poolPath: directory.pool,
         store: storeSettings(config.store),
+        device: config.pool.device,
         capacityBytes: capacityOf(config),
         ...(bootId === undefined ? {} : { bootId }),
       },
@@ -369,7 +370,7 @@ export class Server {
   }
 
   async #status(): Promise<z.output<typeof statusSchema>> {
-    const { reason, ...pool } = await this.#plane.status();
+    const { device, reason, ...pool } = await this.#plane.status();
     const warning = this.#watch.warning(pool);
     const { rss, heapUsed, external } = process.memoryUsage();
     const socket = this.#nbdSocket;
@@ -390,6 +391,7 @@ export class Server {
         ...pool,
         provisionedBytes: this.#catalogue.provisionedBytes,
         ...(reason === undefined ? {} : { reason }),
+        ...(device === undefined ? {} : { device }),
         ...(warning === undefined ? {} : { warning }),
       },
       scrub: lastScrub(await this.#plane.scrub({ action: 'status' })),

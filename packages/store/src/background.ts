@@ -3,10 +3,10 @@ import { hasUncounted } from './count-own.ts';
 import type { PoolParts } from './state.ts';
 
 /** There are maps to free, snapshots whose turn comes, or blocks to count: checkpoints do some of it each. */
-export function hasBackgroundWork({ dead, stores }: Pick<PoolParts, 'dead' | 'stores'>): boolean {
+export function hasBackgroundWork({ dead, places, stores }: Pick<PoolParts, 'dead' | 'places' | 'stores'>): boolean {
   if (dead.size > 0) return true;
   for (const store of stores.values()) {
-    if (store.snapshots.some(({ isDropped }) => isDropped) || hasUncounted({ dead }, store)) return true;
+    if (store.snapshots.some(({ isDropped }) => isDropped) || hasUncounted({ dead, places }, store)) return true;
   }
   return false;
 }

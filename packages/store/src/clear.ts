@@ -6,7 +6,8 @@ import { nextSequence } from './snapshots.ts';
 import { indexFrom } from './sorted.ts';
 import { recordClear } from './record-clear.ts';
 import { beginChange, type Target } from './target.ts';
-import { floorBlock, promiseRoom, writeMerged } from './write.ts';
+import { promiseRoom } from './promise-room.ts';
+import { floorBlock, writeMerged } from './write.ts';
 
 /** Chunks that one record clears: bounds the work of one turn. */
 const chunksAtOnce = 1024;

@@ -17,18 +17,23 @@ const options: PoolOptions = {
   chunkSizeBytes: 256 * KiB,
 };
 
-/** A pool on a machine of its own, whose time runs until the fixture is removed. */
-async function create(roomBytes?: number): Promise<PoolFixture> {
+/** What a device has that bounds nothing, and what it has in front of the data. */
+const ampleBytes = 4096 * MiB;
+const labelledBytes = MiB;
+
+/** A pool on a machine of its own, whose time runs until the fixture is removed. `device`: where its data lies. */
+async function create(roomBytes?: number, device?: string): Promise<PoolFixture> {
   const machine = new SimulatedMachine(1);
   machine.makeDurableDirectory('/pool');
-  machine.setRoom(roomBytes);
+  if (device === undefined) machine.setRoom(roomBytes);
+  else machine.makeDevice(device, labelledBytes + (roomBytes ?? ampleBytes));
   let running = true;
   const run = async (): Promise<void> => {
     while (running) await machine.step();
   };
   void run();
   const open = (): Promise<Pool> =>
-    openPool(machine.host, '/pool', { ...options, openRecords: () => machine.openRecords() });
+    openPool(machine.host, '/pool', { ...options, device, openRecords: () => machine.openRecords() });
   let pool = await open();
   const crash = async (powerLost: boolean): Promise<Pool> => {
     machine.crash(powerLost);
@@ -57,7 +62,14 @@ const subject: PoolSubject = {
   createLimited: (roomBytes) => create(roomBytes),
 };
 
+const onDevice: PoolSubject = {
+  create: () => create(undefined, '/device'),
+  createLimited: (roomBytes) => create(roomBytes, '/device'),
+};
+
 objectStoreContract(test, 'chunk store on the simulated host', subject);
+objectStoreContract(test, 'chunk store on a simulated device', onDevice);
+objectStoreContractWithPast(test, 'chunk store on a simulated device', onDevice);
 objectStoreContractWithPast(test, 'chunk store on the simulated host', subject);
 objectStoreContract(test, 'chunk store on the simulated host, compressed', ofCompressed(subject));
 objectStoreContractWithPast(test, 'chunk store on the simulated host, compressed', ofCompressed(subject));

@@ -1,20 +1,25 @@
 import { hasDeadSnapshots } from './dead-trees.ts';
 import { blockSize } from './checksum.ts';
-import { entriesEach, ownBlocksOf, readEntry } from './format/map-leaf.ts';
+import { entriesEach, readEntry } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
+import { countsOf } from './homing.ts';
 import { sharedNow } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import type { Turns } from './turns.ts';
 
 /** Bytes of a store's objects that are its own and home. Where that is being counted anew it is less than there is. */
-export function ownBytesOf(store: StoreState): number {
-  const shared = sharedNow(store);
+export function ownBytesOf({ places }: Pick<PoolParts, 'places'>, store: StoreState): number {
   let blocks = 0;
   for (const object of store.objects.values()) {
-    if (shared < 0) blocks += object.committedBlocks;
+    if (ownsAll({ places }, store)) blocks += object.committedBlocks;
     else if (!isWholeShared(store, object)) blocks += object.own.blocks;
   }
   return blocks * blockSize;
+}
+
+/** What it has is its own, and how much that is is known: where slots are whole they are counted by themselves. */
+function ownsAll({ places }: Pick<PoolParts, 'places'>, store: StoreState): boolean {
+  return !places.isWhole && sharedNow(store) < 0;
 }
 
 /** All that is home of it is its newest snapshot's as well: it has not changed since. */
@@ -28,8 +33,8 @@ function isUncounted(store: StoreState, object: ObjectState): boolean {
 }
 
 /** What is the store's own is wanted, and not known exactly. */
-export function hasUncounted(pool: Pick<PoolParts, 'dead'>, store: StoreState): boolean {
-  if (!store.isCounted || sharedNow(store) < 0) return false;
+export function hasUncounted(pool: Pick<PoolParts, 'dead' | 'places'>, store: StoreState): boolean {
+  if (!store.isCounted || ownsAll(pool, store)) return false;
   if (hasDeadSnapshots(pool, store.id)) return true;
   return [...store.objects.values()].some((object) => isUncounted(store, object));
 }
@@ -39,7 +44,7 @@ export async function countSome(pool: PoolParts, turns: Turns): Promise<void> {
   let left = pool.deadLeavesAtOnce;
   for (const store of pool.stores.values()) {
     // What a snapshot that goes still has is not known before it is gone.
-    if (!store.isCounted || sharedNow(store) < 0 || hasDeadSnapshots(pool, store.id)) continue;
+    if (!store.isCounted || ownsAll(pool, store) || hasDeadSnapshots(pool, store.id)) continue;
     for (const object of store.objects.values()) {
       if (left === 0) return;
       if (isUncounted(store, object)) left = await countObject(pool, store, object, left, turns);
@@ -87,7 +92,7 @@ async function visit(walk: Walk, ref: PageRef, level: number, first: number): Pr
       if (walk.left === 0) return false;
       walk.left -= 1;
       let blocks = 0;
-      for (let index = 0; index < entriesEach; index += 1) blocks += ownBlocksOf(readEntry(view, index), shared);
+      for (let index = 0; index < entriesEach; index += 1) blocks += countsOf(pool, readEntry(view, index), shared).own;
       own.countedTo(end, blocks);
     }
   }

@@ -5,6 +5,7 @@ import { createRealHost } from '@ashlar/host';
 import { withFiles } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { DataFiles } from './data-files.ts';
+import { FilePlaces } from './file-places.ts';
 import { Scratch } from './scratch.ts';
 
 const slotBytes = 256 * 1024;
@@ -24,9 +25,10 @@ function dataFiles(t: ExecutionContext, fail: () => boolean = () => false): { da
     };
     return file;
   });
-  const data = new DataFiles(host, directory, slotBytes, new Scratch(host), undefined);
+  const places = new FilePlaces(host, directory, slotBytes);
+  const data = new DataFiles(places, new Scratch(host), undefined);
   t.teardown(() => {
-    data.close();
+    places.close();
     rmSync(directory, { recursive: true });
   });
   return { data, synced };

@@ -98,9 +98,9 @@ async function copyLeaf(homing: Homing, floor: number, leaf: number, copied: Cop
     await allDone(
       some.map(async (index) => {
         const entry = readEntry(view, index);
-        const before = countsOf(entry, shared);
+        const before = countsOf(homing.pool, entry, shared);
         await copyEntry(homing, entry, isOrigins, shared, copied);
-        addCounts(homing.object, leaf, before, countsOf(entry, shared));
+        addCounts(homing.object, leaf, before, countsOf(homing.pool, entry, shared));
         writeEntry(view, index, entry);
       }),
     );
@@ -119,6 +119,8 @@ async function copyEntry(
   const packed = origins.filter((piece) => piece.packed > 0 && piece.packed < countBits(piece));
   const loose = origins.filter((piece) => !packed.includes(piece));
   const stay = entry.pieces.filter((piece) => !isOrigins(piece));
+  // The rest of a slot that is whole is taken as well.
+  if (homing.pool.places.isWhole) copied.blocks += homing.pool.blocksEach - sumOf(loose);
   for (const piece of packed) stay.push(await copyCompressed(homing, piece, copied));
   if (loose.length > 0) {
     const own = stay.find((piece) => isOwn(piece, shared));
@@ -128,6 +130,8 @@ async function copyEntry(
   }
   entry.pieces = stay;
 }
+
+const sumOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, piece) => sum + countBits(piece), 0);
 
 async function copyCompressed({ pool, freed, birth }: Homing, piece: Piece, copied: Copied): Promise<Piece> {
   const slot = takeFresh(pool, freed);

@@ -26,7 +26,8 @@ export async function flattenSome(
   const { flattening } = store;
   const before = flattening.committed;
   const leafBytes = entriesEach * pool.chunkSizeBytes;
-  const needed = Math.min(copiedAtOnceBytes + leafBytes, committedBytes(store));
+  const most = copiedAtOnceBytes + leafBytes;
+  const needed = pool.places.isWhole ? most : Math.min(most, committedBytes(store));
   // Before the checkpoint, which must not meet a full disk because of this (rule 6).
   await withRoom(pool, () => {
     pool.room.promise(needed, store.reservation);

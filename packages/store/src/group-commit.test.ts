@@ -3,6 +3,7 @@ import type { HostFile } from '@ashlar/host';
 import { SimulatedMachine } from '@ashlar/testing';
 import { BlockArena } from './block-arena.ts';
 import { DataFiles } from './data-files.ts';
+import { FilePlaces } from './file-places.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Journal } from './journal.ts';
 import { Scratch } from './scratch.ts';
@@ -39,7 +40,7 @@ async function groupOf(
   const start = { generation: 1, number: 0, segment: -1, offset: 0, previous: 0 };
   const room = { spares: () => true, takeBeside: (_bytes: number, work: () => Promise<void>) => work() };
   const journal = await Journal.open(host, '/journal', poolId, start, { journalBytes: 16 * 1024 * 1024, room });
-  const data = new DataFiles(host, '/data', 256 * 1024, new Scratch(host), undefined);
+  const data = new DataFiles(new FilePlaces(host, '/data', 256 * 1024), new Scratch(host), undefined);
   syncs.most = 0;
   const group = new GroupCommit({
     journal,

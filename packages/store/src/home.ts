@@ -2,6 +2,7 @@ import { andThen, assert, isPromise, type Settled } from '@ashlar/core';
 import { blockSize, checksumOf } from './checksum.ts';
 import {
   claimBlocks,
+  countBits,
   entriesEach,
   hasBit,
   hasZero,
@@ -103,18 +104,18 @@ function rearrange(homing: Homing, chunk: number, overlay: ChunkOverlay, shared:
   const leaf = Math.floor(chunk / entriesEach);
   return andThen(object.tree.change(leaf), ({ view }) => {
     const entry = readEntry(view, index);
-    const before = countsOf(entry, shared);
+    const before = countsOf(homing.pool, entry, shared);
     const old = entry.pieces.map((piece) => ({ ...piece }));
     const moves = entry.pieces.every(({ birth }) => birth <= shared);
     const placing = { homing, chunk, entry, overlay, shared, moves };
     return andThen(placeAll(placing), () =>
-      andThen(isCrowded(placing) ? gatherPieces(homing, entry) : undefined, () => {
+      andThen(isCrowded(placing) || isScattered(placing) ? gatherPieces(homing, entry) : undefined, () => {
         noteDense(placing);
         dropEmpty(placing);
         keepRoom(placing);
         noteFreed(placing, old);
         writeEntry(view, index, entry);
-        addCounts(object, leaf, before, countsOf(entry, shared));
+        addCounts(object, leaf, before, countsOf(homing.pool, entry, shared));
       }),
     );
   });
@@ -142,6 +143,20 @@ function isCrowded(placing: Placing): boolean {
   const stay = stayingPieces(placing);
   if (stay.length !== piecesEach) return stay.length > piecesEach;
   return !stay.some((piece) => isOwn(piece, shared)) && overlay.codes.includes(reserved);
+}
+
+/**
+ * Whether a chunk has more slots of its own than one where each takes all of its room: one is enough, while there is room to copy it together. What was
+ * a snapshot's that is gone leaves such.
+ */
+function isScattered({ homing, entry, shared }: Placing): boolean {
+  const { chunkSizeBytes, places, room, stores } = homing.pool;
+  if (!places.isWhole) return false;
+  const own = entry.pieces.filter((piece) => isOwn(piece, shared) && countBits(piece) > 0);
+  if (own.length < 2 || !room.holds(chunkSizeBytes, stores.get(homing.object.store)?.reservation)) return false;
+  // The next checkpoint knows what it came to.
+  room.recorded(chunkSizeBytes);
+  return true;
 }
 
 /** Some of what is copied together may still be on its way. */

@@ -1,6 +1,6 @@
 import type { Compression } from '@ashlar/core';
 import type { ChunkOverlay } from './chunk-overlay.ts';
-import { blocksOf, ownBlocksOf, savedOf, type ChunkEntry } from './format/map-leaf.ts';
+import { blocksOf, ownBlocksOf, ownSlotsOf, savedOf, type ChunkEntry } from './format/map-leaf.ts';
 import type { Freed } from './freed.ts';
 import type { Shared } from './shared.ts';
 import type { ObjectState, PoolParts } from './state.ts';
@@ -31,11 +31,12 @@ export type Placing = {
   readonly moves: boolean;
 };
 
-/** Blocks of a chunk: that it takes, that it saves, and that are its object's own. */
+/** Blocks of a chunk: that it takes, that it saves, and that are its object's own, where slots are whole those of whole slots. */
 type Counts = { readonly blocks: number; readonly saved: number; readonly own: number };
 
-export function countsOf(entry: ChunkEntry, shared: number): Counts {
-  return { blocks: blocksOf(entry), saved: savedOf(entry), own: ownBlocksOf(entry, shared) };
+export function countsOf({ blocksEach, places }: PoolParts, entry: ChunkEntry, shared: number): Counts {
+  const own = places.isWhole ? ownSlotsOf(entry, shared) * blocksEach : ownBlocksOf(entry, shared);
+  return { blocks: blocksOf(entry), saved: savedOf(entry), own };
 }
 
 /** The running checkpoint changed a chunk of a leaf. */

@@ -9,7 +9,7 @@ const mostBytes = 64 * MiB;
 export type BlockRun = { readonly slot: number; readonly block: number; readonly blocks: number };
 
 type Parts = {
-  readonly data: Pick<PoolParts['data'], 'punch' | 'allocate'>;
+  readonly data: Pick<PoolParts['data'], 'giveBack' | 'punch' | 'allocate'>;
   readonly slots: Pick<PoolParts['slots'], 'release' | 'isDurable' | 'isLive'>;
   readonly blocksEach: number;
   readonly chunkSizeBytes: number;
@@ -26,7 +26,7 @@ export async function giveBackSlots(pool: Parts, freed: readonly number[]): Prom
     const first = slots[start]!;
     const wall = (Math.floor(first / slotsAtOnce) + 1) * slotsAtOnce;
     for (end = start + 1; slots[end] === first + end - start && slots[end]! < wall;) end += 1;
-    await pool.data.punch(first, 0, (end - start) * pool.blocksEach);
+    await pool.data.giveBack(first, (end - start) * pool.blocksEach);
     for (const slot of slots.slice(start, end)) pool.slots.release(slot);
   }
 }

@@ -1,7 +1,14 @@
 import { AshlarError } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
-import { chunkSizes, decodeSuperblock, encodeSuperblock, recordLog, type Superblock } from './format/superblock.ts';
+import {
+  chunkSizes,
+  dataOnDevice,
+  decodeSuperblock,
+  encodeSuperblock,
+  recordLog,
+  type Superblock,
+} from './format/superblock.ts';
 
 const nameIn = (path: string): string => `${path}/ashlar.pool`;
 
@@ -23,15 +30,16 @@ export function readIdentity(host: Host, path: string): Superblock {
   }
 }
 
-/** Throws `invalid`. */
-export function newIdentity(host: Host, chunkSizeBytes: number): Superblock {
+/** Throws `invalid`. `device`: the data is to lie there. */
+export function newIdentity(host: Host, chunkSizeBytes: number, device: string | undefined): Superblock {
   if (!chunkSizes.includes(chunkSizeBytes)) {
     throw new AshlarError('invalid', 'the chunk size of a pool is 64, 128 or 256 KiB');
   }
   const id = new Uint8Array(16);
   host.random.fill(id);
   const poolId = Buffer.from(id).toString('hex');
-  return { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: recordLog, incompatible: 0 };
+  const superblock = { poolId, chunkSizeBytes, compatible: 0, readOnlyCompatible: recordLog, incompatible: 0 };
+  return device === undefined ? superblock : { ...superblock, device, incompatible: dataOnDevice };
 }
 
 /** Comes last in a new pool, and is renamed into place, so that it is there whole or not at all. */

@@ -47,7 +47,7 @@ export async function cloneStore(
       floor: birth,
       ...(origin.compression === 'off' ? {} : { compression: origin.compression }),
     };
-    const clone = newStore(id, record, new RecordOverlay());
+    const clone = newStore(pool, id, record, new RecordOverlay());
     const changes: RecordChange[] = [packedChange(storeKey(id), record), poolChange()];
     for (const object of origin.objects.values()) {
       const was = recordAt(pool, origin, object, snapshot);

@@ -5,6 +5,8 @@ import { BlockCache } from './block-cache.ts';
 import { blockSize } from './checksum.ts';
 import { checkpointAll } from './checkpoint.ts';
 import { DataFiles } from './data-files.ts';
+import { DevicePlaces, deviceSlotBytes } from './device-places.ts';
+import { FilePlaces } from './file-places.ts';
 import { recordLog, type Superblock } from './format/superblock.ts';
 import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -42,6 +44,7 @@ import { Room } from './room.ts';
 import { Scratch } from './scratch.ts';
 import { newScrubRecord } from './scrub/record.ts';
 import { SlotBitmap } from './slot-bitmap.ts';
+import type { SlotPlaces } from './slot-places.ts';
 import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
 import { takeAll, type Taken } from './taken.ts';
@@ -55,6 +58,7 @@ type Settings = {
   readonly journalBytes: number;
   readonly deadLeavesAtOnce: number;
   readonly recordLogBytes: number;
+  readonly device?: string | undefined;
   readonly openRecords?: (path: string) => RecordStore;
   readonly broken?: BrokenRule;
 };
@@ -79,7 +83,7 @@ type Assembled = Omit<Opened, 'damage' | 'isSuspect'>;
 
 /** Everything of a pool, recovered and ready for appends. */
 export async function openParts(host: Host, path: string, settings: Settings): Promise<Opened> {
-  for (const directory of [path, `${path}/journal`, `${path}/data`]) {
+  for (const directory of [path, `${path}/journal`]) {
     if (host.stat(directory) === undefined) host.makeDirectory(directory);
   }
   const lock = host.open(`${path}/lock`, { create: true });
@@ -92,18 +96,42 @@ export async function openParts(host: Host, path: string, settings: Settings): P
     const found = identityOf(host, path);
     // Before there is a log that an older program would not go on with.
     if (found !== undefined) await addFeatures(host, path, { readOnlyCompatible: recordLog });
-    const superblock = found ?? newIdentity(host, settings.chunkSizeBytes);
+    const superblock = found ?? newIdentity(host, chunkBytesOf(settings), settings.device);
+    const device = deviceOf(path, superblock, settings.device);
+    const onDevice =
+      device === undefined ? undefined : await DevicePlaces.open(host, device, superblock.poolId, found === undefined);
+    const places = onDevice ?? filesIn(host, `${path}/data`, superblock);
+    release.push(() => places.close());
     const reserve = host.open(`${path}/reserve`, { create: true });
     release.push(() => reserve.close());
     const rest = (records: KeptRecords): Promise<Assembled> =>
-      assemble(host, path, settings, superblock, records, reserve, lock);
+      assemble(host, path, settings, superblock, records, places, reserve, lock);
     const opened = await withRecords(recordsOf(host, path, settings, superblock), found === undefined, rest);
-    if (found === undefined) await publishIdentity(host, path, superblock);
+    await onDevice?.claim();
+    if (found === undefined || device !== found.device) {
+      await publishIdentity(host, path, { ...superblock, ...(device === undefined ? {} : { device }) });
+    }
     return opened;
   } catch (error) {
     for (const step of release.reverse()) await step();
     throw error;
   }
+}
+
+function chunkBytesOf({ chunkSizeBytes, device }: Settings): number {
+  return device === undefined ? chunkSizeBytes : deviceSlotBytes;
+}
+
+/** The device that a pool's data lies on: where it is said to be now, or else where it was last. Throws `invalid`. */
+function deviceOf(path: string, superblock: Superblock, named: string | undefined): string | undefined {
+  if (superblock.device !== undefined || named === undefined) return named ?? superblock.device;
+  const message = `the pool in ${path} has its data in files, and goes on so: pool.device is for a new pool`;
+  throw new AshlarError('invalid', message, { path });
+}
+
+function filesIn(host: Host, directory: string, { chunkSizeBytes }: Superblock): FilePlaces {
+  if (host.stat(directory) === undefined) host.makeDirectory(directory);
+  return new FilePlaces(host, directory, chunkSizeBytes);
 }
 
 function recordsOf(host: Host, path: string, settings: Settings, { poolId }: Superblock): KeptOptions {
@@ -146,6 +174,7 @@ async function assemble(
   settings: Settings,
   superblock: Superblock,
   records: KeptRecords,
+  places: SlotPlaces,
   reserve: HostFile,
   lock: HostFile,
 ): Promise<Assembled> {
@@ -156,7 +185,8 @@ async function assemble(
   const arena = new BlockArena(host);
   const trickleBytes = Math.min(mostTrickleBytes, settings.overlayBytes / 8);
   const blocksEach = superblock.chunkSizeBytes / blockSize;
-  const data = new DataFiles(host, `${path}/data`, superblock.chunkSizeBytes, scratch, settings.broken);
+  const data = new DataFiles(places, scratch, settings.broken);
+  const slots = new SlotBitmap(places.most);
   const checksumRoot = { ref: record?.checksumRoot, levels: record?.checksumLevels ?? 0 };
   const parts: PoolParts = {
     host,
@@ -171,9 +201,10 @@ async function assemble(
     slotWrites: new SlotWrites(),
     trickleBytes,
     deadLeavesAtOnce: settings.deadLeavesAtOnce,
-    slots: new SlotBitmap(),
+    slots,
     pages,
     checksums: new PageTree(pages, checksumRoot.ref === undefined ? emptyTree : checksumRoot, true),
+    places,
     data,
     records,
     stores: new Map(),
@@ -183,7 +214,10 @@ async function assemble(
       path,
       reserve,
       reserveBytes: reserveBytes(settings),
-      usedBytes: () => data.usedBytes(),
+      usedBytes: () => places.usedBytes(slots.liveCount),
+      freeBytes: () =>
+        places.isWhole ? (places.most - slots.liveCount) * superblock.chunkSizeBytes : host.freeBytes(path),
+      isApart: places.isWhole,
       broken: settings.broken,
     }),
     counters: { corruptBlocks: 0, checkpoints: 0, damagedRecords: 0 },
@@ -262,7 +296,7 @@ function each(records: RecordStore, letter: string, visit: (key: Uint8Array, val
 }
 
 function addStore(parts: PoolParts, id: StoreId, record: StoreRecord): StoreState {
-  const store = newStore(id, record, new RecordOverlay());
+  const store = newStore(parts, id, record, new RecordOverlay());
   parts.stores.set(id, store);
   return store;
 }

@@ -50,7 +50,7 @@ import type { BrokenRule } from './broken-rule.ts';
 import type { PoolParts, StoreState } from './state.ts';
 
 export type PoolOptions = {
-  /** For a new pool: 64, 128 or 256 KiB. */
+  /** For a new pool in files: 64, 128 or 256 KiB. On a device it is 64 KiB. */
   readonly chunkSizeBytes?: number;
   /** Bytes for cached blocks of data. */
   readonly cacheBytes?: number;
@@ -59,6 +59,8 @@ export type PoolOptions = {
   /** Bound of what is journaled and not yet home, in memory. */
   readonly overlayBytes?: number;
   readonly journalBytes?: number;
+  /** The device that the data of a new pool is to lie on, or where that of one that is there is now. */
+  readonly device?: string | undefined;
   /** Most that data may take of the disk; nothing: what there is. */
   readonly capacityBytes?: number | undefined;
   /** Leaves of maps (32 chunks each) that one checkpoint frees of what was deleted. */
@@ -115,7 +117,7 @@ class LocalPool implements Pool {
     return await this.#checkpointer.alone(async () => {
       const id = parts.nextStore;
       parts.nextStore += 1;
-      const store = newStore(id, newStoreRecord, new RecordOverlay());
+      const store = newStore(parts, id, newStoreRecord, new RecordOverlay());
       const changes = [packedChange(storeKey(id), newStoreRecord), this.#poolChange()];
       await parts.records.commit(changes, () => parts.stores.set(id, store));
       return id;
@@ -204,6 +206,10 @@ class LocalPool implements Pool {
     const parts = this.#parts;
     const state = this.#find(store);
     if (compression !== 'off') {
+      if (parts.places.isWhole) {
+        const why = 'each chunk takes the same room there, compressed or not';
+        throw new AshlarError('unsupported', `a pool on a device has no compressed volumes: ${why}`);
+      }
       await addFeatures(parts.host, parts.path, { incompatible: compressedPieces });
     }
     await this.#checkpointer.alone(async () => {
@@ -227,7 +233,7 @@ class LocalPool implements Pool {
   }
 
   status(): PoolStatus {
-    const { arena, cache, counters, data, group, host, pages, path, poolId, records, room, slots } = this.#parts;
+    const { arena, cache, counters, group, pages, path, places, poolId, records, room, slots } = this.#parts;
     const { state, reason } = this.#parts;
     return {
       state,
@@ -235,7 +241,7 @@ class LocalPool implements Pool {
       poolId,
       path,
       chunkSizeBytes: this.#parts.chunkSizeBytes,
-      ...(this.#closed ? noRoom : { freeBytes: host.freeBytes(path), ...room.bounds }),
+      ...(this.#closed ? noRoom : { freeBytes: room.diskFreeBytes, ...room.bounds }),
       reservedBytes: room.keptBytes,
       availableBytes: this.#closed ? 0 : Math.max(0, room.availableBytes),
       allocatedBytes: slots.liveCount * this.#parts.chunkSizeBytes,
@@ -251,7 +257,8 @@ class LocalPool implements Pool {
       damagedRecords: counters.damagedRecords,
       hasRecordLog: records.isKept,
       madeAnew: this.#damage,
-      dataIo: data.isDirect ? 'direct' : 'buffered',
+      device: places.device,
+      dataIo: places.isDirect ? 'direct' : 'buffered',
     };
   }
 
@@ -295,7 +302,7 @@ class LocalPool implements Pool {
     } finally {
       this.#checkpointer.close();
       this.#journal.close();
-      parts.data.close();
+      parts.places.close();
       parts.pages.close();
       parts.room.close();
       await parts.records.close();

@@ -368,6 +368,7 @@ function applySlots(
 
 /** A store in memory with nothing in it. */
 export function newStore(
+  pool: Pick<PoolParts, 'places'>,
   id: StoreId,
   { sequence, generation, origin, floor, compression = 'off' }: StoreRecord,
   records: StoreState['records'],
@@ -384,7 +385,7 @@ export function newStore(
     objects: new Map(),
     records,
     deleted: new Set(),
-    reservation: new Reservation(() => ownBytesOf(store)),
+    reservation: new Reservation(() => ownBytesOf(pool, store), pool.places.isWhole),
     isCounted: false,
     changed: false,
     open: false,

@@ -4,8 +4,8 @@
  */
 const hostShare = 1 / 128;
 
-/** What the host may take for the maps of so many bytes. */
-export const hostBytesOf = (bytes: number): number => Math.ceil(bytes * hostShare);
+/** What a file system may take for the maps of so many bytes. */
+const mapBytesOf = (bytes: number): number => Math.ceil(bytes * hostShare);
 
 /**
  * Room that is kept for one store: until so many bytes are its own, nobody else may take what is missing of them. Its own is what no
@@ -13,6 +13,7 @@ export const hostBytesOf = (bytes: number): number => Math.ceil(bytes * hostShar
  */
 export class Reservation {
   readonly #own: () => number;
+  readonly #isApart: boolean;
   #bytes = 0;
   /** The store's own that is home, as of the last look. */
   #ownBytes = 0;
@@ -23,9 +24,10 @@ export class Reservation {
   /** A checkpoint has come home since it was set: what is its own is known. */
   #isSettled = false;
 
-  /** `own`: counts the store's own, in bytes, at most what it has. */
-  constructor(own: () => number) {
+  /** `own`: counts the store's own, in bytes, at most what it has. `isApart`: it lies on a device, which no file system has maps of. */
+  constructor(own: () => number, isApart = false) {
     this.#own = own;
+    this.#isApart = isApart;
   }
 
   get bytes(): number {
@@ -43,7 +45,12 @@ export class Reservation {
 
   /** What is kept besides, for what the host takes to find it. */
   get hostBytes(): number {
-    return hostBytesOf(this.#bytes);
+    return this.hostBytesOf(this.#bytes);
+  }
+
+  /** The same if so many bytes were reserved. */
+  hostBytesOf(bytes: number): number {
+    return this.#isApart ? 0 : mapBytesOf(bytes);
   }
 
   /** What would be kept if so many bytes were reserved. */

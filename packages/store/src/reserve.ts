@@ -1,6 +1,5 @@
 import { AshlarError, formatSize } from '@ashlar/core';
 import { withRoom } from './background.ts';
-import { hostBytesOf } from './reservation.ts';
 import type { PoolParts, StoreState } from './state.ts';
 
 /**
@@ -18,7 +17,8 @@ export async function reserveRoomFor(
   store.isCounted = true;
   try {
     await withRoom(pool, () => {
-      const more = reservation.keptOf(bytes) + hostBytesOf(bytes) - reservation.keptBytes - reservation.hostBytes;
+      const more =
+        reservation.keptOf(bytes) + reservation.hostBytesOf(bytes) - reservation.keptBytes - reservation.hostBytes;
       if (mustFit && more > Math.max(0, room.availableBytes)) {
         throw new AshlarError('no-space', doesNotFit(pool, bytes, more));
       }

@@ -10,7 +10,17 @@ const store = new Reservation(() => 0);
 const reserveBytes = 128 * KiB;
 
 function roomOf({ host }: SimulatedMachine, reserve: HostFile, usedBytes = () => 0): Room {
-  return new Room({ host, path: '/pool', reserve, reserveBytes, usedBytes, broken: undefined });
+  const freeBytes = (): number => host.freeBytes('/pool');
+  return new Room({
+    host,
+    path: '/pool',
+    reserve,
+    reserveBytes,
+    usedBytes,
+    freeBytes,
+    isApart: false,
+    broken: undefined,
+  });
 }
 
 function onMachine(): { machine: SimulatedMachine; room: Room } {

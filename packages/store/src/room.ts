@@ -1,7 +1,7 @@
 import { AshlarError, assert, errorKindOf, formatSize, MiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import type { BrokenRule } from './broken-rule.ts';
-import { hostBytesOf, type Reservation } from './reservation.ts';
+import type { Reservation } from './reservation.ts';
 
 /** How long a measured amount of free room is believed, and how many bytes may be promised on it. */
 const believeMs = 200;
@@ -13,8 +13,11 @@ type RoomParts = {
   readonly path: string;
   readonly reserve: HostFile;
   readonly reserveBytes: number;
-  /** What data takes of the host's room. */
+  /** What data takes of its disk's room, and what that has free. */
   readonly usedBytes: () => number;
+  readonly freeBytes: () => number;
+  /** Data lies on a device of its own, and what lies in the pool's directory takes none of its room. */
+  readonly isApart: boolean;
   readonly broken: BrokenRule | undefined;
 };
 
@@ -72,9 +75,8 @@ export class Room {
 
   /** What data takes, and the most that it may. */
   get bounds(): { readonly usedBytes: number; readonly capacityBytes: number } {
-    const { host, path } = this.#parts;
     const usedBytes = this.#parts.usedBytes();
-    return { usedBytes, capacityBytes: this.#capacityBytes ?? usedBytes + host.freeBytes(path) };
+    return { usedBytes, capacityBytes: this.#capacityBytes ?? usedBytes + this.#parts.freeBytes() };
   }
 
   /** Nothing: the disk alone bounds what data takes. */
@@ -83,8 +85,15 @@ export class Room {
     this.#measuredAt = -Infinity;
   }
 
+  /** Bytes that the disk of the data has free, whoever takes them. */
+  get diskFreeBytes(): number {
+    return this.#parts.freeBytes();
+  }
+
   /** Whether the host has so many bytes for a file beside the data, and beside all that is promised and kept. */
   spares(bytes: number): boolean {
+    const { host, isApart, path, reserveBytes } = this.#parts;
+    if (isApart) return !this.#shrunk && host.freeBytes(path) - this.#takenBesideBytes >= bytes + reserveBytes;
     this.#measure();
     const onDiskBytes = Math.min(this.#onDiskBytes, this.#mostFreeBytes);
     return !this.#shrunk && onDiskBytes - this.#promisedBytes - this.#keptBytes - this.#hostBytes >= bytes;
@@ -153,7 +162,16 @@ export class Room {
     if (store.bytes > 0) this.#changeKept(store, () => store.promise(bytes));
   }
 
+  /** Data lies on a device, and there is hardly room in the directory for what says where. */
+  #isFullBeside(): boolean {
+    const { host, isApart, path, reserveBytes } = this.#parts;
+    return isApart && host.freeBytes(path) - this.#takenBesideBytes < reserveBytes;
+  }
+
   #fullBecause(bytes: number): string {
+    if (this.#isFullBeside()) {
+      return "the pool is full: maps and checksums of new data need room on the disk of the pool's directory";
+    }
     if (!this.#shrunk && this.freeBytes >= bytes) {
       return `the pool is full: what is free, ${formatSize(this.freeBytes)}, is reserved for other volumes`;
     }
@@ -166,7 +184,7 @@ export class Room {
 
   /** Keeps so much room for a store; 0: none. */
   reserve(store: Reservation, bytes: number): void {
-    this.#hostBytes += hostBytesOf(bytes) - store.hostBytes;
+    this.#hostBytes += store.hostBytesOf(bytes) - store.hostBytes;
     this.#changeKept(store, () => store.set(bytes));
     if (bytes > 0) this.#reserved.add(store);
     else this.#reserved.delete(store);
@@ -275,12 +293,13 @@ export class Room {
   }
 
   #onDiskNow(): number {
-    const { host, path } = this.#parts;
-    return host.freeBytes(path) - this.#takenBesideBytes;
+    const { freeBytes, isApart } = this.#parts;
+    return isApart ? freeBytes() : freeBytes() - this.#takenBesideBytes;
   }
 
   /** What the disk has, up to what the capacity leaves. */
   #freeNow(onDiskBytes = this.#onDiskNow()): number {
+    if (this.#isFullBeside()) return 0;
     if (this.#capacityBytes === undefined) return onDiskBytes;
     return Math.min(onDiskBytes, this.#capacityBytes - this.#parts.usedBytes());
   }

@@ -91,3 +91,19 @@ test('what was written is what the next start loads', (t) => {
     { numRuns: 30 },
   );
 });
+
+test('where there are places for so many no slot behind them is given out', (t) => {
+  const slots = new SlotBitmap(70);
+  const taken = Array.from({ length: 70 }, () => slots.allocate());
+  t.deepEqual(taken, [...taken.keys()]);
+  t.throws(() => slots.allocate(), { message: 'all 70 slots of the pool are in use' });
+  slots.release(3);
+  t.is(slots.allocate(), 3);
+  t.throws(() => slots.allocate(), { message: 'all 70 slots of the pool are in use' });
+});
+
+test('slots that are free behind the last place are not taken for free ones', (t) => {
+  const slots = new SlotBitmap(2 ** 20 + 1);
+  for (let slot = 0; slot <= 2 ** 20; slot += 1) slots.claim(slot);
+  t.throws(() => slots.allocate(), { message: /are in use/ });
+});

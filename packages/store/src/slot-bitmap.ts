@@ -1,4 +1,4 @@
-import { assert } from '@ashlar/core';
+import { AshlarError, assert } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 
 /** Slots (or pages) that one record of the database says the use of: one bit each, the lowest bit of a byte first. */
@@ -19,6 +19,12 @@ export class SlotBitmap {
   readonly #dirty = new Set<number>();
   /** What `setDurable` changed since the last commit, and what it was before. */
   readonly #before = new Map<number, boolean>();
+  readonly #most: number;
+
+  /** `most`: slots that there are places for. */
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
 
   /** Slots in use, those that only the journal knows included. */
   get liveCount(): number {
@@ -30,7 +36,10 @@ export class SlotBitmap {
     return this.#live.length * 32;
   }
 
-  /** A slot that has room on the host where there is one, else the next free one: neighbours in time are neighbours in place. */
+  /**
+   * A slot that has room on the host where there is one, else the next free one: neighbours in time are neighbours in place. Throws `no-space` where
+   * all are in use.
+   */
   allocate(): number {
     for (let slot = this.#warm.pop(); slot !== undefined; slot = this.#warm.pop()) {
       if (this.isLive(slot)) continue;
@@ -44,13 +53,14 @@ export class SlotBitmap {
     for (let step = 0; step < words; step += 1) {
       const index = (start + step) % words;
       const word = this.#live[index] ?? 0;
-      if (word !== 0xffffffff) {
-        const slot = index * 32 + 31 - Math.clz32(~word & -~word);
-        this.#take(slot);
-        return slot;
-      }
+      if (word === 0xffffffff) continue;
+      const slot = index * 32 + 31 - Math.clz32(~word & -~word);
+      if (slot >= this.#most) continue;
+      this.#take(slot);
+      return slot;
     }
     const slot = words * 32;
+    if (slot >= this.#most) throw new AshlarError('no-space', `all ${this.#most} slots of the pool are in use`);
     this.#grow(slot);
     this.#take(slot);
     return slot;

@@ -18,6 +18,7 @@ import type { Reservation } from './reservation.ts';
 import type { Room } from './room.ts';
 import type { Scratch } from './scratch.ts';
 import type { SlotBitmap } from './slot-bitmap.ts';
+import type { SlotPlaces } from './slot-places.ts';
 
 /** A snapshot of a store. Its number is the generation that it ended. */
 export type SnapshotState = {
@@ -143,6 +144,7 @@ export type PoolParts = {
   readonly pages: PageFile;
   /** Checksums by slot: a leaf holds those of 1,024 blocks. One is looked at in the turn in which it is given. */
   readonly checksums: PageTree;
+  readonly places: SlotPlaces;
   readonly data: DataFiles;
   readonly records: KeptRecords;
   readonly stores: Map<StoreId, StoreState>;

@@ -10,26 +10,16 @@ import {
   zeroRuns,
   type Settled,
 } from '@ashlar/core';
-import { withRoom } from './background.ts';
 import { blockSize, checksumBlocks } from './checksum.ts';
-import {
-  emptyEntry,
-  entriesEach,
-  hasOwnRoom,
-  hasZero,
-  isOwn,
-  piecesEach,
-  readEntry,
-  type ChunkEntry,
-} from './format/map-leaf.ts';
 import { seemsToPack } from './format/packed-piece.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
-import { firstArena, hole, nothing, reserved } from './overlay.ts';
+import { firstArena } from './overlay.ts';
 import { slotBlock, type SlotRef } from './chunk-overlay.ts';
+import { isPromisedAtOnce, promiseRoom } from './promise-room.ts';
 import { readObject } from './read.ts';
 import type { Reservation } from './reservation.ts';
-import { nextSequence, sharedNow } from './snapshots.ts';
+import { nextSequence } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import { beginChange, type Target } from './target.ts';
 import { writeZeros } from './zero-blocks.ts';
@@ -86,7 +76,7 @@ function writeNow(target: Target, offset: number, from: Uint8Array): Settled<voi
     return locks.run(floorBlock(offset), last, () => writeMerged(target, offset, from));
   }
   // Where room is short it is counted first, which takes a while.
-  if (from.length < largeBytes && !target.pool.room.isTight(from.length, target.store.reservation))
+  if (from.length < largeBytes && isPromisedAtOnce(target, offset, from.length))
     return writeBlocks(target, offset, from);
   return locks.run(offset, end, async () => writeBlocks(target, offset, from));
 }
@@ -274,91 +264,7 @@ function giveSlotBack(pool: PoolParts, object: ObjectState, chunk: number, ref: 
   const used = overlay?.codes.some((code) => code < 0) ?? false;
   if (used || overlay?.slots.at(-1) !== ref || pool.slotWrites.isBusy(ref.slot)) return;
   overlay.slots.pop();
-  return andThen(pool.data.punch(ref.slot, 0, pool.blocksEach), () => pool.slots.release(ref.slot));
-}
-
-/** Rule 6: counts the blocks that need new room, exactly where room is short, before anything is acknowledged. Gives the bytes. */
-export function promiseRoom(target: Target, offset: number, length: number): Settled<number> {
-  const { room, broken } = target.pool;
-  const { reservation } = target.store;
-  if (broken === 'room-not-counted') return 0;
-  if (!room.isTight(length, reservation)) {
-    room.promise(length, reservation);
-    return length;
-  }
-  return promiseNew(target, offset, length);
-}
-
-/** Counts exactly. */
-function promiseNew(target: Target, offset: number, length: number): Promise<number> {
-  const { pool, store, object } = target;
-  return withRoom(pool, async () => {
-    const bytes = await object.tree.stable(() => countNew(target, offset, length));
-    pool.room.promise(bytes, store.reservation);
-    return bytes;
-  });
-}
-
-/** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */
-async function countNew(target: Target, offset: number, length: number): Promise<number> {
-  const { pool, store, object } = target;
-  const shared = mostShared(target);
-  let blocks = 0;
-  let counted = -1;
-  for (let at = floorBlock(offset); at < offset + length; at += blockSize) {
-    const chunk = Math.floor(at / pool.chunkSizeBytes);
-    const block = (at % pool.chunkSizeBytes) / blockSize;
-    if (chunk !== counted) blocks += await countMoved(target, chunk, shared);
-    counted = chunk;
-    const code = object.overlay.layerSince(store.generation, chunk, block)?.codes[block] ?? nothing;
-    if (code === hole) blocks += 1;
-    if (code !== nothing) continue;
-    const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
-    const entry = chunk % entriesEach;
-    if (leaf === undefined || !hasOwnRoom(leaf.view, entry, block, shared)) blocks += 1;
-  }
-  return blocks * blockSize;
-}
-
-/** Up to which birth what is home may be written to a new place: what a snapshot has that is being deleted is given back bit by bit. */
-function mostShared({ pool, store, object }: Target): number {
-  let most = sharedNow(store);
-  for (const tree of pool.dead.values()) {
-    if (tree.store === store.id && tree.object === object.id && tree.snapshot >= 0) most = Math.max(most, tree.birth);
-  }
-  return most;
-}
-
-/**
- * Blocks of a chunk that the first change to what cannot be written to where it lies, a snapshot's or compressed, takes new room for besides its
- * own: zeros whose kept room is the snapshot's, and where one piece more is one too many all that is copied together.
- */
-async function countMoved({ pool, store, object }: Target, chunk: number, shared: number): Promise<number> {
-  let most = piecesEach;
-  for (const layer of object.overlay.layersBetween(-1, store.generation - 1)) if (layer.has(chunk)) most -= 1;
-  for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
-    if (layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole)) return 0;
-  }
-  const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
-  const entry = leaf === undefined ? emptyEntry : readEntry(leaf.view, chunk % entriesEach);
-  if (entry.pieces.some((piece) => isOwn(piece, shared))) return 0;
-  return entry.pieces.length < most ? keptZeros(pool, object, chunk, store.generation - 1, entry) : pool.blocksEach;
-}
-
-/** Blocks of a chunk that at the end of a generation read as zeros and keep their room. `home`: what of it is home. */
-function keptZeros(
-  { blocksEach }: PoolParts,
-  { overlay }: ObjectState,
-  chunk: number,
-  generation: number,
-  home: ChunkEntry,
-): number {
-  let blocks = 0;
-  for (let block = 0; block < blocksEach; block += 1) {
-    const code = overlay.layerAt(generation, chunk, block)?.codes[block] ?? nothing;
-    if (code === reserved || (code === nothing && hasZero(home, block))) blocks += 1;
-  }
-  return blocks;
+  return andThen(pool.data.giveBack(ref.slot, pool.blocksEach), () => pool.slots.release(ref.slot));
 }
 
 export function floorBlock(offset: number): number {

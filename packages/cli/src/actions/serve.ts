@@ -17,6 +17,7 @@ export type ServeOptions = {
   readonly data?: string;
   readonly listen?: readonly string[];
   readonly port?: number;
+  readonly device?: string;
   readonly adminPort?: number;
   readonly volume?: readonly { readonly name: string; readonly sizeBytes: number }[];
   readonly run?: string;
@@ -43,8 +44,8 @@ function howToAttach(server: Server): string {
 }
 
 /** What the command line says, by key of the configuration. */
-function overridesOf({ data, listen, port, adminPort, logLevel }: ServeOptions): Record<string, unknown> {
-  return { data, listen, 'nbd.port': port, 'admin.port': adminPort, 'log.level': logLevel };
+function overridesOf({ data, device, listen, port, adminPort, logLevel }: ServeOptions): Record<string, unknown> {
+  return { data, 'pool.device': device, listen, 'nbd.port': port, 'admin.port': adminPort, 'log.level': logLevel };
 }
 
 /** With --run what nobody set is out of the way of other servers: free ports, and no word unless something is wrong. */

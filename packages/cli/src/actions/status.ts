@@ -47,7 +47,7 @@ function describe(status: StatusView): string {
       'server',
       `${status.state}, version ${status.version}, process ${status.pid}, up ${duration(status.uptimeSeconds)}`,
     ],
-    ['data', status.data],
+    ['data', pool.device === undefined ? status.data : `${status.data}, data of volumes on ${pool.device}`],
     ['nbd', [...nbd.addresses, ...(nbd.socket === undefined ? [] : [nbd.socket])].join(', ') || 'nowhere'],
     ['admin', `${admin.address}, ${admin.socket}`],
     ['pool', pool.reason === undefined ? pool.state : `${pool.state}: ${pool.reason}`],

@@ -9,6 +9,8 @@ Examples:
       a pool in ./ashlar-data, served on 127.0.0.1:10809
   ashlar serve --data /srv/pool --volume demo:10G
       with a volume named demo, made where it is not there
+  ashlar serve --data /srv/pool --device /dev/vg/data
+      a new pool whose data lies on a device or a logical volume; later starts find it there
   ashlar serve --data /tmp/d --volume demo:10G --run 'nbdinfo $nbd/demo'
       serves, runs the command, stops, and ends with its status
 
@@ -22,6 +24,7 @@ export function addServeCommand(program: Command, setStatus: (status: number) =>
     .summary('serve the volumes of a pool')
     .option('--config <FILE>', 'configuration file (ASHLAR_CONFIG; default ashlar.toml where it is there)')
     .option('--data <DIR>', 'directory of the pool, made where it is missing (default ./ashlar-data)')
+    .option('--device <DEVICE>', 'device that the data of a new pool lies on, and nothing else, such as /dev/vg/data')
     .option(
       '--listen <ADDRESS>',
       'address to listen on; may be given several times',

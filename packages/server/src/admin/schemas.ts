@@ -272,6 +272,7 @@ const poolSchema = z.object({
     .string()
     .optional()
     .describe('what was wrong with the database, where this start made it anew of its log'),
+  device: z.string().optional().describe('what its data lies on'),
   dataIo: z.enum(['direct', 'buffered']),
 });
 

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
 import { AshlarError, compressions, KiB, maxOffset, MiB, parseSize } from '@ashlar/core';
 import { afterLossChoices, checkCidr } from '@ashlar/volume';
 import * as z from 'zod';
@@ -67,7 +68,7 @@ const store = z.strictObject({
   chunkSize: size(64 * KiB, 256 * KiB)
     .refine((bytes) => Number.isInteger(Math.log2(bytes)), 'must be 64K, 128K or 256K')
     .default(256 * KiB)
-    .describe('unit of allocation of a new pool: 64K, 128K or 256K'),
+    .describe('unit of allocation of a new pool in files: 64K, 128K or 256K'),
   journalSize: size(16 * MiB, 2 ** 40)
     .default(1024 * MiB)
     .describe('most that the journal takes'),
@@ -102,7 +103,12 @@ const pool = z.strictObject({
   capacity: z
     .union([z.literal('auto'), size(16 * MiB, Number.MAX_SAFE_INTEGER)])
     .default('auto')
-    .describe('most that the data of all volumes may take; "auto": what the file system has'),
+    .describe('most that the data of all volumes may take; "auto": what its file system or device has'),
+  device: z
+    .string()
+    .refine((path) => isAbsolute(path), 'must be an absolute path, such as /dev/vg/data')
+    .optional()
+    .describe('device that the data of a new pool lies on, and nothing else; or where that of this pool is now'),
   warnAt: z
     .array(z.coerce.number().min(1).max(100))
     .default([80, 90])

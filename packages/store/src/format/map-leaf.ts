@@ -273,6 +273,11 @@ export function ownBlocksOf(entry: ChunkEntry, shared: number): number {
   return blocksOf({ ...(pieces.some((piece) => isOwn(piece, shared)) ? entry : emptyEntry), pieces });
 }
 
+/** Slots of a chunk that are born behind `shared`. */
+export function ownSlotsOf({ pieces }: ChunkEntry, shared: number): number {
+  return pieces.filter(({ birth }) => birth > shared).length;
+}
+
 /** How many blocks less that is than its data and kept room as they are. */
 export function savedOf({ pieces }: ChunkEntry): number {
   return pieces.reduce((sum, piece) => sum + (piece.packed > 0 ? countBits(piece) - piece.packed : 0), 0);

@@ -42,6 +42,16 @@ test('a superblock written by hand is read', (t) => {
   t.deepEqual(decodeSuperblock(block(written), 'x'), superblock);
 });
 
+test('a superblock says where the device is that the data lies on', (t) => {
+  const onDevice = { ...superblock, compatible: 0, incompatible: 2, device: '/dev/vg/datén' };
+  // The length of the path in bytes, and the path.
+  const digits = `${written.replace('80000000 00000000 00000000', '00000000 00000000 02000000')}
+    0e000000 2f6465762f76672f646174c3a96e`;
+  t.deepEqual(Buffer.from(encodeSuperblock(onDevice)), block(digits));
+  t.deepEqual(decodeSuperblock(block(digits), 'x'), onDevice);
+  t.throws(() => encodeSuperblock({ ...onDevice, device: 'x'.repeat(1025) }), { message: /at most 1,024 bytes/ });
+});
+
 test('what is cut short or has another magic is no pool', (t) => {
   t.is(kindOf(new Uint8Array(0)), 'invalid');
   t.is(kindOf(block(written).subarray(0, 4095)), 'invalid');

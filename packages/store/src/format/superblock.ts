@@ -14,6 +14,8 @@ export type Superblock = {
   /** 32 hexadecimal digits. */
   readonly poolId: string;
   readonly chunkSizeBytes: number;
+  /** Where the device was last that the data lies on; nothing where it lies in files. */
+  readonly device?: string;
   /** Bits that an older program may ignore, that it may ignore when it only reads, and that it must know. */
   readonly compatible: number;
   readonly readOnlyCompatible: number;
@@ -23,16 +25,26 @@ export type Superblock = {
 /** An incompatible bit: maps have pieces that are compressed. It is set when a volume is first to be compressed. */
 export const compressedPieces = 1;
 
+/** An incompatible bit: the data lies on a device, which a label names the pool on. */
+export const dataOnDevice = 2;
+
 /** A read-only compatible bit: each commit of the database is in the log of records too, which is not current any more where somebody leaves it out. */
 export const recordLog = 1;
 
 /** Feature bits this program knows. */
 const knownReadOnlyCompatible = recordLog;
-const knownIncompatible = compressedPieces;
+const knownIncompatible = compressedPieces | dataOnDevice;
 
 export const chunkSizes: readonly number[] = [64 * KiB, 128 * KiB, 256 * KiB];
 
-/** One block: magic 8, version u32, checksum kind u32, pool id 16, chunk size u32, three feature words u32, ..., checksum u32 at the end. */
+/** Bytes of a device's path at the most, and where it stands. */
+const mostPathBytes = 1024;
+const pathOffset = 52;
+
+/**
+ * One block: magic 8, version u32, checksum kind u32, pool id 16, chunk size u32, three feature words u32, length of the device's path u32, that path,
+ * ..., checksum u32 at the end. Throws `invalid` for a path that is too long.
+ */
 export function encodeSuperblock(superblock: Superblock): Uint8Array {
   const bytes = Buffer.alloc(blockSize);
   bytes.write(magic, 0, 'latin1');
@@ -43,6 +55,10 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
   bytes.writeUInt32LE(superblock.compatible, 36);
   bytes.writeUInt32LE(superblock.readOnlyCompatible, 40);
   bytes.writeUInt32LE(superblock.incompatible, 44);
+  const device = Buffer.from(superblock.device ?? '');
+  if (device.length > mostPathBytes) throw new AshlarError('invalid', 'the path of a device has at most 1,024 bytes');
+  bytes.writeUInt32LE(device.length, 48);
+  device.copy(bytes, pathOffset);
   bytes.writeUInt32LE(checksumOf(bytes.subarray(0, blockSize - 4)), blockSize - 4);
   return bytes;
 }
@@ -61,7 +77,9 @@ export function decodeSuperblock(raw: Uint8Array, path: string): Superblock {
       path,
     });
   }
+  const pathBytes = Math.min(mostPathBytes, bytes.readUInt32LE(48));
   const superblock: Superblock = {
+    ...(pathBytes === 0 ? {} : { device: bytes.toString('utf8', pathOffset, pathOffset + pathBytes) }),
     poolId: bytes.toString('hex', 16, 32),
     chunkSizeBytes: bytes.readUInt32LE(32),
     compatible: bytes.readUInt32LE(36),

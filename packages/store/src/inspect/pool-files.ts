@@ -51,13 +51,20 @@ export function openPoolFiles(host: Host, path: string, options: InspectOptions)
     const records = keep(recordsOf(host, `${path}/records`, options));
     const scratch = new Scratch(host);
     const pages = keep(new PageReader(host, `${path}/pages`, scratch));
-    const data = keep(new SlotReader(host, `${path}/data`, superblock.chunkSizeBytes, scratch));
+    const data = keep(slotsOf(host, path, superblock, scratch));
     const blocksEach = superblock.chunkSizeBytes / blockSize;
     return { host, path, superblock, blocksEach, records, pages, data, record: recordOf(records), close };
   } catch (error) {
     void close();
     throw error;
   }
+}
+
+function slotsOf(host: Host, path: string, superblock: Superblock, scratch: Scratch): SlotReader {
+  const { chunkSizeBytes, device, poolId } = superblock;
+  return device === undefined
+    ? SlotReader.ofFiles(host, `${path}/data`, chunkSizeBytes, scratch)
+    : SlotReader.ofDevice(host, device, poolId, scratch);
 }
 
 /** Held together with others that only look, and with no server; or alone. */

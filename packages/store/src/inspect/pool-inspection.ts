@@ -72,6 +72,11 @@ export class PoolInspection {
     await walkMap(this.#files, rootOf(record), visit);
   }
 
+  /** The file or device that a slot lies in, and where it begins there; nothing where there is none. */
+  placeOf(slot: number): { readonly path: string; readonly offset: number } | undefined {
+    return this.#files.data.placeOf(slot);
+  }
+
   /** Fails with `out-of-range`. */
   async slot(slot: number): Promise<SlotView> {
     return await viewSlot(this.#files, await this.journal(), slot);

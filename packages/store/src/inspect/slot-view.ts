@@ -46,7 +46,7 @@ export type SlotView = {
 export async function viewSlot(pool: PoolFiles, journal: JournalView, slot: number): Promise<SlotView> {
   const place = slot < pool.data.end ? pool.data.placeOf(slot) : undefined;
   if (place === undefined) {
-    const message = `there is no slot ${slot} in this pool: its data files have a place for slots 0 to ${pool.data.end - 1}`;
+    const message = `there is no slot ${slot} in this pool: it has places for slots 0 to ${pool.data.end - 1}`;
     throw new AshlarError('out-of-range', message, { path: pool.path });
   }
   const named = [];

@@ -1,7 +1,7 @@
 import { allDone, andThen, AshlarError, assert, costOf, isPromise, MiB, type Flow, type Settled } from '@ashlar/core';
 import { BlockCache } from '../block-cache.ts';
 import { blockSize, firstDamaged } from '../checksum.ts';
-import { fileBytes } from '../data-files.ts';
+import { fileBytes } from '../file-places.ts';
 import { entriesEach, readEntry, runsIn, runsOf, type Bits, type BlockRun } from '../format/map-leaf.ts';
 import { readObject } from '../read.ts';
 import { checksumLeafOf, checksumsEach } from '../slot-checksums.ts';

@@ -23,7 +23,7 @@ export type FileOptions = { readonly readOnly: boolean; readonly direct: boolean
 /** An open file of a simulated machine. What a dead process still asks for has no effect and no answer. */
 export class SimulatedFile implements HostFile {
   readonly path: string;
-  readonly isDevice = false;
+  readonly isDevice: boolean;
   readonly sectorBytes = 512;
   readonly discards = true;
   readonly alignment: number;
@@ -35,6 +35,7 @@ export class SimulatedFile implements HostFile {
   constructor(path: string, inode: Inode, options: FileOptions, seams: FileSeams) {
     this.path = path;
     this.alignment = options.direct ? blockBytes : 1;
+    this.isDevice = inode.isDevice;
     this.#inode = inode;
     this.#options = options;
     this.#seams = seams;

@@ -23,6 +23,8 @@ function isZero(bytes: Uint8Array): boolean {
  */
 export class Inode {
   readonly #memory: SimulatedMemory;
+  /** A disk of its own, which takes no room of the others'. */
+  readonly isDevice: boolean;
   sizeBytes = 0;
   /** Opened so many times, and whether a directory names it. */
   openers = 0;
@@ -46,17 +48,23 @@ export class Inode {
   #begun = 0;
   #ended = 0;
 
-  constructor(memory: SimulatedMemory) {
+  /** `deviceBytes`: it is a device of that size. */
+  constructor(memory: SimulatedMemory, deviceBytes?: number) {
     this.#memory = memory;
+    this.isDevice = deviceBytes !== undefined;
+    this.sizeBytes = deviceBytes ?? 0;
+    this.#diskSize = this.sizeBytes;
   }
 
   get allocatedBlocks(): number {
+    if (this.isDevice) return 0;
     return this.#blocks.size + this.#reserved.size;
   }
 
   /** How many blocks of the range have no room yet. */
   missing(offset: number, length: number): number {
     let count = 0;
+    if (this.isDevice) return count;
     for (let index = Math.floor(offset / blockBytes); index * blockBytes < offset + length; index += 1) {
       if (!this.#blocks.has(index) && !this.#reserved.has(index)) count += 1;
     }

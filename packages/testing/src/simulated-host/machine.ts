@@ -79,6 +79,12 @@ export class SimulatedMachine implements Machine {
     directory.endSync(directory.beginSync());
   }
 
+  makeDevice(path: string, sizeBytes: number): void {
+    const { directory, name } = parentOf(this.#root, path);
+    directory.change([[name, new Inode(this.#memory, sizeBytes)]]);
+    directory.endSync(directory.beginSync());
+  }
+
   async step(): Promise<boolean> {
     let ran = this.#time.runNext();
     if (!ran) {
@@ -201,9 +207,12 @@ export class SimulatedMachine implements Machine {
 
   #open(path: string, options: OpenOptions, life: number): HostFile {
     const { readOnly = false, direct = false } = options;
-    if (direct && !this.#isDirect) throw new AshlarError('unsupported', `${path} has no direct I/O`, { path });
     const { directory, name } = parentOf(this.#root, path);
     let node = directory.names.get(name);
+    const isDevice = node instanceof Inode && node.isDevice;
+    if (direct && !this.#isDirect && !isDevice) {
+      throw new AshlarError('unsupported', `${path} has no direct I/O`, { path });
+    }
     if (node !== undefined && options.create && options.exclusive) {
       throw new AshlarError('exists', `${path} is there already`, { path });
     }
@@ -220,7 +229,11 @@ export class SimulatedMachine implements Machine {
     const node = lookUp(this.#root, path);
     if (node === undefined) return undefined;
     if (node instanceof Directory) return { kind: 'directory', sizeBytes: 0, allocatedBytes: 0 };
-    return { kind: 'file', sizeBytes: node.sizeBytes, allocatedBytes: node.allocatedBlocks * blockBytes };
+    return {
+      kind: node.isDevice ? 'device' : 'file',
+      sizeBytes: node.sizeBytes,
+      allocatedBytes: node.allocatedBlocks * blockBytes,
+    };
   }
 
   #directory(path: string): Directory {

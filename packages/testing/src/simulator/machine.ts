@@ -14,6 +14,8 @@ export interface Machine {
   /** Something failed since the machine was last started. */
   readonly hasFailed: boolean;
   openRecords(): RecordStore;
+  /** Makes a disk of its own of that size, all zeros, which stays whatever happens. */
+  makeDevice(path: string, sizeBytes: number): void;
   /** What it does by chance goes on from that seed. */
   restartChance(seed: number): void;
   /** Flips one bit of what is on its disk. */

@@ -38,12 +38,21 @@ export type Profile = {
   readonly damageEach: number;
   /** Volumes are compressed, now and then, and what is written is such that it can be; blocks of it are zeros. */
   readonly isCompressed: boolean;
+  /** Bytes of the device that the pool's data lies on; nothing where it lies in files. Then `roomBytes` is what it has room for. */
+  readonly deviceBytes: number | undefined;
 };
 
 /** The first volume is at most so many times as large as it is made. */
 export const mostGrowth = 2;
 
-/** Every other history has snapshots, of each five two are compressed, and one has a pool with a capacity, where the disk is well and has room. */
+/** What a device has that bounds nothing, and what it has in front of the data. */
+const ampleBytes = 64 * MiB;
+const labelledBytes = MiB;
+
+/**
+ * Every other history has snapshots, of each five two are compressed, and one has a pool with a capacity, where the disk is well and has room. One of
+ * eleven has its data on a device, where nothing is compressed.
+ */
 export function profileOf(random: SeededRandom, seed: number): Profile {
   const full = random.oneIn(5);
   const sizeBytes = random.pick([256 * KiB, MiB, 2 * MiB, 4 * MiB]);
@@ -65,7 +74,14 @@ export function profileOf(random: SeededRandom, seed: number): Profile {
     readsFail: random.oneIn(4),
     damageEach: seed % 3 === 0 ? 3 : 0,
     isCompressed: seed % 5 === 2 || seed % 5 === 3,
+    deviceBytes: undefined,
   };
+  if (seed % 11 === 10) {
+    const deviceBytes = labelledBytes + (profile.roomBytes ?? ampleBytes);
+    // What is written over after a rot may need a slot of its own.
+    const rots = profile.rots && profile.roomBytes === undefined;
+    return { ...profile, isCompressed: false, capacityBytes: undefined, deviceBytes, rots };
+  }
   const isBound = seed % 5 === 0 && !full && !profile.diskFails;
   if (!isBound) return { ...profile, capacityBytes: undefined };
   const capacityBytes = sizeBytes * mostGrowth + random.pick([256 * KiB, MiB]);

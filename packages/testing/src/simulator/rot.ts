@@ -7,7 +7,15 @@ import { blockBytes } from './snapshot-model.ts';
 import type { Volume } from './volume.ts';
 
 /** The disk of a pool that nobody has open. */
-export type RestingPool = { readonly host: Host; readonly openRecords: () => RecordStore };
+export type RestingPool = {
+  readonly host: Host;
+  readonly openRecords: () => RecordStore;
+  /** The device that its data lies on. */
+  readonly device: string | undefined;
+};
+
+/** Where a machine has the device of its pool, if it has one. */
+export const devicePath = '/device';
 
 /** The disk of a machine whose process has ended. */
 export function restingOn(machine: Machine): RestingPool {
@@ -16,7 +24,8 @@ export function restingOn(machine: Machine): RestingPool {
     if (machine.host !== host) throw new AshlarError('closed', 'the process that opens the records has ended');
     return machine.openRecords();
   };
-  return { host, openRecords };
+  const device = host.stat(devicePath) === undefined ? undefined : devicePath;
+  return { host, openRecords, device };
 }
 
 /** A place on the disk in which one bit may flip: [offset, offset + length) of a file. */

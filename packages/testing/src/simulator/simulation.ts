@@ -4,7 +4,7 @@ import { Decay } from './decay.ts';
 import { Flights, Moments } from './flights.ts';
 import type { Failing, Machine } from './machine.ts';
 import { profileOf, type Profile } from './profile.ts';
-import { restingOn, type RestingPool, type Rot } from './rot.ts';
+import { devicePath, restingOn, type RestingPool, type Rot } from './rot.ts';
 import { Problem, Stepper } from './stepper.ts';
 import { Verifier } from './verifier.ts';
 import type { SimulatedPool } from './volume.ts';
@@ -157,6 +157,8 @@ class Simulation {
 
   async #make(): Promise<void> {
     this.#note(JSON.stringify(this.#profile));
+    const { deviceBytes } = this.#profile;
+    if (deviceBytes !== undefined) this.#machine.makeDevice(devicePath, deviceBytes);
     this.#pool = await this.#stepper.finish('making the pool', () => this.#open());
     const [pool, sizeBytes] = [this.#pool, this.#profile.sizeBytes];
     const storeId = await this.#stepper.finish('createStore', () => pool.createStore());
@@ -167,7 +169,7 @@ class Simulation {
     this.#volumes.begin(storeId, store, object, sizeBytes);
     await this.#volumes.bound(true);
     this.#verifier.begin(store.lossGeneration);
-    this.#machine.setRoom(this.#profile.roomBytes);
+    if (deviceBytes === undefined) this.#machine.setRoom(this.#profile.roomBytes);
     this.#machine.setFailing(this.#failing);
   }
 
