@@ -146,7 +146,8 @@ testQemu('zeroes of 64-bit lengths are written, with and without holes', async (
     { start: MiB, length: 2 * MiB },
     { start: 999 * GiB, length: MiB },
   ]);
-  await qemuIo(uri, 'write -z -u -n 0 1T');
+  // By both ends: a client without extended headers cuts a TiB into very many requests, which say no more.
+  await qemuIo(uri, 'write -z -u -n 0 40G', 'write -z -u -n 990G 34G');
   t.deepEqual(await dataRuns(uri), []);
 });
 
