@@ -57,9 +57,9 @@ async function targets(pool: RestingPool): Promise<readonly RotTarget[]> {
           // What is compressed lies in the first blocks of its slot, and is read as a whole.
           const isRead = (block: number): boolean =>
             packed > 0 ? block < packed : (((block < 32 ? low : high) >>> (block % 32)) & 1) !== 0;
+          const place = inspection.placeOf(slot)!;
           for (let block = 0; block < chunkSizeBytes / blockBytes; block += 1) {
             if (!isRead(block)) continue;
-            const place = inspection.placeOf(slot)!;
             const offset = place.offset + block * blockBytes;
             found.push({ kind: 'data', path: place.path, offset, length: blockBytes });
           }

@@ -107,6 +107,7 @@ async function checkpoint(pool: PoolParts, taken: Taken, { clean, sync, dueMs }:
 
 /** Whether slots with little in them reach over so much that the host may soon have no long free piece left. */
 function isSpread(pool: PoolParts): boolean {
+  if (pool.places.isWhole) return false;
   const mostBytes = pool.host.freeBytes(pool.path) / 2;
   let holesBytes = pool.slots.liveCount * pool.chunkSizeBytes;
   if (holesBytes <= mostBytes) return false;

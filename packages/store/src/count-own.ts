@@ -2,16 +2,17 @@ import { hasDeadSnapshots } from './dead-trees.ts';
 import { blockSize } from './checksum.ts';
 import { entriesEach, readEntry } from './format/map-leaf.ts';
 import { readRef, refsEach, type PageRef } from './format/page-ref.ts';
-import { countsOf } from './homing.ts';
+import { ownOf } from './homing.ts';
 import { sharedNow } from './snapshots.ts';
 import type { ObjectState, PoolParts, StoreState } from './state.ts';
 import type { Turns } from './turns.ts';
 
 /** Bytes of a store's objects that are its own and home. Where that is being counted anew it is less than there is. */
-export function ownBytesOf({ places }: Pick<PoolParts, 'places'>, store: StoreState): number {
+export function ownBytesOf(pool: Pick<PoolParts, 'places'>, store: StoreState): number {
+  const hasAll = ownsAll(pool, store);
   let blocks = 0;
   for (const object of store.objects.values()) {
-    if (ownsAll({ places }, store)) blocks += object.committedBlocks;
+    if (hasAll) blocks += object.committedBlocks;
     else if (!isWholeShared(store, object)) blocks += object.own.blocks;
   }
   return blocks * blockSize;
@@ -92,7 +93,7 @@ async function visit(walk: Walk, ref: PageRef, level: number, first: number): Pr
       if (walk.left === 0) return false;
       walk.left -= 1;
       let blocks = 0;
-      for (let index = 0; index < entriesEach; index += 1) blocks += countsOf(pool, readEntry(view, index), shared).own;
+      for (let index = 0; index < entriesEach; index += 1) blocks += ownOf(pool, readEntry(view, index), shared);
       own.countedTo(end, blocks);
     }
   }

@@ -87,7 +87,7 @@ export class DataFiles {
 
   /** As `writeMany`, where the slot had nothing in some of the blocks. */
   writeNew(slot: number, block: number, parts: readonly Uint8Array[]): Settled<void> {
-    if (!this.asksForRoom || this.#places.isWhole) return this.writeMany(slot, block, parts);
+    if (!this.asksForRoom) return this.writeMany(slot, block, parts);
     return this.#writeAllocated(slot, block, parts);
   }
 

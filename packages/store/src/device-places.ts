@@ -2,7 +2,7 @@ import { AshlarError, assert, formatSize, KiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
 import { decodeDeviceLabel, encodeDeviceLabel, labelledBytes, type DeviceLabel } from './format/device-label.ts';
-import type { HeldSlots, SlotPlaces } from './slot-places.ts';
+import type { SlotPlaces } from './slot-places.ts';
 
 /**
  * Bytes of a slot on a device. No more than a write that goes to a slot of its own has at the least: so a chunk is not spread over two slots, which
@@ -44,7 +44,7 @@ export class DevicePlaces implements SlotPlaces {
       const label = { poolId, slotBytes: deviceSlotBytes, slots };
       const found = await labelOf(host, file);
       if (found === undefined && isNew) await refuseUsed(host, file);
-      else if (found?.poolId !== poolId || found.slotBytes !== deviceSlotBytes) throw notOf(path, found);
+      else requireLabel(path, found, poolId);
       if (slots < Math.max(1, found?.slots ?? 0)) throw tooSmall(path, slots, found?.slots);
       return new DevicePlaces(host, file, label, found?.slots === slots);
     } catch (error) {
@@ -84,12 +84,8 @@ export class DevicePlaces implements SlotPlaces {
     return liveSlots * deviceSlotBytes;
   }
 
-  files(): { readonly first: number; readonly slots: number }[] {
+  held(): [] {
     return [];
-  }
-
-  heldFrom(slot: number): HeldSlots {
-    return { end: slot + 1, slots: new Set() };
   }
 
   close(): void {
@@ -129,11 +125,12 @@ async function refuseUsed(host: Host, file: HostFile): Promise<void> {
   );
 }
 
-/** A device is not the one that the pool's data lies on. */
-export function notOf(path: string, found: DeviceLabel | undefined): AshlarError {
+/** Throws `invalid` where a device is not the one that the pool's data lies on. */
+export function requireLabel(path: string, found: DeviceLabel | undefined, poolId: string): void {
+  if (found?.poolId === poolId && found.slotBytes === deviceSlotBytes) return;
   const what =
     found === undefined ? 'is not labelled as the device of a pool' : `is the device of the pool ${found.poolId}`;
-  return new AshlarError('invalid', `${path} ${what}, and not of this one: pool.device names another`, { path });
+  throw new AshlarError('invalid', `${path} ${what}, and not of this one: pool.device names another`, { path });
 }
 
 function tooSmall(path: string, slots: number, before: number | undefined): AshlarError {

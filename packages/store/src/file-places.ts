@@ -1,7 +1,7 @@
 import { errorKindOf, GiB } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
-import type { HeldSlots, SlotPlaces } from './slot-places.ts';
+import type { SlotPlaces } from './slot-places.ts';
 
 /** Bytes of one data file: below the largest file of every file system in use, and few files for a large pool. */
 export const fileBytes = 16 * GiB;
@@ -68,16 +68,20 @@ export class FilePlaces implements SlotPlaces {
     return files.reduce((sum, stat) => sum + (stat?.allocatedBytes ?? 0), 0);
   }
 
-  files(): { readonly first: number; readonly slots: number }[] {
-    const slots = fileBytes / this.#slotBytes;
-    return this.#host
-      .list(this.#directory)
-      .map((name) => Number(name) * slots)
-      .filter((first) => this.fileOf(first).size() > 0)
-      .map((first) => ({ first, slots: Math.ceil(this.fileOf(first).size() / this.#slotBytes) }));
+  *held(extentsAtOnce: number): Generator<ReadonlySet<number>> {
+    for (const name of this.#host.list(this.#directory)) {
+      const first = (Number(name) * fileBytes) / this.#slotBytes;
+      const end = first + Math.ceil(this.fileOf(first).size() / this.#slotBytes);
+      for (let slot = first; slot < end;) {
+        const found = this.#heldFrom(slot, extentsAtOnce);
+        yield found.slots;
+        slot = found.end;
+      }
+    }
   }
 
-  heldFrom(slot: number, limit: number): HeldSlots {
+  /** Those from one on that the host keeps room for, by as many extents of its map, and where that look ended. */
+  #heldFrom(slot: number, limit: number): { readonly end: number; readonly slots: ReadonlySet<number> } {
     const file = this.fileOf(slot);
     const start = this.offsetOf(slot, 0);
     const size = file.size();
@@ -94,6 +98,9 @@ export class FilePlaces implements SlotPlaces {
     }
     return { end: Math.max(end, slot + 1), slots: held };
   }
+
+  /** They are in the pool's directory. */
+  async claim(): Promise<void> {}
 
   close(): void {
     for (const file of this.#files) file?.close();

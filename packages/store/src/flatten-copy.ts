@@ -1,7 +1,9 @@
 import { allDone, assert, MiB } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import {
+  blocksOf,
   countBits,
+  emptyEntry,
   entriesEach,
   hasZero,
   isOwn,
@@ -120,7 +122,7 @@ async function copyEntry(
   const loose = origins.filter((piece) => !packed.includes(piece));
   const stay = entry.pieces.filter((piece) => !isOrigins(piece));
   // The rest of a slot that is whole is taken as well.
-  if (homing.pool.places.isWhole) copied.blocks += homing.pool.blocksEach - sumOf(loose);
+  if (homing.pool.places.isWhole) copied.blocks += homing.pool.blocksEach - blocksOf({ ...emptyEntry, pieces: loose });
   for (const piece of packed) stay.push(await copyCompressed(homing, piece, copied));
   if (loose.length > 0) {
     const own = stay.find((piece) => isOwn(piece, shared));
@@ -130,8 +132,6 @@ async function copyEntry(
   }
   entry.pieces = stay;
 }
-
-const sumOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, piece) => sum + countBits(piece), 0);
 
 async function copyCompressed({ pool, freed, birth }: Homing, piece: Piece, copied: Copied): Promise<Piece> {
   const slot = takeFresh(pool, freed);

@@ -22,7 +22,7 @@ import { slotBlock, type ChunkOverlay } from './chunk-overlay.ts';
 import type { Page } from './page-file.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { gather } from './gather.ts';
-import { addCounts, countsOf, type Homing, type Placing } from './homing.ts';
+import { addCounts, countsOf, holdsCopy, type Homing, type Placing } from './homing.ts';
 import { repack, repackOf } from './repack.ts';
 import { checksumsFor, type SlotChecksums } from './slot-checksums.ts';
 import type { PoolParts } from './state.ts';
@@ -150,13 +150,10 @@ function isCrowded(placing: Placing): boolean {
  * a snapshot's that is gone leaves such.
  */
 function isScattered({ homing, entry, shared }: Placing): boolean {
-  const { chunkSizeBytes, places, room, stores } = homing.pool;
+  const { chunkSizeBytes, places } = homing.pool;
   if (!places.isWhole) return false;
   const own = entry.pieces.filter((piece) => isOwn(piece, shared) && countBits(piece) > 0);
-  if (own.length < 2 || !room.holds(chunkSizeBytes, stores.get(homing.object.store)?.reservation)) return false;
-  // The next checkpoint knows what it came to.
-  room.recorded(chunkSizeBytes);
-  return true;
+  return own.length > 1 && holdsCopy(homing, chunkSizeBytes);
 }
 
 /** Some of what is copied together may still be on its way. */

@@ -34,9 +34,20 @@ export type Placing = {
 /** Blocks of a chunk: that it takes, that it saves, and that are its object's own, where slots are whole those of whole slots. */
 type Counts = { readonly blocks: number; readonly saved: number; readonly own: number };
 
-export function countsOf({ blocksEach, places }: PoolParts, entry: ChunkEntry, shared: number): Counts {
-  const own = places.isWhole ? ownSlotsOf(entry, shared) * blocksEach : ownBlocksOf(entry, shared);
-  return { blocks: blocksOf(entry), saved: savedOf(entry), own };
+export function countsOf(pool: PoolParts, entry: ChunkEntry, shared: number): Counts {
+  return { blocks: blocksOf(entry), saved: savedOf(entry), own: ownOf(pool, entry, shared) };
+}
+
+/** Blocks of a chunk that are its object's own. */
+export function ownOf({ blocksEach, places }: PoolParts, entry: ChunkEntry, shared: number): number {
+  return places.isWhole ? ownSlotsOf(entry, shared) * blocksEach : ownBlocksOf(entry, shared);
+}
+
+/** Whether there is room to have so many bytes of the object twice until the commit. What that comes to the next checkpoint knows. */
+export function holdsCopy({ object, pool: { room, stores } }: Homing, bytes: number): boolean {
+  if (!room.holds(bytes, stores.get(object.store)?.reservation)) return false;
+  room.recorded(bytes);
+  return true;
 }
 
 /** The running checkpoint changed a chunk of a leaf. */

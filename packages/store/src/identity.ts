@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { AshlarError } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { blockSize } from './checksum.ts';
+import { deviceSlotBytes } from './device-places.ts';
 import {
   chunkSizes,
   dataOnDevice,
@@ -30,8 +32,9 @@ export function readIdentity(host: Host, path: string): Superblock {
   }
 }
 
-/** Throws `invalid`. `device`: the data is to lie there. */
-export function newIdentity(host: Host, chunkSizeBytes: number, device: string | undefined): Superblock {
+/** Throws `invalid`. `device`: the data is to lie there, in slots of its own size. */
+export function newIdentity(host: Host, wantedBytes: number, device: string | undefined): Superblock {
+  const chunkSizeBytes = device === undefined ? wantedBytes : deviceSlotBytes;
   if (!chunkSizes.includes(chunkSizeBytes)) {
     throw new AshlarError('invalid', 'the chunk size of a pool is 64, 128 or 256 KiB');
   }
@@ -62,9 +65,16 @@ export async function addFeatures(
   path: string,
   features: Partial<Pick<Superblock, 'readOnlyCompatible' | 'incompatible'>>,
 ): Promise<void> {
+  const { readOnlyCompatible, incompatible } = readIdentity(host, path);
+  await changeIdentity(host, path, {
+    readOnlyCompatible: readOnlyCompatible | (features.readOnlyCompatible ?? 0),
+    incompatible: incompatible | (features.incompatible ?? 0),
+  });
+}
+
+/** Says something else of a pool that is there. Nothing is written where it says that already. Durable when it settles. */
+export async function changeIdentity(host: Host, path: string, change: Partial<Superblock>): Promise<void> {
   const superblock = readIdentity(host, path);
-  const readOnlyCompatible = superblock.readOnlyCompatible | (features.readOnlyCompatible ?? 0);
-  const incompatible = superblock.incompatible | (features.incompatible ?? 0);
-  if (readOnlyCompatible === superblock.readOnlyCompatible && incompatible === superblock.incompatible) return;
-  await publishIdentity(host, path, { ...superblock, readOnlyCompatible, incompatible });
+  const changed = { ...superblock, ...change };
+  if (!isDeepStrictEqual(changed, superblock)) await publishIdentity(host, path, changed);
 }

@@ -5,15 +5,14 @@ import { BlockCache } from './block-cache.ts';
 import { blockSize } from './checksum.ts';
 import { checkpointAll } from './checkpoint.ts';
 import { DataFiles } from './data-files.ts';
-import { DevicePlaces, deviceSlotBytes } from './device-places.ts';
-import { FilePlaces } from './file-places.ts';
 import { recordLog, type Superblock } from './format/superblock.ts';
 import { SlotWrites } from './fresh-slot.ts';
 import { GroupCommit } from './group-commit.ts';
-import { addFeatures, identityOf, newIdentity, publishIdentity } from './identity.ts';
+import { addFeatures, changeIdentity, identityOf, newIdentity, publishIdentity } from './identity.ts';
 import { Journal, type JournalPosition } from './journal.ts';
 import { historyOf, historyUntil, type JournalSpan } from './journal-history.ts';
 import { newObject } from './object-store.ts';
+import { openPlaces } from './open-places.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
 import { emptyTree, PageTree } from './page-tree.ts';
@@ -96,42 +95,22 @@ export async function openParts(host: Host, path: string, settings: Settings): P
     const found = identityOf(host, path);
     // Before there is a log that an older program would not go on with.
     if (found !== undefined) await addFeatures(host, path, { readOnlyCompatible: recordLog });
-    const superblock = found ?? newIdentity(host, chunkBytesOf(settings), settings.device);
-    const device = deviceOf(path, superblock, settings.device);
-    const onDevice =
-      device === undefined ? undefined : await DevicePlaces.open(host, device, superblock.poolId, found === undefined);
-    const places = onDevice ?? filesIn(host, `${path}/data`, superblock);
+    const superblock = found ?? newIdentity(host, settings.chunkSizeBytes, settings.device);
+    const places = await openPlaces(host, path, superblock, { named: settings.device, isNew: found === undefined });
     release.push(() => places.close());
     const reserve = host.open(`${path}/reserve`, { create: true });
     release.push(() => reserve.close());
     const rest = (records: KeptRecords): Promise<Assembled> =>
       assemble(host, path, settings, superblock, records, places, reserve, lock);
     const opened = await withRecords(recordsOf(host, path, settings, superblock), found === undefined, rest);
-    await onDevice?.claim();
-    if (found === undefined || device !== found.device) {
-      await publishIdentity(host, path, { ...superblock, ...(device === undefined ? {} : { device }) });
-    }
+    await places.claim();
+    if (found === undefined) await publishIdentity(host, path, superblock);
+    else if (places.device !== undefined) await changeIdentity(host, path, { device: places.device });
     return opened;
   } catch (error) {
     for (const step of release.reverse()) await step();
     throw error;
   }
-}
-
-function chunkBytesOf({ chunkSizeBytes, device }: Settings): number {
-  return device === undefined ? chunkSizeBytes : deviceSlotBytes;
-}
-
-/** The device that a pool's data lies on: where it is said to be now, or else where it was last. Throws `invalid`. */
-function deviceOf(path: string, superblock: Superblock, named: string | undefined): string | undefined {
-  if (superblock.device !== undefined || named === undefined) return named ?? superblock.device;
-  const message = `the pool in ${path} has its data in files, and goes on so: pool.device is for a new pool`;
-  throw new AshlarError('invalid', message, { path });
-}
-
-function filesIn(host: Host, directory: string, { chunkSizeBytes }: Superblock): FilePlaces {
-  if (host.stat(directory) === undefined) host.makeDirectory(directory);
-  return new FilePlaces(host, directory, chunkSizeBytes);
 }
 
 function recordsOf(host: Host, path: string, settings: Settings, { poolId }: Superblock): KeptOptions {

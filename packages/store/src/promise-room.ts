@@ -1,5 +1,4 @@
-import type { Settled } from '@ashlar/core';
-import { isPromise } from '@ashlar/core';
+import { isPromise, type Settled } from '@ashlar/core';
 import { withRoom } from './background.ts';
 import { blockSize } from './checksum.ts';
 import {
@@ -45,6 +44,7 @@ function mostRoom(target: Target, offset: number, length: number): number {
   const shared = mostShared(target);
   let slots = 0;
   for (const chunk of chunksOf(pool, offset, length)) {
+    if (hasPromised(target, chunk)) continue;
     const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
     // Who counts exactly hears of one that cannot be read.
     if (isPromise(leaf)) leaf.catch(() => undefined);
@@ -85,17 +85,23 @@ async function countSlots(target: Target, offset: number, length: number): Promi
  * all that is copied together. `leaf`: the committed one.
  */
 function slotsFor({ store, object }: Target, chunk: number, leaf: Page | undefined, shared: number): number {
+  if (hasPromised({ store, object }, chunk)) return 0;
   let isCleared = false;
   for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
-    const there = layer.get(chunk);
-    if (there === undefined) continue;
-    if (there.codes.some((code) => code !== nothing && code !== hole)) return 0;
     // The running checkpoint gives the slot back perhaps before this comes home.
-    if (layer !== object.overlay.active) isCleared = true;
+    if (layer !== object.overlay.active && layer.has(chunk)) isCleared = true;
   }
   const pieces = leaf === undefined ? [] : readEntry(leaf.view, chunk % entriesEach).pieces;
   if (!isCleared && pieces.some((piece) => isOwn(piece, shared))) return 0;
   return pieces.length < mostPieces(object, chunk, store.generation) ? 1 : 2;
+}
+
+/** Whether what was written to a chunk in this generation, and is not home, has what the first change of it takes. */
+function hasPromised({ store, object }: Pick<Target, 'store' | 'object'>, chunk: number): boolean {
+  for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
+    if (layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole)) return true;
+  }
+  return false;
 }
 
 /** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */
@@ -133,9 +139,7 @@ function mostShared({ pool, store, object }: Target): number {
  * own: zeros whose kept room is the snapshot's, and where one piece more is one too many all that is copied together.
  */
 async function countMoved({ pool, store, object }: Target, chunk: number, shared: number): Promise<number> {
-  for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
-    if (layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole)) return 0;
-  }
+  if (hasPromised({ store, object }, chunk)) return 0;
   const leaf = await object.tree.leaf(Math.floor(chunk / entriesEach));
   const entry = leaf === undefined ? emptyEntry : readEntry(leaf.view, chunk % entriesEach);
   if (entry.pieces.some((piece) => isOwn(piece, shared))) return 0;

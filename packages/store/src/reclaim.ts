@@ -15,13 +15,9 @@ export async function giveUpWarm(pool: PoolParts, keep: number): Promise<void> {
  */
 export async function reclaim(pool: PoolParts): Promise<void> {
   await giveUpWarm(pool, 0);
-  for (const { first, slots } of pool.places.files()) {
-    for (let slot = first; slot < first + slots;) {
-      const held = pool.places.heldFrom(slot, extentsAtOnce);
-      await giveUp(pool, held.slots);
-      slot = held.end;
-      await new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
-    }
+  for (const slots of pool.places.held(extentsAtOnce)) {
+    await giveUp(pool, slots);
+    await new Promise<void>((resolve) => pool.host.scheduler.soon(resolve));
   }
 }
 

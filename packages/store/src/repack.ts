@@ -17,7 +17,7 @@ import {
   type Piece,
 } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
-import type { Homing, Placing } from './homing.ts';
+import { holdsCopy, type Homing, type Placing } from './homing.ts';
 import { corrupt, firstArena, nothing, reserved } from './overlay.ts';
 import { readPackedNow } from './packed-read.ts';
 import { checksumsFor } from './slot-checksums.ts';
@@ -91,9 +91,8 @@ export function repack(placing: Placing, { bits, fresh, isDue }: Repack): Settle
   // What somebody is writing there may be counted as an overwrite of what lies there now, and come home when none of this is promised any more.
   if (homing.object.locks.waitFor(from, from + pool.chunkSizeBytes) !== undefined) return false;
   const mostBytes = length + (mayCrowd(placing, bits) ? pool.chunkSizeBytes : 0);
-  if (!pool.room.holds(mostBytes, pool.stores.get(homing.object.store)?.reservation)) return false;
-  // Promised until the next checkpoint knows what it came to. That one brings home what is written meanwhile and counted as an overwrite in place.
-  pool.room.recorded(mostBytes);
+  // Promised until the next checkpoint, which brings home what is written meanwhile and counted as an overwrite in place.
+  if (!holdsCopy(homing, mostBytes)) return false;
   return pool.scratch.use(length, (memory) => {
     const bytes = memory.subarray(0, length);
     return andThen(load(placing, bits, fresh, bytes), (isWhole) => {

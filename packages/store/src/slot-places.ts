@@ -1,8 +1,5 @@
 import type { HostFile } from '@ashlar/host';
 
-/** A slot's place, and those behind it that follow it there. */
-export type HeldSlots = { readonly end: number; readonly slots: ReadonlySet<number> };
-
 /** Where the slots of a pool lie. */
 export interface SlotPlaces {
   /**
@@ -23,9 +20,9 @@ export interface SlotPlaces {
   takeNew(): (() => Promise<void>) | undefined;
   /** Bytes of the host's room that so many slots in use take. */
   usedBytes(liveSlots: number): number;
-  /** The slots that the host may keep room for though they are free: the first of each file, and how many. */
-  files(): { readonly first: number; readonly slots: number }[];
-  /** The slots from one on that the host keeps room for, by as many extents of its map, and where that look ended. */
-  heldFrom(slot: number, limit: number): HeldSlots;
+  /** The slots that the host keeps room for, whether they are in use or not, by so many extents of its map at once. */
+  held(extentsAtOnce: number): Iterable<ReadonlySet<number>>;
+  /** Makes what is the pool's own say so, where it does not yet: behind all that may keep the pool from being opened. Durable when it settles. */
+  claim(): Promise<void>;
   close(): void;
 }

@@ -1,7 +1,7 @@
 import { andThen, type Settled } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { blockSize } from '../checksum.ts';
-import { notOf, offsetOn, slotsOn } from '../device-places.ts';
+import { offsetOn, requireLabel, slotsOn } from '../device-places.ts';
 import { fileBytes } from '../file-places.ts';
 import { decodeDeviceLabel } from '../format/device-label.ts';
 import type { Scratch } from '../scratch.ts';
@@ -48,7 +48,7 @@ export class SlotReader {
     try {
       const block = host.alignedBuffer(blockSize);
       const label = decodeDeviceLabel(block.subarray(0, file.readSync(0, block)), path);
-      if (label?.poolId !== poolId) throw notOf(path, label);
+      requireLabel(path, label, poolId);
       const end = slotsOn(file);
       return new SlotReader(scratch, [file], end, (slot) =>
         slot < end ? { file, offset: offsetOn(slot) } : undefined,
