@@ -4,7 +4,7 @@ import { mergeExtents, type Extent } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import { SeededRandom, testAsRoot, testWithTools } from '@ashlar/testing';
 import test from 'ava';
-import { loopTools, why } from './loop-device.ts';
+import { loopDeviceOf, loopTools, why } from './loop-device.ts';
 import { ashlar, directory, long, qemuIo, serve, shell } from './served.ts';
 
 const testQemu = testWithTools(test, 'qemu-img', 'nbdinfo');
@@ -94,8 +94,7 @@ testAsRoot(
   const cwd = directory(t);
   const data = join(cwd, 'data');
   await shell('truncate -s 20M disk.raw && mkdir mnt', { cwd });
-  const device = (await shell('losetup --find --show --sector-size 4096 disk.raw', { cwd })).trim();
-  t.teardown(() => shell(`losetup --detach ${device}`));
+  const device = await loopDeviceOf(t, cwd, 'disk.raw', '--sector-size 4096');
   const { server } = await serve(t, data, '1M');
   await ashlar(data, `export add whole dev://${device}`);
   t.is(Number(await shell(`nbdinfo --size ${server}/whole`)), 20 * 2 ** 20);

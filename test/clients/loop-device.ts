@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { shell, type Test } from './served.ts';
 
 /**
  * Commands with name spaces of their own: mounts, programs and loop devices that nobody else has open go with them, and they go
@@ -22,6 +23,13 @@ export function onLoopDevice(uri: string, commands: string): string {
     exec 9>&-
     until fusermount3 -u fuse 2>>warnings; do sleep 0.1; done
     wait`);
+}
+
+/** Makes a file of the test's directory a loop device until the test ends. `options`: of losetup. */
+export async function loopDeviceOf(t: Test, cwd: string, file: string, options = ''): Promise<string> {
+  const device = (await shell(`losetup --find --show ${options} ${file}`, { cwd })).trim();
+  t.teardown(() => shell(`losetup --detach ${device}`));
+  return device;
 }
 
 /** Why there are no loop devices or mounts here, if there are none: a container may forbid them to root, too. */

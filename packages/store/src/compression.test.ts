@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compressions, KiB, MiB, type ObjectId, type ObjectStore, type ScrubReport, type StoreId } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import { failsWith, sameBytes, SeededRandom } from '@ashlar/testing';
+import { failsWith, noise, sameBytes, SeededRandom } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { changeRecord, check, flip, slotOf } from './inspect/damaging.ts';
 import { PoolInspection } from './inspect/pool-inspection.ts';
@@ -32,12 +32,6 @@ function words(seed: number, length: number): Uint8Array {
     text += `${random.below(1e9)} ${random.pick(['the slot', 'a volume', 'some blocks'])} of chunk ${text.length}\n`;
   }
   return Buffer.from(text.slice(0, length), 'latin1');
-}
-
-function noise(seed: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  new SeededRandom(seed).fill(bytes);
-  return bytes;
 }
 
 async function make(t: ExecutionContext, cacheBytes = 16 * MiB): Promise<Made> {

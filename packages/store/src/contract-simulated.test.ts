@@ -8,6 +8,7 @@ import {
   type PoolSubject,
 } from '@ashlar/testing';
 import test from 'ava';
+import { labelledBytes } from './format/device-label.ts';
 import { openPool, type PoolOptions } from './index.ts';
 
 const options: PoolOptions = {
@@ -17,9 +18,8 @@ const options: PoolOptions = {
   chunkSizeBytes: 256 * KiB,
 };
 
-/** What a device has that bounds nothing, and what it has in front of the data. */
+/** What a device has that bounds nothing. */
 const ampleBytes = 4096 * MiB;
-const labelledBytes = MiB;
 
 /** A pool on a machine of its own, whose time runs until the fixture is removed. `device`: where its data lies. */
 async function create(roomBytes?: number, device?: string): Promise<PoolFixture> {
@@ -68,6 +68,7 @@ const long = process.env['ASHLAR_LONG'] === '1';
 const onDevice: PoolSubject = {
   create: () => create(undefined, '/device'),
   createLimited: (roomBytes) => create(roomBytes, '/device'),
+  isOnDevice: true,
 };
 
 objectStoreContract(test, 'chunk store on the simulated host', subject);

@@ -10,7 +10,7 @@ test('a block that only a snapshot has any more is damaged in the journal: it is
   const machine = new SimulatedMachine(2);
   machine.makeDurableDirectory('/pool');
   const options = (): PoolOptions => ({ chunkSizeBytes: 64 * KiB, openRecords: () => machine.openRecords() });
-  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(Promise.resolve(operation));
+  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(operation);
   const pool = await settled(openPool(machine.host, '/pool', options()));
   const id = await settled(pool.createStore());
   const store = await pool.openStore(id);

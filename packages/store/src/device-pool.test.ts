@@ -1,6 +1,7 @@
 import { KiB, MiB, type ObjectId, type ObjectStore, type StoreId } from '@ashlar/core';
-import { failsWith, sameBytes, SeededRandom, SimulatedMachine } from '@ashlar/testing';
+import { failsWith, noise, sameBytes, SimulatedMachine } from '@ashlar/testing';
 import test from 'ava';
+import { labelledBytes } from './format/device-label.ts';
 import { PoolInspection } from './inspect/pool-inspection.ts';
 import { openPool, type ChunkPool, type PoolOptions } from './pool.ts';
 
@@ -8,7 +9,7 @@ const slotBytes = 64 * KiB;
 const blockBytes = 4 * KiB;
 
 /** A device with room for so many slots behind its label. */
-const deviceBytes = (slots: number): number => MiB + slots * slotBytes;
+const deviceBytes = (slots: number): number => labelledBytes + slots * slotBytes;
 
 /** A machine with a directory for a pool, and a device of so many slots. */
 class OnDevice {
@@ -20,7 +21,7 @@ class OnDevice {
   }
 
   settled<T>(operation: T | Promise<T>): Promise<T> {
-    return this.machine.finish(Promise.resolve(operation));
+    return this.machine.finish(operation);
   }
 
   open(more: PoolOptions = { device: '/device' }): Promise<ChunkPool> {
@@ -44,12 +45,6 @@ class OnDevice {
     file.close();
     await this.write(to, bytes);
   }
-}
-
-function noise(seed: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  new SeededRandom(seed).fill(bytes);
-  return bytes;
 }
 
 type Made = { readonly id: StoreId; readonly store: ObjectStore; readonly object: ObjectId };

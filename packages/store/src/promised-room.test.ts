@@ -1,5 +1,5 @@
 import { KiB, type ObjectId, type ObjectStore } from '@ashlar/core';
-import { SeededRandom, SimulatedMachine } from '@ashlar/testing';
+import { noise, SimulatedMachine } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { openPool, type ChunkPool } from './pool.ts';
 
@@ -16,16 +16,10 @@ type Small = {
   readonly settled: <T>(operation: T | Promise<T>) => Promise<T>;
 };
 
-function noise(seed: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  new SeededRandom(seed).fill(bytes);
-  return bytes;
-}
-
 async function makeSmall(compression: 'off' | 'zstd'): Promise<Small> {
   const machine = new SimulatedMachine(1);
   machine.makeDurableDirectory('/pool');
-  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(Promise.resolve(operation));
+  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(operation);
   const pool = await settled(
     openPool(machine.host, '/pool', {
       chunkSizeBytes: chunkBytes,

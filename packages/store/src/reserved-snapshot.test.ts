@@ -13,7 +13,7 @@ async function refuses(t: ExecutionContext, last: (pool: ChunkPool) => Promise<v
     capacityBytes: 768 * KiB,
     openRecords: () => machine.openRecords(),
   });
-  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(Promise.resolve(operation));
+  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(operation);
   const pool = await settled(openPool(machine.host, '/pool', options()));
   const id = await settled(pool.createStore());
   await settled(pool.reserve(id, 448 * KiB, true));

@@ -6,7 +6,7 @@ import { openPool } from './pool.ts';
 test('a volume that cannot be made smaller for want of room has the size that it had, and all its bytes', async (t) => {
   const machine = new SimulatedMachine(1);
   machine.makeDurableDirectory('/pool');
-  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(Promise.resolve(operation));
+  const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(operation);
   const pool = await settled(
     openPool(machine.host, '/pool', { chunkSizeBytes: 64 * KiB, openRecords: () => machine.openRecords() }),
   );

@@ -9,7 +9,7 @@ export { laterTurn, PoorDevice } from './poor-device.ts';
 export { systemTime } from './system-time.ts';
 export { objectStoreContract, objectStoreContractWithPast } from './object-store-contract.ts';
 export { ofCompressed } from './object-store/with-past.ts';
-export type { PoolFixture, PoolSubject } from './object-store/subject.ts';
+export { noise, type PoolFixture, type PoolSubject } from './object-store/subject.ts';
 export { hostContract } from './host-contract.ts';
 export type { HostFixture } from './host/check.ts';
 export { SimulatedMachine } from './simulated-host/machine.ts';

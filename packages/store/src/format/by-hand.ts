@@ -47,3 +47,10 @@ export function fromHex(digits: string, size: number): Buffer {
   const given = Buffer.from(digits.replaceAll(/\s/g, ''), 'hex');
   return Buffer.concat([given, Buffer.alloc(size - given.length)]);
 }
+
+/** The same as one block, with its checksum at the end. */
+export function sealedFromHex(digits: string): Buffer {
+  const bytes = fromHex(digits, 4096);
+  bytes.writeUInt32LE(xxhByHand(bytes.subarray(0, 4092)), 4092);
+  return bytes;
+}

@@ -1,6 +1,6 @@
 import { AshlarError, KiB } from '@ashlar/core';
 import test from 'ava';
-import { fromHex, xxhByHand } from './by-hand.ts';
+import { sealedFromHex } from './by-hand.ts';
 import { decodeDeviceLabel, encodeDeviceLabel } from './device-label.ts';
 
 /** Magic, version, bytes of a slot (64 KiB), the pool's id, slots. */
@@ -9,12 +9,6 @@ const written = `
   0500000001000000`;
 
 const label = { poolId: '00112233445566778899aabbccddeeff', slotBytes: 64 * KiB, slots: 2 ** 32 + 5 };
-
-function block(digits: string): Buffer {
-  const bytes = fromHex(digits, 4096);
-  bytes.writeUInt32LE(xxhByHand(bytes.subarray(0, 4092)), 4092);
-  return bytes;
-}
 
 function kindOf(bytes: Uint8Array): string {
   try {
@@ -25,22 +19,22 @@ function kindOf(bytes: Uint8Array): string {
 }
 
 test('a label is the bytes that the page says', (t) => {
-  t.deepEqual(Buffer.from(encodeDeviceLabel(label)), block(written));
+  t.deepEqual(Buffer.from(encodeDeviceLabel(label)), sealedFromHex(written));
 });
 
 test('a label written by hand is read', (t) => {
-  t.deepEqual(decodeDeviceLabel(block(written), '/dev/x'), label);
+  t.deepEqual(decodeDeviceLabel(sealedFromHex(written), '/dev/x'), label);
 });
 
 test('what is cut short or has another magic is no label', (t) => {
   t.is(kindOf(new Uint8Array(0)), 'none');
   t.is(kindOf(new Uint8Array(4096)), 'none');
-  t.is(kindOf(block(written).subarray(0, 4095)), 'none');
+  t.is(kindOf(sealedFromHex(written).subarray(0, 4095)), 'none');
 });
 
 test('a label of a newer program is told from a damaged one', (t) => {
-  t.is(kindOf(block(written.replace('01000000', '02000000'))), 'unsupported');
-  const damaged = block(written);
+  t.is(kindOf(sealedFromHex(written.replace('01000000', '02000000'))), 'unsupported');
+  const damaged = sealedFromHex(written);
   damaged[40] = 1;
   t.is(kindOf(damaged), 'corrupt');
 });

@@ -26,6 +26,8 @@ export type PoolSubject = {
   readonly past?: 'snapshots' | 'clone';
   /** Its stores are compressed: what they take is less than what they hold. */
   readonly isCompressed?: boolean;
+  /** Its data lies on a device, which has room for nothing else: all that is limited is the data's, and no file system has maps of it. */
+  readonly isOnDevice?: boolean;
 };
 
 export type StoreTest = (title: string, body: (t: ExecutionContext, run: StoreRun) => Promise<void>) => void;

@@ -59,8 +59,8 @@ function betweenSnapshots(store: ObjectStore): ObjectStore {
 export function ofSnapshots(subject: PoolSubject): PoolSubject {
   const wrap = (pool: Pool): Pool =>
     overriding(pool, { openStore: async (id) => betweenSnapshots(await pool.openStore(id)) });
-  const { isCompressed = false } = subject;
-  return { create: async () => withPools(await subject.create(), wrap), past: 'snapshots', isCompressed };
+  const { isCompressed = false, isOnDevice = false } = subject;
+  return { create: async () => withPools(await subject.create(), wrap), past: 'snapshots', isCompressed, isOnDevice };
 }
 
 type CloneOfClone = { readonly clone: StoreId; readonly object: ObjectId; readonly others: readonly StoreId[] };
@@ -112,12 +112,13 @@ export function ofClones(subject: PoolSubject): PoolSubject {
       }),
     );
   };
-  const { createLimited, isCompressed = false } = subject;
+  const { createLimited, isCompressed = false, isOnDevice = false } = subject;
   return {
     create: async () => withClones(await subject.create()),
     ...(createLimited === undefined ? {} : { createLimited: async (room) => withClones(await createLimited(room)) }),
     past: 'clone',
     isCompressed,
+    isOnDevice,
   };
 }
 
