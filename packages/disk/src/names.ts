@@ -1,5 +1,6 @@
 import { AshlarError } from '@ashlar/core';
-import { parseFileUri, type ImageFormat } from '@ashlar/image';
+import type { ImageFormat } from '@ashlar/image';
+import { parseFileUri } from '@ashlar/image/uri';
 
 /** A file of this machine that a name or a URI means. */
 export type DiskFile = {

@@ -1,6 +1,7 @@
 import { emulate } from '@ashlar/block';
 import { AshlarError, type BlockDevice } from '@ashlar/core';
-import { openImage, openSource, parseFileUri } from '@ashlar/image';
+import { openImage, openSource } from '@ashlar/image';
+import { parseFileUri } from '@ashlar/image/uri';
 import { fileOf, schemeOf } from './names.ts';
 import type { OpenDisk, OpenDiskOptions } from './options.ts';
 

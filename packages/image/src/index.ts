@@ -32,7 +32,6 @@ export { lockOperation } from './lvm/locks.ts';
 export { createGroup, createPhysical, extendGroup, removePhysical } from './lvm/group-commands.ts';
 export { createLogical, extendLogical, removeLogical, renameLogical } from './lvm/volume-commands.ts';
 export { groupNamed, scan, type FoundGroup, type Scan } from './lvm/scan.ts';
-export { parseFileUri } from './uri.ts';
 export { FrameEncoder, mostDataBytes, type StreamHeader } from './volume-stream/frame.ts';
 export { readFrames, type StreamFrame } from './volume-stream/read-frames.ts';
 export type { CheckResult } from './qcow2/check/findings.ts';

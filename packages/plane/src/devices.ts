@@ -18,7 +18,6 @@ import {
   type StoreId,
 } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
-import { openSource } from '@ashlar/image';
 import type { ContextOffer } from '@ashlar/nbd';
 import { sourceKey, type DeviceFacts, type DeviceSource, type Grant } from './messages.ts';
 import type { Stores } from './stores.ts';
@@ -153,6 +152,8 @@ export class Devices {
       closed: undefined,
     };
     if (source.kind === 'file') {
+      // Of use to few servers, and more to load than the rest of a worker.
+      const { openSource } = await import('@ashlar/image');
       const device = statsDevice(await openSource(this.#host, source, source.readOnly), clock, counters);
       return { ...common, device, throttle: undefined };
     }

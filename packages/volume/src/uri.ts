@@ -1,5 +1,6 @@
 import { AshlarError } from '@ashlar/core';
-import { parseFileUri, type HostSource } from '@ashlar/image';
+import type { HostSource } from '@ashlar/image';
+import { parseFileUri } from '@ashlar/image/uri';
 
 /**
  * Parses `file:///path` (raw), `qcow2:///path` and `dev:///dev/x`, with `?partition=N` for a partition inside of it, `follow=on` for an image that

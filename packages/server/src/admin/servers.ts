@@ -1,6 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { listenTcp, listenUnix } from '../process/listen.ts';
+
+// By `import` it brings Node's whole fetch with it, which costs a tenth of a server's start.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** The admin API's two doors: TCP with the token, and the Unix socket for whoever owns the data directory. */
 export type AdminServers = { readonly port: number; close(): Promise<void> };
