@@ -66,11 +66,25 @@ export function whole(device: BlockDevice, bytes: number): number {
   return alignUp(bytes, device.blockSizes.minimum);
 }
 
+/** Where a pattern begins again: from one row of 256 bytes to the next it goes on by 20 of 255. */
+const periodBytes = 51 * 256;
+const periods = new Map<number, Uint8Array>();
+
+function periodOf(tag: number): Uint8Array {
+  const known = periods.get(tag % 255);
+  if (known !== undefined) return known;
+  const period = new Uint8Array(periodBytes);
+  for (let index = 0; index < periodBytes; index += 1)
+    period[index] = ((index * 7 + (index >>> 8) * 13 + tag * 31) % 255) + 1;
+  periods.set(tag % 255, period);
+  return period;
+}
+
 /** Bytes that differ from place to place and from one `tag` to the next, and are never 0. */
 export function pattern(tag: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  for (let index = 0; index < length; index += 1)
-    bytes[index] = ((index * 7 + (index >>> 8) * 13 + tag * 31) % 255) + 1;
+  const period = periodOf(tag);
+  for (let at = 0; at < length; at += periodBytes) bytes.set(period.subarray(0, length - at), at);
   return bytes;
 }
 

@@ -1,7 +1,7 @@
+import { createCipheriv } from 'node:crypto';
 import { AshlarError, type ObjectId, type ObjectStore, type Pool, type StoreId } from '@ashlar/core';
 import type { ExecutionContext, TestFn } from 'ava';
 import { pattern } from '../block-device/subject.ts';
-import { SeededRandom } from '../seeded-random.ts';
 
 /** A pool under test, and what can be done to it from outside. */
 export type PoolFixture = {
@@ -140,18 +140,20 @@ export async function readObject(
   return into;
 }
 
-/** Bytes that do not compress. */
+/** Bytes that do not compress: the same for the same seed. */
 export function noise(seed: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  new SeededRandom(seed).fill(bytes);
-  return bytes;
+  const key = Buffer.alloc(16);
+  key.writeDoubleLE(seed);
+  const cipher = createCipheriv('aes-128-ctr', key, Buffer.alloc(16));
+  const { buffer, byteOffset } = cipher.update(new Uint8Array(length));
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** Of which half compresses. */
 export function mixed(seed: number, length: number): Uint8Array {
   const bytes = pattern(seed, length);
-  const random = new SeededRandom(seed);
-  for (let at = 0; at < length; at += 8192) random.fill(bytes.subarray(at, at + 4096));
+  const random = noise(seed, length);
+  for (let at = 0; at < length; at += 8192) bytes.set(random.subarray(at, at + 4096), at);
   return bytes;
 }
 
