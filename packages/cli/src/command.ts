@@ -19,10 +19,10 @@ export function directory(t: Test): string {
 }
 
 /** Set for a command, or with `undefined` not set. */
-type Variables = { readonly [name: string]: string | undefined };
+export type Variables = { readonly [name: string]: string | undefined };
 
 /** The environment without what a developer's shell may have set for `ashlar`. */
-function environment(more: Variables = {}): NodeJS.ProcessEnv {
+export function environment(more: Variables = {}): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('ASHLAR_'));
   return { ...Object.fromEntries(clean), ASHLAR_STORE_JOURNAL_SIZE: '32M', ASHLAR_STORE_OVERLAY_SIZE: '8M', ...more };
 }

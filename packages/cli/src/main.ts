@@ -1,6 +1,4 @@
-import { CommanderError } from 'commander';
-import { exitStatus, sentenceOf, UsageError } from './failure.ts';
-import { createProgram } from './program.ts';
+import { invoke } from './invoke.ts';
 
 /** Who reads the output has gone (`ashlar volume ls | head -1`): that is no failure, and nothing for a server to end by. */
 function ignoreGone(error: NodeJS.ErrnoException): void {
@@ -10,17 +8,4 @@ function ignoreGone(error: NodeJS.ErrnoException): void {
 process.stdout.on('error', ignoreGone);
 process.stderr.on('error', ignoreGone);
 
-let status: number = exitStatus.done;
-
-try {
-  await createProgram((found) => {
-    status = found;
-  }).parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) status = error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
-  else {
-    process.stderr.write(`ashlar: ${sentenceOf(error)}\n`);
-    status = error instanceof UsageError ? exitStatus.usage : exitStatus.failed;
-  }
-}
-process.exitCode = status;
+process.exitCode = await invoke(process.argv.slice(2));

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { directory, run } from '../command.ts';
+import { directory } from '../command.ts';
+import { run } from '../hosted.ts';
 import { makeSources, qemuImg, roomOf } from './sources.ts';
 
 const image = async (t: ExecutionContext, cwd: string, ...words: readonly string[]): Promise<string> => {

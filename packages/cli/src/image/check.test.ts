@@ -2,7 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { directory, run } from '../command.ts';
+import { directory } from '../command.ts';
+import { run } from '../hosted.ts';
 
 const qemu = (cwd: string, ...words: readonly string[]): { status: number | null; out: string; errors: string } => {
   const { status, stdout, stderr } = spawnSync('qemu-img', words, { cwd, encoding: 'utf8' });

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { directory, run } from '../command.ts';
+import { directory } from '../command.ts';
+import { run } from '../hosted.ts';
 import { makeSources, qemuImg, roomOf } from './sources.ts';
 
 const converted = async (t: ExecutionContext, cwd: string, ...words: readonly string[]): Promise<string> => {

@@ -2,7 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { directory, run } from '../command.ts';
+import { directory } from '../command.ts';
+import { run } from '../hosted.ts';
 
 const qemuImg = (cwd: string, ...words: readonly string[]): string =>
   execFileSync('qemu-img', words, { cwd, encoding: 'utf8' });

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { directory, run } from '../command.ts';
+import { directory } from '../command.ts';
+import { run } from '../hosted.ts';
 import { makeSources, qemuImg } from './sources.ts';
 
 /** What qemu-img prints and ends with, whatever that is. */

@@ -2,7 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { directory, run } from '../command.ts';
+import { directory } from '../command.ts';
+import { run } from '../hosted.ts';
 
 const qemu = (cwd: string, ...words: readonly string[]): { status: number | null; out: string } => {
   const { status, stdout } = spawnSync('qemu-img', words, { cwd, encoding: 'utf8' });

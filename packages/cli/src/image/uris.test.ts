@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { directory, run, serve } from '../command.ts';
+import { directory, serve } from '../command.ts';
+import { run } from '../hosted.ts';
 import { makeSources, qemuImg } from './sources.ts';
 
 test('a disk goes into a volume, out of its snapshot, and between servers, with its holes', async (t) => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { GiB, MiB } from '@ashlar/core';
 import { everyKind, lvm2On, testAsRoot, type Lvm2 } from '@ashlar/testing';
 import test from 'ava';
-import { bin, directory, run } from '../command.ts';
+import { bin, directory } from '../command.ts';
+import { run } from '../hosted.ts';
 
 const withLvm = testAsRoot(test, 'lvm', 'losetup');
 

@@ -1,7 +1,7 @@
 import { MiB, GiB } from '@ashlar/core';
 import { everyKind, lvm2On, testAsRoot, type Lvm2 } from '@ashlar/testing';
 import test from 'ava';
-import { run } from '../command.ts';
+import { run } from '../hosted.ts';
 
 const withLvm = testAsRoot(test, 'lvm', 'losetup');
 

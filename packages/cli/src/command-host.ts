@@ -1,0 +1,45 @@
+// Runs one command after the other for tests, in a process that has loaded them once.
+import { invoke } from './invoke.ts';
+
+export type Request = {
+  readonly words: readonly string[];
+  readonly cwd: string;
+  /** Set in the environment while the command runs; what has no value is not set. */
+  readonly variables: { readonly [name: string]: string | undefined };
+};
+
+export type Response = { readonly status: number; readonly out: string; readonly errors: string };
+
+/** Keeps what is written to a stream until `end` is called, which gives it. */
+function capture(stream: NodeJS.WriteStream): { end(): string } {
+  const parts: Buffer[] = [];
+  const { write } = stream;
+  stream.write = (part: string | Uint8Array): boolean => parts.push(Buffer.from(part)) > 0;
+  return {
+    end() {
+      stream.write = write;
+      return Buffer.concat(parts).toString();
+    },
+  };
+}
+
+async function answer({ words, cwd, variables }: Request): Promise<Response> {
+  process.chdir(cwd);
+  const before = { ...process.env };
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+  const out = capture(process.stdout);
+  const errors = capture(process.stderr);
+  try {
+    const status = await invoke(words);
+    return { status, out: out.end(), errors: errors.end() };
+  } finally {
+    process.env = before;
+  }
+}
+
+process.on('message', (request: Request) => {
+  void answer(request).then((response) => process.send!(response));
+});
