@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { clearFigures, figuresFolder, reportPath, writeReport } from './report.ts';
 import { check, testFolders, tests, type Step } from './steps.ts';
 
@@ -18,10 +17,9 @@ function wanted(folders: readonly string[], words: readonly string[]): readonly 
 
 async function runAll(): Promise<Step[]> {
   const steps = [toolStep()];
-  const options = ['--concurrency', String(availableParallelism()), ...(long ? ['--timeout', '60m'] : [])];
   steps.push(await check('format, lint and types', ['turbo', 'run', 'format:check', 'lint', 'types']));
   const words = process.argv.slice(2);
-  for (const folder of wanted(testFolders(), words)) steps.push(await tests(folder, options));
+  steps.push(...(await tests(wanted(testFolders(), words), long ? ['--timeout', '60m'] : [])));
   if (long && wanted(['simulate'], words).length > 0) {
     const histories = ['node', 'test/simulator/main.ts', '--count', '10000'];
     steps.push(await check('simulate: 10,000 histories', histories));
