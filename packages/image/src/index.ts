@@ -10,6 +10,7 @@ export { concatenated, partOf, sourceOf, type CopySource } from './copy/source.t
 export { deviceTarget, type CopyTarget } from './copy/target.ts';
 export { bitmapBytes, measureImage, type Measured } from './measure.ts';
 export { openChain, type Chain } from './qcow2/chain.ts';
+export { bitmapsToCopy, copyBitmaps } from './qcow2/bitmaps/copy-bitmaps.ts';
 export { changeSnapshots } from './image-snapshots.ts';
 export { imageInfo, type ImageInfo } from './info.ts';
 export { createFileDevice } from './raw/file-device.ts';

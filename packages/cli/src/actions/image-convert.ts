@@ -3,7 +3,9 @@ import { AshlarError } from '@ashlar/core';
 import { fileOf } from '@ashlar/disk';
 import { createRealHost, type Host } from '@ashlar/host';
 import {
+  bitmapsToCopy,
   concatenated,
+  copyBitmaps,
   copyDisk,
   createTarget,
   deviceTarget,
@@ -39,6 +41,8 @@ export type ConvertOptions = ProgressOptions & {
   readonly snapshot?: string;
   readonly rate?: number;
   readonly salvage?: boolean;
+  readonly bitmaps?: boolean;
+  readonly skipBrokenBitmaps?: boolean;
   readonly cache: CacheMode;
 };
 
@@ -46,8 +50,9 @@ export async function convert(names: readonly string[], options: ConvertOptions)
   const name = names.at(-1);
   const from = names.slice(0, -1);
   if (name === undefined || from.length === 0) throw new UsageError('name what is converted, and behind it the target');
-  refuse(options);
+  refuse(from, options);
   const host = createRealHost();
+  const finish = options.bitmaps === true ? await bitmapsFor(host, from, name, options) : undefined;
   const snapshot = snapshotNamed(options.snapshot);
   const opening = openSources(from, (each) => openSource(host, each, { ...options, snapshot }));
   await withSources(opening, async (sources) => {
@@ -62,14 +67,41 @@ export async function convert(names: readonly string[], options: ConvertOptions)
     } finally {
       await target.close();
     }
+    await finish?.();
   });
 }
 
-function refuse({ backing, compress, create, outOfOrder, targetIsZero }: ConvertOptions): void {
+function refuse(from: readonly string[], options: ConvertOptions): void {
+  const { backing, bitmaps, compress, create, outOfOrder, skipBrokenBitmaps, snapshot, targetIsZero } = options;
   if (compress === true && outOfOrder === true) throw new UsageError('-W and -c exclude each other');
   if (compress === true && !create) throw new UsageError('-c compresses what it makes: leave out -n');
   if (targetIsZero === true && create) throw new UsageError('--target-is-zero is of targets that are there: add -n');
+  if (bitmaps === true && from.length > 1) throw new UsageError('--bitmaps are of one disk: name no other');
+  if (bitmaps === true && snapshot !== undefined) {
+    throw new UsageError('--bitmaps are of what an image has now, and not of its snapshots: leave out -l');
+  }
+  if (skipBrokenBitmaps === true && bitmaps !== true) throw new UsageError('--skip-broken-bitmaps needs --bitmaps');
   if (backing !== undefined && !create) throw new UsageError('-B is of targets that are made: leave out -n');
+}
+
+/** What copies the bitmaps when all else is copied. Fails where there can be none. */
+async function bitmapsFor(
+  host: Host,
+  from: readonly string[],
+  to: string,
+  options: ConvertOptions,
+): Promise<() => Promise<void>> {
+  const pathOf = (name: string, format: ImageFormat | undefined): string => {
+    const file = fileOf(name, format);
+    if (file !== undefined && file.format !== 'raw') return file.path;
+    throw new AshlarError('unsupported', `'${name}' has no bitmaps: only qcow2 images have them`);
+  };
+  const [source, target] = [pathOf(from[0]!, options.format), pathOf(to, options.outputFormat)];
+  const skipped = (bitmap: string): void => {
+    process.stderr.write(`ashlar: the bitmap '${bitmap}' is worth nothing, and left out\n`);
+  };
+  const names = await bitmapsToCopy(host, source, options.skipBrokenBitmaps === true ? skipped : undefined);
+  return () => copyBitmaps(host, source, target, names);
 }
 
 async function targetFor(host: Host, name: string, source: CopySource, options: ConvertOptions): Promise<CopyTarget> {

@@ -76,6 +76,8 @@ function addConvert(image: Command): void {
     .option('-W, --out-of-order', 'write in any order')
     .option('-l, --snapshot <SNAPSHOT>', 'a snapshot in the image, by its id or name')
     .option('-r, --rate <RATE>', 'bytes a second', rateArgument)
+    .option('--bitmaps', 'copy the bitmaps of the source as well (qcow2)')
+    .option('--skip-broken-bitmaps', 'with --bitmaps: leave out those that are worth nothing, and tell')
     .option('--salvage', 'what cannot be read is zeros in the target, and told')
     .addOption(cacheOption('unsafe: files are not synced in the end; the others: they are').default('unsafe'))
     .addOption(sourceCacheOption())

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,6 +148,61 @@ test('progress is told as qemu-img tells it, and nothing where it is to be quiet
   t.is(await converted(t, cwd, '-p', '-q', '-O', 'raw', 'top.qcow2', 'ours'), '');
 });
 
+/** What a bitmap says was written, as a server of QEMU's says it. */
+const changesBy = (cwd: string, name: string, bitmap: string): string => {
+  const server = ['qemu-nbd', '-r', '-f', 'qcow2', '-B', bitmap, name];
+  const words = ['--json', `--map=qemu:dirty-bitmap:${bitmap}`, '--', '[', ...server, ']'];
+  return execFileSync('nbdinfo', words, { cwd, encoding: 'utf8' });
+};
+
+const bitmapsOf = (cwd: string, name: string): unknown => {
+  const info = JSON.parse(qemuImg(cwd, 'info', '--output', 'json', name)) as {
+    'format-specific': { data: { bitmaps?: { name: string }[] } };
+  };
+  return info['format-specific'].data.bitmaps?.toSorted((one, other) => one.name.localeCompare(other.name));
+};
+
+test('bitmaps are copied as qemu-img copies them, and those that are worth nothing refused or left out', async (t) => {
+  const cwd = directory(t);
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'a.qcow2', '7M');
+  for (const words of ['-g 64k coarse', '-g 512 fine', '--disable still', 'ünïcode']) {
+    const [name, ...options] = words.split(' ').toReversed();
+    qemuImg(cwd, 'bitmap', '--add', ...options.toReversed(), 'a.qcow2', name!);
+    spawnSync('qemu-io', ['-c', 'write 1M 100k', '-c', `write ${words.length * 100}k 5k`, 'a.qcow2'], { cwd });
+  }
+  for (const words of ['-O qcow2', '-O qcow2 -c', '-O qcow2 -o cluster_size=512']) {
+    t.is(await converted(t, cwd, '--bitmaps', ...words.split(' '), 'a.qcow2', 'ours'), '');
+    qemuImg(cwd, 'convert', '--bitmaps', ...words.split(' '), 'a.qcow2', 'theirs');
+    isSound(t, cwd, 'ours');
+    isSame(t, cwd, 'a.qcow2', 'ours');
+    t.deepEqual(bitmapsOf(cwd, 'ours'), bitmapsOf(cwd, 'theirs'), words);
+    for (const name of ['coarse', 'fine', 'still', 'ünïcode']) {
+      t.is(changesBy(cwd, 'ours', name), changesBy(cwd, 'theirs', name), `${words} ${name}`);
+    }
+  }
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'there', '7M');
+  qemuImg(cwd, 'bitmap', '--add', 'there', 'own');
+  await converted(t, cwd, '--bitmaps', '-n', '-O', 'qcow2', 'a.qcow2', 'there');
+  t.is((bitmapsOf(cwd, 'there') as unknown[]).length, 5);
+  isSound(t, cwd, 'there');
+  const { errors, status } = await run(
+    ['image', 'convert', '--bitmaps', '-n', '-O', 'qcow2', 'a.qcow2', 'there'],
+    {},
+    cwd,
+  );
+  t.is(status, 1);
+  t.regex(errors, /has a bitmap 'coarse' already/);
+  t.is((bitmapsOf(cwd, 'there') as unknown[]).length, 5);
+  spawnSync('qemu-io', ['-c', 'write 0 1M', '-c', 'flush', '-c', 'abort', 'a.qcow2'], { cwd });
+  const broken = await run(['image', 'convert', '--bitmaps', '-O', 'qcow2', 'a.qcow2', 'ours'], {}, cwd);
+  t.is(broken.status, 1);
+  t.regex(broken.errors, /--skip-broken-bitmaps leaves it out/);
+  const skipping = ['--bitmaps', '--skip-broken-bitmaps', '-O', 'qcow2', 'a.qcow2'];
+  await converted(t, cwd, ...skipping, 'ours');
+  qemuImg(cwd, 'convert', ...skipping, 'theirs');
+  t.deepEqual(bitmapsOf(cwd, 'ours'), bitmapsOf(cwd, 'theirs'));
+});
+
 test('no faster than it is told', async (t) => {
   const cwd = directory(t);
   writeFileSync(join(cwd, 'disk.raw'), Buffer.alloc(2 ** 20, 1));
@@ -172,6 +227,8 @@ test('what cannot be converted is told in a sentence, with status 1, and nonsens
     [['-n', 'top.qcow2', 'old.qcow2'], /make it larger first/],
     [['nbd+unix:///?socket=none', 'out'], /no NBD server answers/],
     [['gluster://host/x', 'out'], /of no kind that is known/],
+    [['--bitmaps', 'top.qcow2', 'out'], /'out' has no bitmaps/],
+    [['--bitmaps', '-O', 'qcow2', '-f', 'raw', 'disk.raw', 'out'], /'disk.raw' has no bitmaps/],
   ] as const) {
     const { errors, status } = await run(['image', 'convert', ...words], {}, cwd);
     t.is(status, 1, `${words.join(' ')}: ${errors}`);
@@ -187,6 +244,9 @@ test('what cannot be converted is told in a sentence, with status 1, and nonsens
     '-W -c a b',
     '--target-is-zero a b',
     '-c -n a b',
+    '--bitmaps -O qcow2 a b c',
+    '--bitmaps -O qcow2 -l x a b',
+    '--skip-broken-bitmaps a b',
   ]) {
     t.is((await run(['image', 'convert', ...words.split(' ')], {}, cwd)).status, 2, words);
   }

@@ -59,3 +59,26 @@ export function parseBitmaps(bytes: Buffer, { count }: Pick<BitmapsExtension, 'c
   }
   return found;
 }
+
+/** What a directory says of a bitmap. `flags` of one that is there already, with what is in it that is not known here. */
+export type NewBitmap = Pick<ImageBitmap, 'name' | 'granularity' | 'isAuto' | 'tableOffset' | 'tableEntries'> & {
+  readonly flags?: number;
+};
+
+/** A directory of bitmaps. What somebody else added to an entry (extra bytes) is not in it. */
+export function encodeBitmaps(bitmaps: readonly NewBitmap[]): Buffer {
+  return Buffer.concat(
+    bitmaps.map(({ granularity, isAuto, name, flags = isAuto ? 2 : 0, tableEntries, tableOffset }) => {
+      const encoded = Buffer.from(name);
+      const entry = Buffer.alloc(Math.ceil((headBytes + encoded.length) / 8) * 8);
+      entry.writeBigUInt64BE(BigInt(tableOffset), 0);
+      entry.writeUInt32BE(tableEntries, 8);
+      entry.writeUInt32BE(flags, 12);
+      entry.writeUInt8(dirtyTracking, 16);
+      entry.writeUInt8(Math.log2(granularity), 17);
+      entry.writeUInt16BE(encoded.length, 18);
+      entry.set(encoded, headBytes);
+      return entry;
+    }),
+  );
+}

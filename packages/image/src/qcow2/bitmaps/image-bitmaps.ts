@@ -47,17 +47,18 @@ export class ImageBitmaps implements BlockBitmaps {
     return bitmapBytes(this.#sizeBytes, granularity) <= mostBytes;
   }
 
-  /** Fails with `not-found`, `unsupported` where they are too many, `corrupt`. */
+  /** Its bits, which stay in memory. Fails as `read`. */
   bitsOf(name: string): Promise<BitmapBits> {
     const there = this.#read.get(name);
     if (there !== undefined) return there;
-    const reading = this.#readBits(name);
+    const reading = this.read(name);
     this.#read.set(name, reading);
     reading.catch(() => this.#read.delete(name));
     return reading;
   }
 
-  async #readBits(name: string): Promise<BitmapBits> {
+  /** Fails with `not-found`, `unsupported` where they are too many, `corrupt`. */
+  async read(name: string): Promise<BitmapBits> {
     const { path } = this.#file;
     const found = this.all.find((each) => each.name === name && !each.isInUse);
     if (found === undefined)
