@@ -24,10 +24,14 @@ class OnDevice {
     return this.machine.finish(operation);
   }
 
-  open(more: PoolOptions = { device: '/device' }): Promise<ChunkPool> {
+  open(more?: PoolOptions): Promise<ChunkPool> {
+    return this.settled(this.opening(more));
+  }
+
+  opening(more: PoolOptions = { device: '/device' }): Promise<ChunkPool> {
     const { machine } = this;
     const options = { journalBytes: 10 * MiB, openRecords: () => machine.openRecords(), ...more };
-    return this.settled(openPool(machine.host, '/pool', options));
+    return openPool(machine.host, '/pool', options);
   }
 
   /** Writes over the beginning of a device, or copies that of another. */
@@ -266,4 +270,28 @@ test('the data on a device is checked, and what is damaged there is found', asyn
   t.deepEqual(more, []);
   t.is(found?.length, blockBytes);
   t.is((found?.offset ?? 0) % slotBytes, 5 * blockBytes);
+});
+
+test('what a kill left in the journal has its slots, and nobody else is let have them', async (t) => {
+  const on = new OnDevice(4);
+  const { id, store, object } = await make(on, await on.open(), MiB);
+  for (let chunk = 0; chunk < 4; chunk += 1) {
+    await on.settled(store.write(object, chunk * slotBytes, noise(chunk, blockBytes), false));
+  }
+  on.machine.crash(false);
+  // Before what was there is home, which begins at once.
+  const opened = async (): Promise<{ pool: ChunkPool; again: ObjectStore }> => {
+    const pool = await on.opening();
+    const again = await pool.openStore(id);
+    await failsWith(t, 'no-space', () => again.write(object, 4 * slotBytes, noise(4, blockBytes), false));
+    return { pool, again };
+  };
+  const { pool, again } = await on.settled(opened());
+  await on.settled(again.write(object, 3 * slotBytes + blockBytes, noise(5, blockBytes), false));
+  await on.settled(pool.close());
+  const last = await on.open();
+  const into = new Uint8Array(blockBytes);
+  await on.settled((await last.openStore(id)).read(object, 3 * slotBytes + blockBytes, into));
+  sameBytes(t, noise(5, blockBytes), into, 'what was written behind the kill');
+  await on.settled(last.close());
 });

@@ -16,6 +16,7 @@ import { openPlaces } from './open-places.ts';
 import { OverlayChunks } from './overlay-chunks.ts';
 import { PageFile } from './page-file.ts';
 import { emptyTree, PageTree } from './page-tree.ts';
+import { recoveredRoom } from './promise-room.ts';
 import { rootOf } from './kept.ts';
 import { newKeptRecords, openKeptRecords, type KeptOptions, type KeptRecords } from './records/kept-records.ts';
 import { lmdbSource, simulatedSource } from './records/records-source.ts';
@@ -215,7 +216,7 @@ async function assemble(
     reason: undefined,
   };
   const { room } = parts;
-  records.logsWhere(() => !room.isShrunk && room.availableBytes > logsAtOnce * settings.recordLogBytes);
+  records.logsWhere(() => room.spares(logsAtOnce * settings.recordLogBytes));
   loadState(parts);
   const journal = await startJournal(parts, settings.journalBytes, record);
   const failed = (failure: AshlarError): void => {
@@ -338,7 +339,7 @@ async function goOnBehind(
   const earlier = historyUntil(history, tail.number);
   const changed = { position, earlier, clean: false, bootId: host.bootId(), lossGeneration, promisedLossGeneration };
   const kept = broken === 'recovered-segments-reused' ? undefined : tail;
-  room.expect(parts.arena.usedBytes);
+  room.expect(recoveredRoom(parts));
   let journal: Journal | undefined;
   try {
     journal = await Journal.open(host, `${path}/journal`, poolId, position, { journalBytes, room, kept, broken });

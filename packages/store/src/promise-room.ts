@@ -1,6 +1,7 @@
 import { isPromise, type Settled } from '@ashlar/core';
 import { withRoom } from './background.ts';
 import { blockSize } from './checksum.ts';
+import type { ChunkOverlay } from './chunk-overlay.ts';
 import {
   emptyEntry,
   entriesEach,
@@ -15,6 +16,7 @@ import { hole, nothing, reserved } from './overlay.ts';
 import type { Page } from './page-file.ts';
 import { sharedNow } from './snapshots.ts';
 import type { ObjectState, PoolParts } from './state.ts';
+import { allObjects } from './taken.ts';
 import type { Target } from './target.ts';
 
 /**
@@ -96,13 +98,27 @@ function slotsFor({ store, object }: Target, chunk: number, leaf: Page | undefin
   return pieces.length < mostPieces(object, chunk, store.generation) ? 1 : 2;
 }
 
+/** What a recovery took over may take at the most until it is home: it was promised before, and the first checkpoint knows it exactly. */
+export function recoveredRoom(pool: PoolParts): number {
+  const { arena, chunkSizeBytes, places } = pool;
+  if (!places.isWhole) return arena.usedBytes;
+  let slots = 0;
+  for (const { overlay } of allObjects(pool)) {
+    for (const layer of overlay.layers()) for (const each of layer.values()) if (takesRoom(each)) slots += 2;
+  }
+  return slots * chunkSizeBytes;
+}
+
 /** Whether what was written to a chunk in this generation, and is not home, has what the first change of it takes. */
 function hasPromised({ store, object }: Pick<Target, 'store' | 'object'>, chunk: number): boolean {
   for (const layer of object.overlay.layersBetween(store.generation - 1, store.generation)) {
-    if (layer.get(chunk)?.codes.some((code) => code !== nothing && code !== hole)) return true;
+    const overlay = layer.get(chunk);
+    if (overlay !== undefined && takesRoom(overlay)) return true;
   }
   return false;
 }
+
+const takesRoom = ({ codes }: ChunkOverlay): boolean => codes.some((code) => code !== nothing && code !== hole);
 
 /** Bytes of blocks in the range that have no room of their own: neither mapped, nor reserved, nor already promised. */
 async function countBlocks(target: Target, offset: number, length: number): Promise<number> {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KiB, MiB, type ObjectId, type RecordChange, type StoreId } from '@ashlar/core';
+import { KiB, MiB, type ObjectId, type RecordChange, type RecordStore, type StoreId } from '@ashlar/core';
 import { createRealHost, type Host } from '@ashlar/host';
 import { failsWith, SimulatedMachine } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
@@ -196,4 +196,22 @@ test('a commit is seen by nobody before it has settled, and then with what follo
     }
     t.is(shown(records), 'a=2 d=2 f=1 h=2');
   }
+});
+
+test('a pool whose data has reached its capacity has a log again as soon as its disk has room for one', async (t) => {
+  const machine = new SimulatedMachine(1);
+  machine.makeDurableDirectory('/pool');
+  const openRecords = (): RecordStore => machine.openRecords();
+  const pool = await machine.finish(
+    openPool(machine.host, '/pool', { ...options, capacityBytes: 64 * KiB, openRecords }),
+  );
+  machine.setRoom(0);
+  const hasLog = async (): Promise<boolean> => (await pool.status()).hasRecordLog;
+  for (let count = 0; count < 100 && (await hasLog()); count += 1) await machine.finish(pool.createStore());
+  t.false(await hasLog());
+  machine.setRoom(undefined);
+  // What was measured is believed for a while.
+  for (let count = 0; count < 100 && !(await hasLog()); count += 1) await machine.finish(pool.createStore());
+  t.true(await hasLog());
+  await machine.finish(pool.close());
 });

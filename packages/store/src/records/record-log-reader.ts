@@ -43,24 +43,32 @@ export function logNumbers(host: Host, directory: string): number[] {
 export async function readLogFiles(host: Host, directory: string, poolId: string): Promise<LogFile[]> {
   const files: LogFile[] = [];
   for (const number of logNumbers(host, directory)) {
-    const found = await readLogFile(host, directory, number, poolId);
+    const before = files.at(-1)?.last;
+    const found = await readLogFile(host, directory, number, poolId, { before });
     if (found !== undefined) files.push(found);
   }
   return files;
 }
 
-/** Reads a file up to `mostBytes`; nothing where it is not there. One that cannot be read is not whole. */
+export type LogFileOptions = {
+  /** Up to which it is read. */
+  readonly mostBytes?: number;
+  /** The last commit of the files before it. */
+  readonly before?: number | undefined;
+};
+
+/** Reads a file; nothing where it is not there. One that cannot be read is not whole. */
 export async function readLogFile(
   host: Host,
   directory: string,
   number: number,
   poolId: string,
-  mostBytes = Infinity,
+  options: LogFileOptions,
 ): Promise<LogFile | undefined> {
   const path = logPath(directory, number);
   if (host.stat(path) === undefined) return undefined;
   try {
-    return await readFrames(host, path, number, poolId, mostBytes);
+    return await readFrames(host, path, number, poolId, options);
   } catch (error) {
     if (!(error instanceof AshlarError)) throw error;
     return { number, path, ...nothing };
@@ -84,7 +92,7 @@ async function readFrames(
   path: string,
   number: number,
   poolId: string,
-  mostBytes: number,
+  { before = 0, mostBytes = Infinity }: LogFileOptions,
 ): Promise<LogFile> {
   const file = host.open(path, { readOnly: true });
   try {
@@ -107,7 +115,7 @@ async function readFrames(
       if (last !== undefined && frame.number !== last + (kind === 'commit' ? 1 : 0)) isOrderly = false;
       last = frame.number;
     }
-    const isWhole = isOrderly && !(await goesOn(file, endBytes, sizeBytes, poolId, last ?? 0));
+    const isWhole = isOrderly && !(await goesOn(file, endBytes, sizeBytes, poolId, last ?? before));
     const commits = { firstCommit, lastCommit, last };
     return { number, path, endBytes, isComplete, dumpedTo, dumpBytes, ...commits, isWhole, isClosed };
   } finally {

@@ -147,6 +147,23 @@ test('what a loss of power left of an append is not there, and the commits befor
   }
 });
 
+test('where the power left the end of the append that begins a file and not its beginning, the files before it are the log', async (t) => {
+  const logged = await filled(6, 20);
+  const { machine } = logged;
+  const newest = (): number => logNumbers(machine.host, directory).at(-1)!;
+  const began = newest();
+  let before: [string, string][] = [];
+  while (newest() === began) {
+    before = sorted(logged.contents());
+    await logged.commit();
+  }
+  machine.crash(false);
+  machine.flipBit(logPath(directory, newest()), 40);
+  const found = await logged.found();
+  t.is(found?.number, logged.number - 1);
+  t.deepEqual(sorted(found!.contents), before);
+});
+
 test('what a killed process had written is durable before anything comes behind it', async (t) => {
   for (let commits = 5; commits < 30; commits += 1) {
     for (const steps of [1, 2, 3, 4, 6]) {

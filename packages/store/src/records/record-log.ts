@@ -93,7 +93,8 @@ export class RecordLog {
     for (const number of logNumbers(host, directory)) {
       // What is written meanwhile comes behind it.
       if (number > last) break;
-      const found = await readLogFile(host, directory, number, poolId, number === last ? offset : Infinity);
+      const mostBytes = number === last ? offset : Infinity;
+      const found = await readLogFile(host, directory, number, poolId, { mostBytes });
       // One that the next dump has taken the place of is not there any more.
       if (found === undefined) continue;
       this.#isDamaged ||= !found.isWhole || (number === last && found.endBytes < offset);
