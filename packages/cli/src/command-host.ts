@@ -23,20 +23,24 @@ function capture(stream: NodeJS.WriteStream): { end(): string } {
   };
 }
 
-async function answer({ words, cwd, variables }: Request): Promise<Response> {
-  process.chdir(cwd);
-  const before = { ...process.env };
+function setVariables(variables: Request['variables']): void {
   for (const [name, value] of Object.entries(variables)) {
     if (value === undefined) delete process.env[name];
     else process.env[name] = value;
   }
+}
+
+async function answer({ words, cwd, variables }: Request): Promise<Response> {
+  process.chdir(cwd);
+  const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]));
+  setVariables(variables);
   const out = capture(process.stdout);
   const errors = capture(process.stderr);
   try {
     const status = await invoke(words);
     return { status, out: out.end(), errors: errors.end() };
   } finally {
-    process.env = before;
+    setVariables(before);
   }
 }
 
