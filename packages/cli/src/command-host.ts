@@ -1,14 +1,13 @@
 // Runs one command after the other for tests, in a process that has loaded them once.
+import type { Ended, Variables } from './command.ts';
 import { invoke } from './invoke.ts';
 
 export type Request = {
   readonly words: readonly string[];
   readonly cwd: string;
   /** Set in the environment while the command runs; what has no value is not set. */
-  readonly variables: { readonly [name: string]: string | undefined };
+  readonly variables: Variables;
 };
-
-export type Response = { readonly status: number; readonly out: string; readonly errors: string };
 
 /** Keeps what is written to a stream until `end` is called, which gives it. */
 function capture(stream: NodeJS.WriteStream): { end(): string } {
@@ -23,14 +22,14 @@ function capture(stream: NodeJS.WriteStream): { end(): string } {
   };
 }
 
-function setVariables(variables: Request['variables']): void {
+function setVariables(variables: Variables): void {
   for (const [name, value] of Object.entries(variables)) {
     if (value === undefined) delete process.env[name];
     else process.env[name] = value;
   }
 }
 
-async function answer({ words, cwd, variables }: Request): Promise<Response> {
+async function answer({ words, cwd, variables }: Request): Promise<Ended> {
   process.chdir(cwd);
   const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]));
   setVariables(variables);

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { environment, type Ended, type Variables } from './command.ts';
-import type { Request, Response } from './command-host.ts';
+import type { Request } from './command-host.ts';
 
 const script = new URL('command-host.ts', import.meta.url);
 
@@ -40,7 +40,7 @@ function giveBack(host: ChildProcess): void {
   else next(host);
 }
 
-async function ask(host: ChildProcess, request: Request): Promise<Response> {
+async function ask(host: ChildProcess, request: Request): Promise<Ended> {
   const over = new AbortController();
   const { signal } = over;
   setKept(host, true);
@@ -49,7 +49,7 @@ async function ask(host: ChildProcess, request: Request): Promise<Response> {
     const ended = once(host, 'exit', { signal }).then(([status]) => {
       throw new Error(`${request.words.join(' ')}: the process ended with ${String(status)}`);
     });
-    const [response] = await Promise.race([once(host, 'message', { signal }) as Promise<[Response]>, ended]);
+    const [response] = await Promise.race([once(host, 'message', { signal }) as Promise<[Ended]>, ended]);
     return response;
   } finally {
     over.abort();

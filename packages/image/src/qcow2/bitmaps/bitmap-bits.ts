@@ -25,6 +25,12 @@ export class BitmapBits {
     }
   }
 
+  /** Those that the cluster of an image with that index in its table has; nothing where none of them is set. */
+  partOf(index: number, clusterBytes: number): Buffer | undefined {
+    const part = this.bytes.subarray(index * clusterBytes, (index + 1) * clusterBytes);
+    return part.every((byte) => byte === 0) ? undefined : part;
+  }
+
   /** Runs of a range that was written, or was not, at most so many. */
   runs(offset: number, length: number, limit: number): readonly Change[] {
     const found: Change[] = [];

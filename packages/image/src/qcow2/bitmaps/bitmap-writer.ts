@@ -66,11 +66,10 @@ export class BitmapWriter {
     const { clusterBytes } = refcounts;
     const { entries, places } = await this.#bitmaps.tableOf(bitmap);
     for (const [index, before] of places.entries()) {
-      const part = bits.bytes.subarray(index * clusterBytes, (index + 1) * clusterBytes);
-      const isEmpty = part.every((byte) => byte === 0);
-      const place = isEmpty ? 0 : before > 0 ? before : await refcounts.take(1);
-      if (isEmpty && before > 0) dropped.push(before);
-      if (!isEmpty) {
+      const part = bits.partOf(index, clusterBytes);
+      const place = part === undefined ? 0 : before > 0 ? before : await refcounts.take(1);
+      if (part === undefined && before > 0) dropped.push(before);
+      if (part !== undefined) {
         const cluster = Buffer.alloc(clusterBytes);
         cluster.set(part);
         await this.#put(place, cluster);

@@ -1,4 +1,4 @@
-import { AshlarError, assert, isPromise } from '@ashlar/core';
+import { AshlarError, isPromise } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from '../../lock.ts';
 import { encodeBitmaps, type NewBitmap } from '../bitmap-directory.ts';
@@ -7,6 +7,7 @@ import { encodeHeader } from '../encode-header.ts';
 import { autoclear, type Qcow2Header } from '../header.ts';
 import { MetadataChange } from '../snapshots/metadata-change.ts';
 import { readBitmaps, readHeader, writeHeaderFields } from '../stored.ts';
+import type { BitmapBits } from './bitmap-bits.ts';
 import { ImageBitmaps } from './image-bitmaps.ts';
 
 /**
@@ -78,10 +79,12 @@ async function add(
       throw new AshlarError('exists', `'${path}' has a bitmap '${name}' already`, { path });
     }
     const bitmap = bitmaps?.all.find((each) => each.name === name);
-    assert(bitmap !== undefined && bitmaps !== undefined, `the image has the bitmap '${name}'`);
+    // Somebody who shares the source has removed it since it was named.
+    if (bitmaps === undefined || bitmap === undefined)
+      throw new AshlarError('not-found', `the bitmap '${name}' is gone`);
     const { granularity, isAuto } = bitmap;
-    const { bytes } = await bitmaps.read(name);
-    added.push({ name, granularity, isAuto, ...(await putTable(change, bytes, 2 ** header.clusterBits)) });
+    const table = await putTable(change, await bitmaps.read(name), 2 ** header.clusterBits);
+    added.push({ name, granularity, isAuto, ...table });
   }
   const directory = encodeBitmaps([...there, ...added]);
   const directoryOffset = await change.put(directory);
@@ -100,14 +103,14 @@ async function add(
 /** Writes the bits, but for clusters of zeros, and what names them. */
 async function putTable(
   change: MetadataChange,
-  bytes: Buffer,
+  bits: BitmapBits,
   clusterBytes: number,
 ): Promise<Pick<NewBitmap, 'tableOffset' | 'tableEntries'>> {
-  const tableEntries = Math.ceil(bytes.length / clusterBytes);
+  const tableEntries = Math.ceil(bits.bytes.length / clusterBytes);
   const entries = Buffer.alloc(tableEntries * 8);
   for (let index = 0; index < tableEntries; index += 1) {
-    const part = bytes.subarray(index * clusterBytes, (index + 1) * clusterBytes);
-    if (part.every((byte) => byte === 0)) continue;
+    const part = bits.partOf(index, clusterBytes);
+    if (part === undefined) continue;
     entries.writeBigUInt64BE(BigInt(await change.put(part)), index * 8);
   }
   return { tableOffset: await change.put(entries), tableEntries };
