@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { memoryDevice } from '@ashlar/block';
 import type { BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import { createGroup, createLogical } from '@ashlar/image';
+import { createGroup, createLogical } from '@ashlar/image/lvm';
 import { createNbdServer } from '@ashlar/nbd';
 import { failsWith, testWithTools } from '@ashlar/testing';
 import { parseKeys } from '@ashlar/wire';

@@ -17,22 +17,6 @@ export { createFileDevice } from './raw/file-device.ts';
 export { openSource, type HostSource } from './open-source.ts';
 export { resizeImage, type ResizeImageOptions } from './resize-image.ts';
 export { openImage, type ImageFormat, type OpenImageOptions } from './qcow2/open.ts';
-export {
-  allocatedRuns,
-  freeRuns,
-  isSnapshotRecord,
-  type LogicalVolume,
-  type PhysicalVolume,
-  type Segment,
-  type SnapshotSegment,
-  type VolumeGroup,
-} from './lvm/group.ts';
-export type { FoundArea, FoundPhysical } from './lvm/physical.ts';
-export { freeCount } from './lvm/allocate.ts';
-export { lockOperation } from './lvm/locks.ts';
-export { createGroup, createPhysical, extendGroup, removePhysical } from './lvm/group-commands.ts';
-export { createLogical, extendLogical, removeLogical, renameLogical } from './lvm/volume-commands.ts';
-export { groupNamed, scan, type FoundGroup, type Scan } from './lvm/scan.ts';
 export { FrameEncoder, mostDataBytes, type StreamHeader } from './volume-stream/frame.ts';
 export { readFrames, type StreamFrame } from './volume-stream/read-frames.ts';
 export type { CheckResult } from './qcow2/check/findings.ts';

@@ -1,8 +1,7 @@
 import { AshlarError, assert, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from './lock.ts';
-import { activePath } from './lvm/active.ts';
-import { openLogical, type LogicalName } from './lvm/open-logical.ts';
+import type { LogicalName } from './lvm/open-logical.ts';
 import { openPartition } from './partition/open-partition.ts';
 import { openImage } from './qcow2/open.ts';
 import { createFileDevice } from './raw/file-device.ts';
@@ -46,6 +45,9 @@ async function openWhole(host: Host, source: HostSource, readOnly: boolean): Pro
   }
   if (format === 'lvm') {
     assert(source.logical !== undefined, 'a logical volume has a name');
+    // Most disks are none: its code is loaded for those that are.
+    const { activePath } = await import('./lvm/active.ts');
+    const { openLogical } = await import('./lvm/open-logical.ts');
     const active = await activePath(host, source.logical);
     if (active !== undefined) return await openWhole(host, { ...source, format: 'device', path: active }, readOnly);
     return { disk: await openLogical(host, source.logical, readOnly), sectorBytes: undefined };

@@ -1,6 +1,6 @@
 import { AshlarError } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import { groupNamed, scan, type FoundGroup, type Scan } from '@ashlar/image';
+import { groupNamed, scan, type FoundGroup, type Scan } from '@ashlar/image/lvm';
 import { UsageError } from '../failure.ts';
 import { groupLine, groupLines, indented, logicalLines, physicalLine, physicalLines } from '../lvm/display.ts';
 import type { Field } from '../lvm/field.ts';

@@ -11,7 +11,7 @@ import {
   renameLogical,
   scan,
   type VolumeGroup,
-} from '@ashlar/image';
+} from '@ashlar/image/lvm';
 import { UsageError } from '../failure.ts';
 import { extentsGiven } from '../lvm/extents.ts';
 import { waitingForLocks } from '../lvm/lock-wait.ts';

@@ -1,5 +1,5 @@
 import { alignDown } from '@ashlar/core';
-import type { FoundArea, FoundGroup } from '@ashlar/image';
+import type { FoundArea, FoundGroup } from '@ashlar/image/lvm';
 
 const sectorBytes = 512;
 

@@ -1,4 +1,4 @@
-import { allocatedRuns, freeRuns, type FoundGroup } from '@ashlar/image';
+import { allocatedRuns, freeRuns, type FoundGroup } from '@ashlar/image/lvm';
 import { areasOf } from './area-facts.ts';
 import { freeExtents, totalExtents, visibleCount } from './group-fields.ts';
 import { creationTime } from './logical-fields.ts';

@@ -1,5 +1,5 @@
 import { AshlarError } from '@ashlar/core';
-import { freeCount, type LogicalVolume, type VolumeGroup } from '@ashlar/image';
+import { freeCount, type LogicalVolume, type VolumeGroup } from '@ashlar/image/lvm';
 import { totalExtents } from './group-fields.ts';
 import type { ExtentsGiven, SizeGiven } from './sizes.ts';
 import { readable, sizeText } from './units.ts';

@@ -1,4 +1,4 @@
-import { allocatedRuns, freeRuns, isSnapshotRecord, type FoundGroup, type VolumeGroup } from '@ashlar/image';
+import { allocatedRuns, freeRuns, isSnapshotRecord, type FoundGroup, type VolumeGroup } from '@ashlar/image/lvm';
 import { areasOf, freeOfArea, least } from './area-facts.ts';
 import { count, flag, listed, size, words, type Field } from './field.ts';
 import type { Row } from './rows.ts';

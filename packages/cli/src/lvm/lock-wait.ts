@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { AshlarError } from '@ashlar/core';
-import { lockOperation } from '@ashlar/image';
+import { lockOperation } from '@ashlar/image/lvm';
 
 const waitMs = 5000;
 const stepMs = 50;

@@ -1,4 +1,4 @@
-import type { LogicalVolume, Segment } from '@ashlar/image';
+import type { LogicalVolume, Segment } from '@ashlar/image/lvm';
 import type { Relation } from './relations.ts';
 import type { Row } from './rows.ts';
 

@@ -1,4 +1,4 @@
-import { allocatedRuns } from '@ashlar/image';
+import { allocatedRuns } from '@ashlar/image/lvm';
 import { freeOfArea, least } from './area-facts.ts';
 import { atRight, count, flag, listed, size, words, type Field } from './field.ts';
 import { physicalName, type Row } from './rows.ts';

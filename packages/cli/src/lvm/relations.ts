@@ -1,4 +1,4 @@
-import type { LogicalVolume, Segment, SnapshotSegment, VolumeGroup } from '@ashlar/image';
+import type { LogicalVolume, Segment, SnapshotSegment, VolumeGroup } from '@ashlar/image/lvm';
 
 export type Part = 'image' | 'metadata' | 'log' | 'data' | 'area';
 

@@ -1,5 +1,5 @@
-import type { FoundGroup, FoundPhysical, LogicalVolume, PhysicalVolume, Scan, Segment } from '@ashlar/image';
-import { isSnapshotRecord } from '@ashlar/image';
+import type { FoundGroup, FoundPhysical, LogicalVolume, PhysicalVolume, Scan, Segment } from '@ashlar/image/lvm';
+import { isSnapshotRecord } from '@ashlar/image/lvm';
 import { relationsOf, type Relations } from './relations.ts';
 
 /** What one line of a report is of. A physical volume of no group has none, and one that is missing has no device. */

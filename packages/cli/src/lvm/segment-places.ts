@@ -1,4 +1,4 @@
-import type { Segment } from '@ashlar/image';
+import type { Segment } from '@ashlar/image/lvm';
 import type { Row } from './rows.ts';
 
 /** Where a segment lies: a device or another logical volume, and the first extent there of so many. */

@@ -1,9 +1,10 @@
-import { load } from 'koffi';
+import { load, type KoffiFunc } from 'koffi';
 import { addressOf } from './memory.ts';
 import { libc } from './libc.ts';
+import { onPool } from './pool-calls.ts';
 
 /** Node has zstd in it; one that was built on the system's does not show it. */
-function find(declaration: string): (...parameters: number[]) => number {
+function find(declaration: string): KoffiFunc<(...parameters: number[]) => number> {
   try {
     return libc.func(declaration);
   } catch {
@@ -16,6 +17,7 @@ const place = 'uintptr_t context, uintptr_t into, size_t room, uintptr_t from, s
 const compress = find(`int64_t ZSTD_compressCCtx(${place}, int level)`);
 const decompress = find(`int64_t ZSTD_decompressDCtx(${place})`);
 
+const create = find('uintptr_t ZSTD_createCCtx()');
 const frameBytes = find('int64_t ZSTD_findFrameCompressedSize(uintptr_t from, size_t length)');
 
 /**
@@ -27,9 +29,23 @@ let decompressing = 0;
 
 /** Compresses `from` to one frame at the start of `into`. Gives its length, -1 where it does not fit. */
 export function zstdCompress(from: Uint8Array, into: Uint8Array, level: number): number {
-  compressing ||= find('uintptr_t ZSTD_createCCtx()')();
+  compressing ||= create();
   const length = compress(compressing, addressOf(into), into.byteLength, addressOf(from), from.byteLength, level);
   return length < 0 ? -1 : length;
+}
+
+/** Contexts that no call on the pool uses: as many were made as ran at once. */
+const idle: number[] = [];
+
+/** As `zstdCompress`, on the thread pool. Both buffers are the call's until it settles. */
+export async function zstdCompressOffThread(from: Uint8Array, into: Uint8Array, level: number): Promise<number> {
+  const context = idle.pop() ?? create();
+  const [where, room] = [addressOf(into), into.byteLength];
+  const [start, bytes] = [addressOf(from), from.byteLength];
+  const length = await onPool([from, into], (done) => compress.async(context, where, room, start, bytes, level, done));
+  idle.push(context);
+  // No frame is empty; a failure has no errno, and is none or less here.
+  return length > 0 ? length : -1;
 }
 
 /** Decompresses the frame that `from` is to the start of `into`. Gives how long that is, -1 where it does not fit or is no whole frame. */

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
-import { deflateRaw, zstdCompress } from 'node:zlib';
+import { deflateRaw } from 'node:zlib';
 import { alignUp } from '@ashlar/core';
-import type { Host } from '@ashlar/host';
+import { zstdCompressOffThread, type Host } from '@ashlar/host';
 import { allSubclusters, compressedEntry } from './entry.ts';
 import { FreshTarget, openFresh } from './fresh-target.ts';
 import type { CompressionType, Qcow2Header } from './header.ts';
@@ -11,15 +11,20 @@ import type { Refcounts } from './refcounts.ts';
 import type { Tables } from './tables.ts';
 
 const deflating = promisify(deflateRaw);
-const zstding = promisify(zstdCompress);
 
 /** A window of 4 KiB: QEMU has no more when it reads. */
 const deflateOptions = { windowBits: 12, memLevel: 9 };
+/** What zstd itself takes where nobody says another, and QEMU with it. */
+const zstdLevel = 3;
 
-/** On the thread pool, at one go: what is made of a cluster has room in one piece. */
-function pack(type: CompressionType, cluster: Uint8Array): Promise<Uint8Array> {
-  const chunkSize = Math.max(cluster.length, 1024);
-  return type === 'zlib' ? deflating(cluster, { ...deflateOptions, chunkSize }) : zstding(cluster, { chunkSize });
+/** What is made of a cluster, on the thread pool; nothing where that is not less. `room`: for a cluster, to make it in. */
+async function pack(type: CompressionType, cluster: Uint8Array, room: Uint8Array): Promise<Uint8Array | undefined> {
+  if (type === 'zstd') {
+    const length = await zstdCompressOffThread(cluster, room.subarray(0, cluster.length - 1), zstdLevel);
+    return length < 0 ? undefined : room.subarray(0, length);
+  }
+  const packed = await deflating(cluster, { ...deflateOptions, chunkSize: Math.max(cluster.length, 1024) });
+  return packed.length < cluster.length ? packed : undefined;
 }
 
 /**
@@ -33,6 +38,8 @@ export class CompressedTarget extends FreshTarget {
   readonly #mostShared: number;
   /** Where the next bytes go, inside a cluster of the file; 0: into a new one. */
   #next = 0;
+  /** Memory for what is made of clusters: as much as was needed at once. */
+  readonly #rooms: Uint8Array[] = [];
 
   constructor(layer: Qcow2Layer, header: Qcow2Header, tables: Tables, refcounts: Refcounts) {
     super(layer, header, tables, refcounts);
@@ -52,10 +59,14 @@ export class CompressedTarget extends FreshTarget {
   }
 
   async #writeCluster(offset: number, from: Uint8Array): Promise<void> {
-    const packed = await pack(this.#compression, whole(from, this.unitBytes));
-    if (packed.length >= this.unitBytes) return await super.write(offset, from);
-    const place = await this.alone(() => this.#placeFor(offset, packed.length));
-    await this.layer.file.writeOffThread(place, packed);
+    const room = this.#rooms.pop() ?? new Uint8Array(this.unitBytes);
+    const packed = await pack(this.#compression, whole(from, this.unitBytes), room);
+    if (packed === undefined) await super.write(offset, from);
+    else {
+      const place = await this.alone(() => this.#placeFor(offset, packed.length));
+      await this.layer.file.writeOffThread(place, packed);
+    }
+    this.#rooms.push(room);
   }
 
   async #placeFor(offset: number, length: number): Promise<number> {
