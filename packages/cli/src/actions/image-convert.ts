@@ -97,6 +97,9 @@ async function bitmapsFor(
     throw new AshlarError('unsupported', `'${name}' has no bitmaps: only qcow2 images have them`);
   };
   const [source, target] = [pathOf(from[0]!, options.format), pathOf(to, options.outputFormat)];
+  if (options.create && optionsOf(options.outputFormat, options.options ?? []).version === 2) {
+    throw new AshlarError('unsupported', `'${to}' is to be of compatibility 0.10, which has no bitmaps`);
+  }
   const skipped = (bitmap: string): void => {
     process.stderr.write(`ashlar: the bitmap '${bitmap}' is worth nothing, and left out\n`);
   };

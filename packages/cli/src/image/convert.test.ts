@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -229,12 +229,14 @@ test('what cannot be converted is told in a sentence, with status 1, and nonsens
     [['gluster://host/x', 'out'], /of no kind that is known/],
     [['--bitmaps', 'top.qcow2', 'out'], /'out' has no bitmaps/],
     [['--bitmaps', '-O', 'qcow2', '-f', 'raw', 'disk.raw', 'out'], /'disk.raw' has no bitmaps/],
+    [['--bitmaps', '-O', 'qcow2', '-o', 'compat=0.10', 'top.qcow2', 'old'], /'old' .* 0.10, which has no bitmaps/],
   ] as const) {
     const { errors, status } = await run(['image', 'convert', ...words], {}, cwd);
     t.is(status, 1, `${words.join(' ')}: ${errors}`);
     t.regex(errors, sentence);
   }
   t.is(statSync(join(cwd, 'disk.raw')).size, before);
+  t.false(existsSync(join(cwd, 'old')));
   for (const words of [
     'disk.raw',
     '-m 17 a b',

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { directory } from '../command.ts';
@@ -86,7 +86,7 @@ test('disks are compared with the words and the status of qemu-img', async (t) =
   }
 });
 
-test('a disk that cannot be opened has the status 2, one that cannot be read 4', async (t) => {
+test('a disk that cannot be opened has the status 2, one whose map is damaged 3, one that cannot be read 4', async (t) => {
   const cwd = directory(t);
   makeSources(cwd);
   for (const words of [
@@ -98,6 +98,17 @@ test('a disk that cannot be opened has the status 2, one that cannot be read 4',
     t.regex(errors, /^ashlar: /);
     t.is(byQemu(cwd, ...words).status, 2);
   }
+  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'mapped.qcow2', '12M');
+  spawnSync('qemu-io', ['-c', 'write 0 1M', 'mapped.qcow2'], { cwd });
+  // The L1 table, which the header has the place of, says that the first L2 table lies where no cluster begins.
+  const damaged = readFileSync(join(cwd, 'mapped.qcow2'));
+  const l1Table = Number(damaged.readBigUInt64BE(40));
+  damaged.writeBigUInt64BE(damaged.readBigUInt64BE(l1Table) + 512n, l1Table);
+  writeFileSync(join(cwd, 'mapped.qcow2'), damaged);
+  const mapped = await run(['image', 'compare', 'base.qcow2', 'mapped.qcow2'], {}, cwd);
+  t.is(mapped.status, 3, mapped.errors);
+  t.is(byQemu(cwd, 'compare', 'base.qcow2', 'mapped.qcow2').status, 3);
+  t.regex(mapped.errors, /^ashlar: 'mapped.qcow2' at byte 0: what is there cannot be told: .+\n$/);
   // The compressed bytes of the first cluster are damaged.
   const place = Number(
     (JSON.parse(qemuImg(cwd, 'info', '--output', 'json', 'packed.qcow2')) as { 'cluster-size': number })[

@@ -12,7 +12,7 @@ import type { Tables } from './tables.ts';
 export type ResizeParts = {
   readonly file: HostFile;
   readonly data: HostFile;
-  readonly header: Pick<Qcow2Header, 'bitmaps' | 'snapshotCount' | 'version'>;
+  readonly header: Pick<Qcow2Header, 'snapshotCount' | 'version'>;
   readonly geometry: Geometry;
   readonly l1: L1Table;
   readonly reader: ClusterReader;
@@ -28,13 +28,8 @@ export type ResizeParts = {
 /** `metadata`: each cluster of what is added has its place; `falloc`: and its room. */
 export type GrownRoom = 'off' | 'metadata' | 'falloc';
 
-/** Throws `unsupported` where a snapshot of an old format would be taken for one of another size, and where bitmaps are of the size that there is. */
-export function refuseResize({ file, header }: ResizeParts): void {
-  if (header.bitmaps !== undefined) {
-    throw new AshlarError('unsupported', `'${file.path}' has bitmaps, and keeps its size with them`, {
-      path: file.path,
-    });
-  }
+/** Throws `unsupported` where a snapshot of an old format would be taken for one of another size. */
+export function refuseResize({ file, header }: Pick<ResizeParts, 'file' | 'header'>): void {
   if (header.version >= 3 || header.snapshotCount === 0) return;
   throw new AshlarError(
     'unsupported',

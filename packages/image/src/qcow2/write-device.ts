@@ -242,7 +242,7 @@ export class WriteDevice extends ImageReads implements BlockDevice {
     throw unsupportedError('copyFrom');
   }
 
-  /** `room`: what becomes of clusters that are added. Fails with `unsupported` for images of compatibility 0.10 with snapshots, and `invalid`. */
+  /** `room`: what becomes of clusters that are added. Fails with `unsupported` for images of compatibility 0.10 with snapshots, and for bitmaps that are worth nothing, and `invalid`. */
   resize(sizeBytes: number, room: GrownRoom = 'off'): Settled<void> {
     this.checkOpen('resize');
     checkSize(this, sizeBytes);
@@ -251,11 +251,17 @@ export class WriteDevice extends ImageReads implements BlockDevice {
       writeBack: () => this.#writeBack(),
       zeroEdge: (from: number, to: number) => this.#zeroEdge(from, to),
     };
+    const { marks, refcounts } = parts;
     refuseResize(parts);
-    return this.#alone(async () => {
+    marks?.refuseResize(sizeBytes);
+    const change = async (): Promise<void> => {
       if (sizeBytes > this.size) await growImage(parts, this.size, sizeBytes, room);
-      else if (sizeBytes < this.size) await shrinkImage(parts, this.size, sizeBytes);
+      else await shrinkImage(parts, this.size, sizeBytes);
       this.size = sizeBytes;
+    };
+    return this.#alone(() => {
+      if (sizeBytes === this.size) return;
+      return marks === undefined ? change() : marks.resize(sizeBytes, refcounts, change);
     });
   }
 

@@ -2,14 +2,37 @@ import type { Change } from '@ashlar/core';
 
 /** The bits of a bitmap, one for so many bytes of a disk, from the least significant of each byte on. */
 export class BitmapBits {
-  readonly bytes: Buffer;
+  #bytes: Buffer;
   readonly #granularity: number;
-  readonly #sizeBytes: number;
+  #sizeBytes: number;
 
   constructor(sizeBytes: number, granularity: number) {
     this.#granularity = granularity;
     this.#sizeBytes = sizeBytes;
-    this.bytes = Buffer.alloc(bitmapBytes(sizeBytes, granularity));
+    this.#bytes = Buffer.alloc(bitmapBytes(sizeBytes, granularity));
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** As they are for a disk of another size: what is added to it was not written. */
+  resized(sizeBytes: number): BitmapBits {
+    const next = new BitmapBits(sizeBytes, this.#granularity);
+    this.#clearBehind();
+    this.#bytes.copy(next.#bytes);
+    next.#clearBehind();
+    return next;
+  }
+
+  /** They become `resized`. */
+  resize(sizeBytes: number): void {
+    [this.#bytes, this.#sizeBytes] = [this.resized(sizeBytes).#bytes, sizeBytes];
+  }
+
+  #clearBehind(): void {
+    const odd = Math.ceil(this.#sizeBytes / this.#granularity) % 8;
+    if (odd !== 0) this.#bytes[this.#bytes.length - 1]! &= (1 << odd) - 1;
   }
 
   /** Each byte of the range was written. */
@@ -20,14 +43,14 @@ export class BitmapBits {
       // Eight at once where all of them are meant.
       const isWhole = bit % 8 === 0 && last - bit >= 7;
       const at = Math.floor(bit / 8);
-      this.bytes[at] = isWhole ? 0xff : this.bytes[at]! | (1 << (bit % 8));
+      this.#bytes[at] = isWhole ? 0xff : this.#bytes[at]! | (1 << (bit % 8));
       bit += isWhole ? 8 : 1;
     }
   }
 
   /** Those that the cluster of an image with that index in its table has; nothing where none of them is set. */
   partOf(index: number, clusterBytes: number): Buffer | undefined {
-    const part = this.bytes.subarray(index * clusterBytes, (index + 1) * clusterBytes);
+    const part = this.#bytes.subarray(index * clusterBytes, (index + 1) * clusterBytes);
     return part.every((byte) => byte === 0) ? undefined : part;
   }
 
@@ -47,12 +70,12 @@ export class BitmapBits {
   }
 
   #has(bit: number): boolean {
-    return ((this.bytes[Math.floor(bit / 8)]! >>> (bit % 8)) & 1) === 1;
+    return ((this.#bytes[Math.floor(bit / 8)]! >>> (bit % 8)) & 1) === 1;
   }
 
   /** Eight bits are the same. */
   #isEven(bit: number, isChanged: boolean): boolean {
-    return bit % 8 === 0 && this.bytes[bit / 8] === (isChanged ? 0xff : 0);
+    return bit % 8 === 0 && this.#bytes[bit / 8] === (isChanged ? 0xff : 0);
   }
 }
 

@@ -8,6 +8,7 @@ import test from 'ava';
 import { imageInfo } from '../../info.ts';
 import { directory, qemuImg, qemuIo } from '../by-qemu.ts';
 import { openImage } from '../open.ts';
+import { watched } from '../watched-host.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -15,8 +16,8 @@ const sizeBytes = 40 * MiB + 512;
 const host = createRealHost();
 const testNbd = testWithTools(test, 'nbdinfo', 'qemu-nbd');
 
-const open = (path: string, readOnly = false): Promise<BlockDevice> =>
-  openImage(host, path, { format: 'qcow2', followsFiles: true, readOnly });
+const open = (path: string, readOnly = false, on = host): Promise<BlockDevice> =>
+  openImage(on, path, { format: 'qcow2', followsFiles: true, readOnly });
 
 type Run = { readonly offset: number; readonly length: number; readonly type: number };
 type Changed = readonly [from: number, to: number];
@@ -120,6 +121,78 @@ for (const layout of layouts) {
     },
   );
 }
+
+for (const layout of layouts) {
+  testNbd(`bitmaps of an image made with '${layout}' go along with its size, as QEMU lets them`, async (t) => {
+    const cwd = directory(t);
+    qemuImg(cwd, 'create', '-q', '-f', 'qcow2', '-o', layout, 'ours.qcow2', '3M');
+    qemuImg(cwd, 'bitmap', '--add', '-g', '512', 'ours.qcow2', 'fine');
+    qemuImg(cwd, 'bitmap', '--add', '-g', '64k', 'ours.qcow2', 'still');
+    qemuIo(cwd, 'ours.qcow2', 'write 100k 1k', 'write 2M 1M');
+    qemuImg(cwd, 'bitmap', '--disable', 'ours.qcow2', 'still');
+    copyFileSync(join(cwd, 'ours.qcow2'), join(cwd, 'theirs.qcow2'));
+    const random = new SeededRandom(11);
+    for (const size of [5 * MiB + 512, 2 * MiB + 70_144, 2 * MiB + 512, 40 * MiB, 512, 3 * MiB, 3 * MiB]) {
+      qemuImg(cwd, 'resize', '-q', '--shrink', 'theirs.qcow2', String(size));
+      const device = await open(join(cwd, 'ours.qcow2'));
+      await device.resize(size);
+      const ends = { fine: await byUs(device, 'fine'), still: await byUs(device, 'still') };
+      const at = random.below(size / 512) * 512;
+      await device.write(at, new Uint8Array(512), false);
+      await device.close();
+      for (const bitmap of ['fine', 'still'] as const) {
+        t.deepEqual(ends[bitmap], byQemu(cwd, 'theirs.qcow2', bitmap), `${bitmap} of ${size}`);
+      }
+      qemuIo(cwd, 'theirs.qcow2', `write ${at} 512`);
+      for (const bitmap of ['fine', 'still']) {
+        t.deepEqual(byQemu(cwd, 'ours.qcow2', bitmap), byQemu(cwd, 'theirs.qcow2', bitmap), `${bitmap} of ${size}`);
+      }
+      const { said, status } = checked(cwd, 'ours.qcow2');
+      t.is(status, 0, said);
+    }
+  });
+}
+
+testNbd(
+  'wherever a resize is cut off, each bitmap is of the size of its image, or known to be worth nothing',
+  async (t) => {
+    const cwd = directory(t);
+    qemuImg(cwd, 'create', '-q', '-f', 'qcow2', '-o', 'cluster_size=512', 'a.qcow2', '3M');
+    qemuImg(cwd, 'bitmap', '--add', '-g', '512', 'a.qcow2', 'still');
+    qemuIo(cwd, 'a.qcow2', 'write 100k 1k');
+    qemuImg(cwd, 'bitmap', '--disable', 'a.qcow2', 'still');
+    qemuImg(cwd, 'bitmap', '--add', 'a.qcow2', 'moving');
+    const states = new Set<string>();
+    const look = async (): Promise<void> => {
+      const killed = join(cwd, 'killed.qcow2');
+      const { said, status } = checked(cwd, 'killed.qcow2');
+      // Clusters that nobody has are all that may be wrong.
+      t.true(status === 0 || status === 3, said);
+      const { qcow2, sizeBytes: bytes } = await imageInfo(host, killed);
+      const [still, moving] = qcow2!.bitmaps;
+      t.true(moving!.isInUse);
+      states.add(`${bytes / MiB} ${still!.isInUse}`);
+      if (!still!.isInUse) t.deepEqual(byQemu(cwd, 'killed.qcow2', 'still'), [[100 * KiB, 101 * KiB]]);
+    };
+    const cuts: string[] = [];
+    const watching = watched(host, () => {
+      cuts.push(`killed-${cuts.length}.qcow2`);
+      copyFileSync(join(cwd, 'a.qcow2'), join(cwd, cuts.at(-1)!));
+    });
+    for (const size of [9 * MiB, MiB]) {
+      const device = await open(join(cwd, 'a.qcow2'), false, watching);
+      cuts.length = 0;
+      await device.resize(size);
+      const found = [...cuts];
+      await device.close();
+      for (const name of found) {
+        copyFileSync(join(cwd, name), join(cwd, 'killed.qcow2'));
+        await look();
+      }
+    }
+    t.deepEqual([...states].toSorted(), ['1 false', '1 true', '3 false', '3 true', '9 false', '9 true']);
+  },
+);
 
 test('a bitmap whose writer was killed says of itself that it is worth nothing, as those that nobody wrote to do not', async (t) => {
   const cwd = directory(t);

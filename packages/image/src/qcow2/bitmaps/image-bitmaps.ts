@@ -15,23 +15,32 @@ export type BitmapTable = { readonly entries: Buffer; readonly places: readonly 
 
 /** The bitmaps of an image that are worth something, read when they are asked for. */
 export class ImageBitmaps implements BlockBitmaps {
-  readonly all: readonly ImageBitmap[];
+  #all: readonly ImageBitmap[];
   readonly #file: HostFile;
   readonly #clusterBytes: number;
-  readonly #sizeBytes: number;
+  #sizeBytes: number;
   readonly #read = new Map<string, Promise<BitmapBits>>();
 
   private constructor(file: HostFile, header: Qcow2Header, all: readonly ImageBitmap[]) {
     this.#file = file;
     this.#clusterBytes = 2 ** header.clusterBits;
     this.#sizeBytes = header.sizeBytes;
-    this.all = all;
+    this.#all = all;
   }
 
   /** Those of an image; nothing where it has none. Fails with `corrupt`. */
   static async of(file: HostFile, header: Qcow2Header): Promise<ImageBitmaps | undefined> {
     if (header.bitmaps === undefined) return undefined;
     return new ImageBitmaps(file, header, await readBitmaps(file, header, file.path));
+  }
+
+  get all(): readonly ImageBitmap[] {
+    return this.#all;
+  }
+
+  /** The image has another size, and its bitmaps other tables for it. */
+  resized(sizeBytes: number, all: readonly ImageBitmap[]): void {
+    [this.#sizeBytes, this.#all] = [sizeBytes, all];
   }
 
   get names(): readonly string[] {
@@ -42,9 +51,9 @@ export class ImageBitmaps implements BlockBitmaps {
     return (await this.bitsOf(name)).runs(offset, length, limit);
   }
 
-  /** Whether its bits fit into memory. */
-  fits({ granularity }: ImageBitmap): boolean {
-    return bitmapBytes(this.#sizeBytes, granularity) <= mostBytes;
+  /** Whether its bits fit into memory, for an image of that size. */
+  fits({ granularity }: ImageBitmap, sizeBytes = this.#sizeBytes): boolean {
+    return bitmapBytes(sizeBytes, granularity) <= mostBytes;
   }
 
   /** Its bits, which stay in memory. Fails as `read`. */

@@ -2,13 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlockDevice } from '@ashlar/core';
-import { createRealHost, type Host, type HostFile } from '@ashlar/host';
+import { createRealHost } from '@ashlar/host';
 import { failsWith, SeededRandom, testWithTools } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { changeSnapshots } from '../../image-snapshots.ts';
 import { imageInfo } from '../../info.ts';
 import { directory, layouts, qemuImg, qemuIo } from '../by-qemu.ts';
 import { openImage } from '../open.ts';
+import { watched } from '../watched-host.ts';
 
 const MiB = 1024 * 1024;
 const sizeBytes = 3 * MiB;
@@ -89,23 +90,6 @@ for (const layout of ofSnapshots) {
   });
 }
 
-/** A host whose files are looked at after each write. */
-function watched(looks: () => void): Host {
-  const watch = (file: HostFile): HostFile =>
-    new Proxy(file, {
-      get: (target, name) => {
-        const found = Reflect.get(target, name) as unknown;
-        if (typeof found !== 'function') return found;
-        return (...given: unknown[]): unknown => {
-          const result = (found as (...all: unknown[]) => unknown).apply(target, given);
-          if (name === 'write') looks();
-          return result;
-        };
-      },
-    });
-  return { ...host, open: (path, options) => watch(host.open(path, options)) };
-}
-
 test('wherever a change of snapshots is cut off, it is there whole or not at all, and nothing is lost by it', async (t) => {
   const cwd = directory(t);
   const path = join(cwd, 'a.qcow2');
@@ -125,7 +109,7 @@ test('wherever a change of snapshots is cut off, it is there whole or not at all
   };
   const change = async (action: 'create' | 'apply' | 'delete', name: string): Promise<string[]> => {
     states.clear();
-    await changeSnapshots(watched(look), path, action, name);
+    await changeSnapshots(watched(host, look), path, action, name);
     return [...states].toSorted();
   };
   t.deepEqual(await change('create', 'one'), ['1 1 2', '4 1 2']);
