@@ -2,7 +2,8 @@ import { closeSync, openSync, readFileSync, readSync, rmSync, writeFileSync, wri
 import { join } from 'node:path';
 import { openNbd } from '@ashlar/nbd';
 import test, { type ExecutionContext } from 'ava';
-import { directory, run, serve, serveIn } from './command.ts';
+import { directory, serve, serveIn } from './command.ts';
+import { run } from './hosted.ts';
 
 const KiB = 1024;
 

@@ -1,13 +1,14 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { bin, directory, run, serve, type Ended } from './command.ts';
+import { bin, directory, run as runAnew, serve, type Ended } from './command.ts';
+import { run } from './hosted.ts';
 
 test('the version and the help of every command are there, with examples', async (t) => {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
-  t.deepEqual(await run(['--version']), { status: 0, out: `${version}\n`, errors: '' });
+  t.deepEqual(await runAnew(['--version']), { status: 0, out: `${version}\n`, errors: '' });
   const help = await run(['--help']);
   t.is(help.status, 0);
   t.regex(help.out, /Examples:\n {2}ashlar serve --volume demo:10G/);
@@ -51,7 +52,7 @@ test('where no server is, the error says what to type next', async (t) => {
 test('the line that tries everything ends with the status of its command', async (t) => {
   const data = join(directory(t), 'data');
   const command = 'echo "$nbd $nbdsock $admin $token"; exit 7';
-  const { status, out, errors } = await run(['serve', '--data', data, '--volume', 'demo:10G', '--run', command]);
+  const { status, out, errors } = await runAnew(['serve', '--data', data, '--volume', 'demo:10G', '--run', command]);
   t.is(errors, '');
   t.is(status, 7);
   const [nbd, nbdsock, admin, token] = out.trim().split(' ');
@@ -62,14 +63,14 @@ test('the line that tries everything ends with the status of its command', async
 });
 
 test('a command of --run that a signal ends gives 128 and its number', async (t) => {
-  const { status } = await run(['serve', '--data', join(directory(t), 'data'), '--run', 'kill -9 $$']);
+  const { status } = await runAnew(['serve', '--data', join(directory(t), 'data'), '--run', 'kill -9 $$']);
   t.is(status, 137);
 });
 
 test('in the command of --run the ashlar command finds the server by itself', async (t) => {
   const cwd = directory(t);
   const command = `${process.execPath} ${bin} volume ls --json`;
-  const { status, out } = await run(['serve', '--data', 'd', '--volume', 'demo:1M', '--run', command], {}, cwd);
+  const { status, out } = await runAnew(['serve', '--data', 'd', '--volume', 'demo:1M', '--run', command], {}, cwd);
   t.is(status, 0);
   t.is((JSON.parse(out) as { name: string }[])[0]?.name, 'demo');
 });
@@ -177,7 +178,7 @@ test('top shows each volume once where the output is no terminal', async (t) => 
 
 test('a second server on the data directory ends with status 1 and one sentence', async (t) => {
   const { data } = await serve(t);
-  const { status, errors } = await run(['serve', '--data', data, '--port', '0', '--admin-port', '0']);
+  const { status, errors } = await runAnew(['serve', '--data', data, '--port', '0', '--admin-port', '0']);
   t.is(status, 1);
   t.regex(errors, /^ashlar: the pool in '\S+' is in use by another server\n$/);
 });
@@ -209,7 +210,7 @@ test('config show says where each value came from', async (t) => {
 test('a data directory that cannot be made is told in one sentence', async (t) => {
   const file = join(directory(t), 'file');
   writeFileSync(file, '');
-  const { status, errors } = await run(['serve', '--data', join(file, 'data'), '--port', '0', '--admin-port', '0']);
+  const { status, errors } = await runAnew(['serve', '--data', join(file, 'data'), '--port', '0', '--admin-port', '0']);
   t.is(status, 1);
   t.is(errors, `ashlar: the data directory ${join(file, 'data')} cannot be used: a part of the path is no directory\n`);
 });

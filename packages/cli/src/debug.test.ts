@@ -2,7 +2,8 @@ import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path';
 import { openNbd } from '@ashlar/nbd';
 import test, { type ExecutionContext } from 'ava';
-import { directory, run, serve, serveIn, type Ended } from './command.ts';
+import { directory, serve, serveIn, type Ended } from './command.ts';
+import { run } from './hosted.ts';
 
 const KiB = 1024;
 

@@ -6,7 +6,8 @@ import test from 'ava';
 import { MiB } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import { testAsRoot, testWithTools } from '@ashlar/testing';
-import { bin, directory, ended, run, serve, serveIn, type Ended } from './command.ts';
+import { bin, directory, ended, run as runAnew, serve, serveIn, type Ended } from './command.ts';
+import { run } from './hosted.ts';
 
 /** Runs a command of the shell. */
 function shell(command: string, cwd: string): Promise<Ended> {
@@ -23,7 +24,7 @@ testWithTools(
   const data = join(directory(t), 'd');
   const command =
     'nbdinfo --size $nbd/demo && qemu-img info $nbd/demo && nbdinfo --size "nbd+unix:///demo?socket=$nbdsock"';
-  const { status, out, errors } = await run(['serve', '--data', data, '--volume', 'demo:10G', '--run', command]);
+  const { status, out, errors } = await runAnew(['serve', '--data', data, '--volume', 'demo:10G', '--run', command]);
   t.is(errors, '');
   t.is(status, 0);
   t.regex(out, /^10737418240\n[^]*virtual size: 10 GiB \(10737418240 bytes\)[^]*10737418240\n$/);
@@ -37,7 +38,7 @@ testWithTools(
   const cwd = directory(t);
   writeFileSync(join(cwd, 'in.raw'), Buffer.concat([randomBytes(3 * MiB), Buffer.alloc(5 * MiB), randomBytes(MiB)]));
   const command = `nbdcopy ${cwd}/in.raw $nbd/demo && nbdcopy $nbd/demo ${cwd}/out.raw && nbdinfo --map --json $nbd/demo`;
-  const { status, out, errors } = await run([
+  const { status, out, errors } = await runAnew([
     'serve',
     '--data',
     join(cwd, 'd'),
@@ -194,7 +195,7 @@ testAsRoot(
   const cwd = directory(t);
   t.is((await shell('mount -t tmpfs -o size=1m,ro tmpfs .', cwd)).status, 0);
   t.teardown(() => shell(`umount -l ${cwd}`, '/'));
-  const { status, errors } = await run(['serve', '--data', cwd, '--port', '0', '--admin-port', '0']);
+  const { status, errors } = await runAnew(['serve', '--data', cwd, '--port', '0', '--admin-port', '0']);
   t.is(status, 1);
   t.is(errors, `ashlar: the data directory ${cwd} cannot be used: the file system is read-only\n`);
 });
@@ -203,7 +204,7 @@ test('a port in use ends the start with status 1 and one sentence', async (t) =>
   const { out } = await serve(t, '--volume', 'demo:1M');
   const { port } = new URL(uriIn(out).replace('nbd:', 'http:'));
   const data = join(directory(t), 'other');
-  const { status, errors } = await run(['serve', '--data', data, '--port', port, '--admin-port', '0']);
+  const { status, errors } = await runAnew(['serve', '--data', data, '--port', port, '--admin-port', '0']);
   t.is(status, 1);
   t.regex(errors, new RegExp(`^ashlar: port ${port} on 127\\.0\\.0\\.1 is in use: [^\\n]+\\n$`));
 });

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { KiB } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import test, { type ExecutionContext } from 'ava';
-import { directory, run, serve, serveIn, type Ended } from './command.ts';
+import { directory, serve, serveIn, type Ended } from './command.ts';
+import { run } from './hosted.ts';
 
 type Scrub = { readonly state: string; readonly bytesPerSecond?: number; readonly completed?: string };
 
