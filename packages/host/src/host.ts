@@ -46,6 +46,11 @@ export interface HostFile {
   writeOffThread(offset: number, from: Uint8Array): Promise<void>;
   /** Writes the parts one behind the other, in one system call where the system takes as many (IOV_MAX). */
   writeMany(offset: number, parts: readonly Uint8Array[]): Settled<void>;
+  /**
+   * Copies from another file of the same host without reading it into the process, and shares its room where the file system can (copy_file_range).
+   * Gives the bytes copied, fewer where `source` ends. `unsupported` where that cannot be between these two.
+   */
+  copyFrom(source: HostFile, from: number, offset: number, length: number): Promise<number>;
   /** fdatasync, off the thread. After it failed nothing may be assumed of what was written since the last good one. */
   sync(): Promise<void>;
   /** Starts write-back of a range and does not wait (sync_file_range): a hint that smooths the next sync. */

@@ -253,6 +253,24 @@ function roomTests(check: Check): void {
     file.close();
   });
 
+  check('a range is copied from another file, as far as that goes', async (t, { host, directory }) => {
+    const source = host.open(`${directory}/a`, { create: true });
+    const bytes = pattern(8 * block, 1);
+    await source.write(0, bytes);
+    const file = host.open(`${directory}/b`, { create: true });
+    await file.write(0, pattern(block, 2));
+    t.is(await file.copyFrom(source, 3 * block, block, 2 * block), 2 * block);
+    t.is(await file.copyFrom(source, 7 * block, 5 * block, 4 * block), block);
+    t.is(await file.copyFrom(source, 8 * block, 9 * block, block), 0);
+    t.is(file.size(), 6 * block);
+    sameBytes(t, pattern(block, 2), await readBack(file, 0, block), 'before');
+    sameBytes(t, bytes.subarray(3 * block, 5 * block), await readBack(file, block, 2 * block), 'copied');
+    sameBytes(t, new Uint8Array(2 * block), await readBack(file, 3 * block, 2 * block), 'between');
+    sameBytes(t, bytes.subarray(7 * block), await readBack(file, 5 * block, block), 'the end');
+    sameBytes(t, bytes, await readBack(source, 0, 8 * block), 'the source');
+    for (const each of [source, file]) each.close();
+  });
+
   check('a zeroed range reads as zeros and the size stays', async (t, { host, directory }) => {
     const file = host.open(`${directory}/a`, { create: true });
     const bytes = pattern(8 * block, 1);

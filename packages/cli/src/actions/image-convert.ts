@@ -25,6 +25,9 @@ import { snapshotNamed } from '../image/snapshot-name.ts';
 
 export type CacheMode = 'none' | 'writeback' | 'writethrough' | 'directsync' | 'unsafe';
 
+/** As qemu-img: so many zeros in a row become a hole where nobody says otherwise. */
+const sparseBytes = 4096;
+
 export type ConvertOptions = ProgressOptions & {
   readonly forceShare?: boolean;
   readonly format?: ImageFormat;
@@ -33,7 +36,8 @@ export type ConvertOptions = ProgressOptions & {
   readonly backing?: string;
   readonly backingFormat?: ImageFormat;
   readonly compress?: boolean;
-  readonly sparse: number;
+  readonly sparse?: number;
+  readonly copyOffloading?: boolean;
   readonly create: boolean;
   readonly targetIsZero?: boolean;
   readonly coroutines: number;
@@ -72,8 +76,12 @@ export async function convert(names: readonly string[], options: ConvertOptions)
 }
 
 function refuse(from: readonly string[], options: ConvertOptions): void {
-  const { backing, bitmaps, compress, create, outOfOrder, skipBrokenBitmaps, snapshot, targetIsZero } = options;
+  const { backing, bitmaps, compress, copyOffloading, create, outOfOrder } = options;
+  const { salvage, skipBrokenBitmaps, snapshot, sparse, targetIsZero } = options;
   if (compress === true && outOfOrder === true) throw new UsageError('-W and -c exclude each other');
+  if (copyOffloading === true && (compress === true || salvage === true || sparse !== undefined)) {
+    throw new UsageError('-C copies what is there as it is: leave out -c, -S and --salvage');
+  }
   if (compress === true && !create) throw new UsageError('-c compresses what it makes: leave out -n');
   if (targetIsZero === true && create) throw new UsageError('--target-is-zero is of targets that are there: add -n');
   if (bitmaps === true && from.length > 1) throw new UsageError('--bitmaps are of one disk: name no other');
@@ -140,7 +148,14 @@ async function targetFor(host: Host, name: string, source: CopySource, options: 
 }
 
 function copyOptions(options: ConvertOptions): Omit<CopyOptions, 'progress'> {
-  const { backing, coroutines, outOfOrder = false, salvage = false, sparse } = options;
+  const {
+    backing,
+    coroutines,
+    copyOffloading = false,
+    outOfOrder = false,
+    salvage = false,
+    sparse = sparseBytes,
+  } = options;
   const salvaged = (offset: number, error: unknown): void => {
     const why = error instanceof Error ? error.message : String(error);
     process.stderr.write(`ashlar: what is at byte ${offset} is zeros now, since it cannot be read: ${why}\n`);
@@ -148,6 +163,7 @@ function copyOptions(options: ConvertOptions): Omit<CopyOptions, 'progress'> {
   return {
     requests: coroutines,
     sparseBytes: sparse,
+    isOffloaded: copyOffloading,
     isUnordered: outOfOrder,
     kindOf: backing === undefined ? flattened : overBacking,
     ...(salvage ? { salvaged } : {}),

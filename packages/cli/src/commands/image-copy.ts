@@ -69,11 +69,15 @@ function addConvert(image: Command): void {
     .option('-B, --backing <FILE>', 'what backs the target, and has what backs the source')
     .addOption(formatOption('-F, --backing-format <FORMAT>', 'the format of that'))
     .option('-c, --compress', 'compress the clusters of the target (qcow2)')
-    .option('-S, --sparse <SIZE>', 'so many zeros in a row become a hole; 0: nothing does', sizeArgument, 4096)
+    .option('-S, --sparse <SIZE>', 'so many zeros in a row become a hole (4096); 0: nothing does', sizeArgument)
     .option('-n, --no-create', 'the target is there, and large enough')
     .option('--target-is-zero', 'with -n: nothing but zeros is in the target')
     .option('-m, --coroutines <NUMBER>', 'requests under way at once, 1 to 16', numberArgument(1, 16), 8)
     .option('-W, --out-of-order', 'write in any order')
+    .option(
+      '-C, --copy-offloading',
+      'let the system copy from file to file where it can, and share the room; zeros in data stay data',
+    )
     .option('-l, --snapshot <SNAPSHOT>', 'a snapshot in the image, by its id or name')
     .option('-r, --rate <RATE>', 'bytes a second', rateArgument)
     .option('--bitmaps', 'copy the bitmaps of the source as well (qcow2)')

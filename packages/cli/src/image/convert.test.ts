@@ -1,7 +1,19 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { testAsRoot } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { directory } from '../command.ts';
 import { run } from '../hosted.ts';
@@ -29,7 +41,10 @@ const targets: readonly string[] = [
   '-O raw',
   '-O raw -S 64k -m 16 -W',
   '-O raw -S 0',
+  '-O raw -C',
   '-O qcow2',
+  '-O qcow2 -C',
+  '-O qcow2 -C -o cluster_size=2M',
   '-O qcow2 -W -m 1',
   '-O qcow2 -o cluster_size=512,compat=0.10',
   '-O qcow2 -o cluster_size=2M,refcount_bits=64',
@@ -64,7 +79,7 @@ for (const [index, target] of targets.entries()) {
       // The data file of both has one name.
       rmSync(join(cwd, 'other.raw'), { force: true });
       t.is(await converted(t, cwd, ...target.split(' '), source, 'ours'), '');
-      const formats = ['-F', target.includes('raw -') || target.endsWith('-O raw') ? 'raw' : 'qcow2'];
+      const formats = ['-F', target.startsWith('-O raw') ? 'raw' : 'qcow2'];
       isSame(t, cwd, '-f', source.endsWith('raw') ? 'raw' : 'qcow2', ...formats, source, 'ours');
       if (formats[1] === 'qcow2') isSound(t, cwd, 'ours');
       t.true(roomOf(cwd, 'ours') <= needed + slackBytes, `${source}: ${roomOf(cwd, 'ours')}, qemu-img ${needed}`);
@@ -94,6 +109,49 @@ test('a copy over a backing file has only what the source has itself', async (t)
       t.true(ours <= roomOf(cwd, 'copy.qcow2') + slackBytes, `${more}${source}: ${ours}`);
     }
   }
+});
+
+test('what the system cannot copy itself is read and written', async (t) => {
+  const cwd = directory(t);
+  makeSources(cwd);
+  const elsewhere = mkdtempSync('/dev/shm/ashlar-convert-');
+  t.teardown(() => rmSync(elsewhere, { recursive: true }));
+  for (const source of ['top.qcow2', 'packed.qcow2', 'disk.raw']) {
+    for (const format of ['raw', 'qcow2']) {
+      const copy = join(elsewhere, `${source}.${format}`);
+      t.is(await converted(t, cwd, '-C', '-O', format, source, copy), '');
+      isSame(t, cwd, '-f', source.endsWith('raw') ? 'raw' : 'qcow2', '-F', format, source, copy);
+    }
+  }
+});
+
+testAsRoot(
+  test,
+  'mkfs.xfs',
+  'losetup',
+)('-C shares the room of a disk where the file system can', async (t) => {
+  const cwd = directory(t);
+  const mounted = join(cwd, 'mounted');
+  mkdirSync(mounted);
+  const disk = join(cwd, 'xfs');
+  writeFileSync(disk, '');
+  truncateSync(disk, 320 * 2 ** 20);
+  execFileSync('mkfs.xfs', ['-q', '-m', 'reflink=1', disk]);
+  execFileSync('mount', ['-o', 'loop', disk, mounted]);
+  t.teardown(() => execFileSync('umount', ['-l', mounted]));
+  writeFileSync(join(mounted, 'a.raw'), randomBytes(64 * 2 ** 20));
+  execFileSync('sync', ['-f', mounted]);
+  const freeBytes = (): number => {
+    const { bavail, bsize } = statfsSync(mounted);
+    return bavail * bsize;
+  };
+  const before = freeBytes();
+  for (const format of ['raw', 'qcow2']) {
+    await converted(t, mounted, '-C', '-O', format, 'a.raw', `copy.${format}`);
+    execFileSync('sync', ['-f', mounted]);
+    isSame(t, mounted, '-f', 'raw', '-F', format, 'a.raw', `copy.${format}`);
+  }
+  t.true(before - freeBytes() < 2 ** 21, `${before - freeBytes()}`);
 });
 
 test('several disks are one behind the other in the copy', async (t) => {
@@ -244,6 +302,9 @@ test('what cannot be converted is told in a sentence, with status 1, and nonsens
     '-S nonsense a b',
     '-O vdi a b',
     '-W -c a b',
+    '-C -c a b',
+    '-C -S 4k a b',
+    '-C --salvage a b',
     '--target-is-zero a b',
     '-c -n a b',
     '--bitmaps -O qcow2 a b c',

@@ -2,7 +2,18 @@ import { throttleDevice } from '@ashlar/block';
 import { alignUp, AshlarError, type BlockDevice } from '@ashlar/core';
 import { fileOf, openDisk, type OpenDisk } from '@ashlar/disk';
 import type { Host } from '@ashlar/host';
-import { mapChain, mapDevice, openChain, sourceOf, type Chain, type CopySource, type ImageFormat } from '@ashlar/image';
+import {
+  mapChain,
+  mapDevice,
+  openChain,
+  placeIn,
+  sourceOf,
+  type Chain,
+  type CopySource,
+  type FilePlace,
+  type ImageFormat,
+  type MapRun,
+} from '@ashlar/image';
 
 const adminPort = 9810;
 
@@ -53,11 +64,13 @@ export async function openSource(
     const source = sourceOf(device, sizeBytes, (from, to) =>
       chain === undefined ? mapDevice(device, name, from, Math.min(to, device.sizeBytes)) : mapChain(chain, from, to),
     );
+    const placeOf = (run: MapRun): FilePlace | undefined => (chain === undefined ? undefined : placeIn(chain, run));
     const close = async (): Promise<void> => {
       chain?.close();
       await device.close();
     };
-    return { ...source, name, chain, close };
+    // What is paced is read.
+    return { ...source, ...(rate === undefined ? { placeOf } : {}), name, chain, close };
   } catch (error) {
     await device.close();
     throw error;

@@ -2,6 +2,7 @@ import { fdatasync, ftruncateSync, statfsSync } from 'node:fs';
 import { AshlarError, alignDown, assert, maxOffset, type Extent, type Settled } from '@ashlar/core';
 import { errno } from '../ffi/errno.ts';
 import { hasLockOfOther, lockRangeShared } from '../ffi/fcntl.ts';
+import { copyRangeOnPool } from '../ffi/copy-file-range.ts';
 import { fallocateMode, fallocateOnPool } from '../ffi/fallocate.ts';
 import { lockDescription } from '../ffi/flock.ts';
 import { IoVector, maximumParts } from '../ffi/iovec.ts';
@@ -229,6 +230,34 @@ export class RealFile implements HostFile {
       const count = await writeVectorOnPool(number, vector, parts, offset + byteLength - walk.left);
       walk.take(this.#taken(count, offset, { byteLength }));
     }
+  }
+
+  copyFrom(source: HostFile, from: number, offset: number, length: number): Promise<number> {
+    this.#checkWritable('copy to', offset, length);
+    assert(source instanceof RealFile, 'both are files of this host');
+    source.#checkRange('copy from', from, length);
+    return source.#descriptor.hold((read) =>
+      this.#descriptor.hold(async (written) => {
+        let done = 0;
+        while (done < length) {
+          const places = [
+            { descriptor: read, offset: from + done },
+            { descriptor: written, offset: offset + done },
+          ] as const;
+          const count = await copyRangeOnPool(...places, length - done);
+          if (count === 0) break;
+          if (count < 0 && count !== -errno.EINTR) throw this.#copyError(-count, offset, length);
+          done += Math.max(0, count);
+        }
+        return done;
+      }),
+    );
+  }
+
+  #copyError(number: number, offset: number, length: number): AshlarError {
+    // Other file systems, files of other kinds, ranges of one file that overlap.
+    const isRefused = number === errno.EXDEV || number === errno.EINVAL;
+    return this.#error(isRefused ? errno.EOPNOTSUPP : number, 'copy to', offset, length);
   }
 
   sync(): Promise<void> {

@@ -1,6 +1,6 @@
 import { memoryDevice } from '@ashlar/block';
 import { AshlarError, type BlockDevice } from '@ashlar/core';
-import { failsWith, sameBytes, SeededRandom } from '@ashlar/testing';
+import { failsWith, sameBytes, SeededRandom, SimulatedMachine } from '@ashlar/testing';
 import test from 'ava';
 import { copyDisk, type CopyOptions } from './copy-disk.ts';
 import { mapDevice, type MapRun } from './map.ts';
@@ -14,6 +14,7 @@ const kindOf = ({ zero }: MapRun): 'data' | 'zero' => (zero ? 'zero' : 'data');
 const options: CopyOptions = {
   requests: 8,
   sparseBytes: 4096,
+  isOffloaded: false,
   isUnordered: false,
   kindOf,
   progress: () => undefined,
@@ -109,6 +110,47 @@ test('writes come in the order of their offsets, one behind the other, where tha
   const unordered = new SlowTarget();
   await copyDisk(source(device), unordered, { ...options, isUnordered: true, requests: 4 });
   t.true(unordered.mostUnderWay > 1 && unordered.mostUnderWay <= 4, String(unordered.mostUnderWay));
+});
+
+/** What of it the system was asked to copy. */
+type Asked = readonly [from: number, offset: number, length: number];
+
+/** A target to which the system copies, so often as `times` says. */
+function offloading(copy: BlockDevice, from: BlockDevice, times: number): { target: CopyTarget; asked: Asked[] } {
+  const asked: Asked[] = [];
+  const copyFrom = async (place: { offset: number }, offset: number, length: number): Promise<void> => {
+    asked.push([place.offset, offset, length]);
+    if (asked.length > times) throw new AshlarError('unsupported', 'not between these two');
+    const bytes = new Uint8Array(length);
+    await from.read(place.offset, bytes);
+    await copy.write(offset, bytes, false);
+  };
+  return { target: { ...deviceTarget(copy, true), copyFrom }, asked };
+}
+
+test('the system copies data where it can, and is not asked again where it cannot', async (t) => {
+  const host = new SimulatedMachine(1).host;
+  const file = host.open('/none', { create: true });
+  for (const [times, most] of [
+    [1000, 1000],
+    [1, 9],
+    [0, 8],
+  ] as const) {
+    const device = memoryDevice(8 * MiB + 512);
+    for (const at of [0, 3 * MiB, 7 * MiB]) await device.write(at, new Uint8Array(MiB + 512).fill(1 + at / MiB), false);
+    const copy = memoryDevice(device.sizeBytes);
+    const { asked, target } = offloading(copy, device, times);
+    const placed: CopySource = { ...source(device), placeOf: ({ offset }) => ({ file, offset: offset! }) };
+    await copyDisk(placed, target, { ...options, isOffloaded: true });
+    sameBytes(t, await contentsOf(device), await contentsOf(copy), 'the copy');
+    t.true(asked.length > times || times === 1000);
+    t.true(asked.length <= most, String(asked.length));
+    for (const [from, offset] of asked) t.is(from, offset);
+  }
+  const device = await filled(3, 5 * MiB);
+  const { asked, target } = offloading(memoryDevice(5 * MiB), device, 1000);
+  await copyDisk(source(device), target, { ...options, isOffloaded: true });
+  t.deepEqual(asked, [], 'what lies in no file');
 });
 
 /** A disk of which two sectors cannot be read. */

@@ -1,5 +1,5 @@
-import { alignDown, alignUp, KiB, MiB, zeroRuns, type Settled } from '@ashlar/core';
-import type { MapRun } from './map.ts';
+import { alignDown, alignUp, AshlarError, KiB, MiB, zeroRuns, type Settled } from '@ashlar/core';
+import type { FilePlace, MapRun } from './map.ts';
 import type { CopySource } from './source.ts';
 import type { CopyTarget } from './target.ts';
 
@@ -10,6 +10,8 @@ export type CopyOptions = {
   readonly sparseBytes: number;
   /** Writes need not come in the order of their offsets, where a target would like that. */
   readonly isUnordered: boolean;
+  /** Data goes from file to file within the system where it can: zeros in it stay data. */
+  readonly isOffloaded: boolean;
   /** What of the source is to be there afterwards; `skip`: the target has it already. */
   readonly kindOf: (run: MapRun) => 'data' | 'zero' | 'skip';
   /** Told of what cannot be read: it is zeros then. Without it that is an error. */
@@ -19,10 +21,18 @@ export type CopyOptions = {
 
 /** What is read and written at once. */
 const stepBytes = MiB;
+/** What the system is asked to copy at once. */
+const offloadBytes = 64 * MiB;
 /** Of what cannot be read so little is lost. */
 const sectorBytes = 512;
 
-type Piece = { readonly offset: number; readonly length: number; readonly kind: 'data' | 'zero' };
+/** `place`: of data that the system may copy. */
+type Piece = {
+  readonly offset: number;
+  readonly length: number;
+  readonly kind: 'data' | 'zero';
+  readonly place?: FilePlace | undefined;
+};
 
 /**
  * Copies all of a disk to a target that is at least as large: holes stay holes, zeros in data become such, and several requests are under way, each
@@ -40,6 +50,7 @@ class Copy {
   /** Settles when whatever comes before the next piece is written. */
   #last: Promise<void> = Promise.resolve();
   readonly #isOrdered: boolean;
+  #isOffloaded: boolean;
   #failed = false;
 
   constructor(source: CopySource, target: CopyTarget, options: CopyOptions) {
@@ -47,6 +58,7 @@ class Copy {
     this.#target = target;
     this.#options = options;
     this.#isOrdered = target.isOrdered && !options.isUnordered;
+    this.#isOffloaded = options.isOffloaded;
     this.#pieces = piecesOf(source, target, options);
   }
 
@@ -68,7 +80,7 @@ class Copy {
       this.#last = promise;
       try {
         buffer ??= new Uint8Array(laneBytes(this.#target.unitBytes));
-        await this.#copy(next.value, buffer, this.#isOrdered ? before : undefined);
+        await this.#copyPiece(next.value, buffer, this.#isOrdered ? before : undefined);
       } catch (error) {
         this.#failed = true;
         throw error;
@@ -76,6 +88,29 @@ class Copy {
         resolve();
       }
     }
+  }
+
+  async #copyPiece(piece: Piece, buffer: Uint8Array, before: Promise<void> | undefined): Promise<void> {
+    const { kind, length, offset, place } = piece;
+    if (place !== undefined && (await this.#offload(place, offset, length))) return;
+    if (kind === 'zero') return await this.#copy(piece, buffer, before);
+    for (let at = 0; at < length; at += buffer.length) {
+      await this.#copy({ offset: offset + at, length: Math.min(buffer.length, length - at), kind }, buffer, before);
+    }
+  }
+
+  /** False where the system cannot do that between these two, of which it is not asked any more. */
+  async #offload(place: FilePlace, offset: number, length: number): Promise<boolean> {
+    if (!this.#isOffloaded) return false;
+    try {
+      await this.#target.copyFrom!(place, offset, length);
+    } catch (error) {
+      if (!(error instanceof AshlarError && error.kind === 'unsupported')) throw error;
+      this.#isOffloaded = false;
+      return false;
+    }
+    this.#options.progress(offset + length, this.#source.sizeBytes);
+    return true;
   }
 
   async #copy({ offset, length, kind }: Piece, buffer: Uint8Array, before: Promise<void> | undefined): Promise<void> {
@@ -129,9 +164,9 @@ const laneBytes = (unitBytes: number): number =>
 
 /** A disk in pieces of whole units, of data so large as a lane has memory. What is skipped, and zeros where there are some, are none. */
 async function* piecesOf(source: CopySource, target: CopyTarget, options: CopyOptions): AsyncGenerator<Piece> {
-  const { kindOf, sparseBytes } = options;
+  const { isOffloaded, kindOf, sparseBytes } = options;
   const { isZero, unitBytes } = target;
-  const step = laneBytes(unitBytes);
+  const mayOffload = isOffloaded && unitBytes === 1 && target.copyFrom !== undefined;
   let done = 0;
   for await (const run of source.runs(0, source.sizeBytes)) {
     const kind = kindOf(run);
@@ -143,9 +178,13 @@ async function* piecesOf(source: CopySource, target: CopyTarget, options: CopyOp
     let at = Math.max(done, alignDown(run.start, unitBytes));
     const runEnd = run.start + run.length;
     const end = Math.min(source.sizeBytes, isData ? alignUp(runEnd, unitBytes) : runEnd);
+    const place = mayOffload && kind === 'data' ? source.placeOf?.(run) : undefined;
+    const step = place === undefined ? laneBytes(unitBytes) : offloadBytes;
     if (isData) {
       for (; at < end; at = Math.min(end, alignDown(at, step) + step)) {
-        yield { offset: at, length: Math.min(end, alignDown(at, step) + step) - at, kind: 'data' };
+        const length = Math.min(end, alignDown(at, step) + step) - at;
+        const begins = place && { file: place.file, offset: place.offset + at - run.start };
+        yield { offset: at, length, kind: 'data', place: begins };
       }
     } else if (end > at) yield { offset: at, length: end - at, kind: 'zero' };
     done = Math.max(done, end);

@@ -20,6 +20,9 @@ export type MapRun = {
   readonly isBehindBacking: boolean;
 };
 
+/** Where something lies in a file. */
+export type FilePlace = { readonly file: HostFile; readonly offset: number };
+
 const extentsAtOnce = 1024;
 
 /** The runs of [from, to) of an image, joined where one goes on as the other ends. */
@@ -62,6 +65,14 @@ async function runAt(layers: readonly ChainLayer[], start: number, most: number)
       isBehindBacking: run.kind === 'none' && below !== undefined,
     };
   }
+}
+
+/** Where a run of a chain lies, if it lies anywhere as it is. */
+export function placeIn({ layers }: Chain, { depth, offset }: MapRun): FilePlace | undefined {
+  const layer = layers[depth];
+  return layer === undefined || offset === undefined
+    ? undefined
+    : { file: layer.qcow2?.layer.data ?? layer.file, offset };
 }
 
 type LayerRun = Pick<Run, 'kind' | 'length' | 'offset'> & { readonly isHole: boolean };

@@ -1,5 +1,5 @@
 import type { BlockDevice, Settled } from '@ashlar/core';
-import type { MapRun } from './map.ts';
+import type { FilePlace, MapRun } from './map.ts';
 
 /** A disk to read, and what is where in it. */
 export type CopySource = {
@@ -8,6 +8,8 @@ export type CopySource = {
   read(offset: number, into: Uint8Array): Settled<void>;
   /** Of [from, to), in their order. */
   runs(from: number, to: number): AsyncIterable<MapRun>;
+  /** Where a run lies as it is, in a file of this host. */
+  placeOf?(run: MapRun): FilePlace | undefined;
 };
 
 /** A device as a disk of whole sectors: what its last one has too little of is zeros. */

@@ -1,6 +1,7 @@
 import { type BlockDevice, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { openLocked } from '../lock.ts';
+import type { FilePlace } from './map.ts';
 
 /** Where a copy goes. Whoever writes owns the bytes until that settles. */
 export type CopyTarget = {
@@ -12,6 +13,8 @@ export type CopyTarget = {
   readonly isOrdered: boolean;
   write(offset: number, from: Uint8Array): Settled<void>;
   zero(offset: number, length: number): Settled<void>;
+  /** Lets the system copy, where both lie in files that it can do that with: `unsupported` else. Where the file ends there are zeros. */
+  copyFrom?(place: FilePlace, offset: number, length: number): Promise<void>;
   /** What was written is there for whoever opens it next; `durable`: also after a loss of power. */
   finish(durable: boolean): Settled<void>;
   /** Behind `finish`, or in its place. */
@@ -40,6 +43,7 @@ export function rawTarget(host: Host, path: string): CopyTarget {
     isOrdered: false,
     write: (offset, from) => file.writeOffThread(offset, from),
     zero: () => undefined,
+    copyFrom: async (place, offset, length) => void (await file.copyFrom(place.file, place.offset, offset, length)),
     finish: (durable) => (durable ? file.sync() : undefined),
     close: () => file.close(),
   };

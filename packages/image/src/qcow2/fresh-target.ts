@@ -1,5 +1,6 @@
 import { assert, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
+import type { FilePlace } from '../copy/map.ts';
 import type { CopyTarget } from '../copy/target.ts';
 import { openLocked } from '../lock.ts';
 import { allSubclusters } from './entry.ts';
@@ -43,6 +44,14 @@ export class FreshTarget implements CopyTarget {
     const places = await this.alone(() => this.#placesFor(offset, from.length));
     await Promise.all(
       places.map(({ offset: place, from: start, to }) => data.writeOffThread(place, from.subarray(start, to))),
+    );
+  }
+
+  async copyFrom(source: FilePlace, offset: number, length: number): Promise<void> {
+    const { data } = this.layer;
+    const places = await this.alone(() => this.#placesFor(offset, length));
+    await Promise.all(
+      places.map(({ offset: place, from, to }) => data.copyFrom(source.file, source.offset + from, place, to - from)),
     );
   }
 

@@ -77,6 +77,16 @@ export class SimulatedFile implements HostFile {
     return this.#options.direct ? this.#seams.later(() => this.#write(offset, parts)) : this.#write(offset, parts);
   }
 
+  copyFrom(source: HostFile, from: number, offset: number, length: number): Promise<number> {
+    this.#checkChange('copyFrom', offset, length);
+    return this.#seams.later(() => {
+      const bytes = new Uint8Array(length);
+      const count = source.readSync(from, bytes);
+      if (count > 0) this.#write(offset, [bytes.subarray(0, count)]);
+      return count;
+    });
+  }
+
   async sync(): Promise<void> {
     this.#check('sync', 0, 0);
     await this.#seams.sync(this.#inode, this.path);
