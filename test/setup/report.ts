@@ -1,13 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Step } from './steps.ts';
+import { figuresFolder, type Part } from './parts.ts';
 
 const folder = 'docs/reports';
-/** Where a test and the benchmark leave figures for the report, a Markdown file each. */
-export const figuresFolder = 'test/out/report';
 
 export const reportPath = (): string => `${folder}/${new Date().toISOString().slice(0, 10)}.md`;
 
@@ -39,12 +37,13 @@ function versions(): string {
 
 const changes = (): boolean => firstLine('git', 'status', '--porcelain', '--', ':!docs/reports') !== '';
 
-function counts(steps: readonly Step[]): string {
+function counts(steps: readonly Part[]): string {
   const rows = steps.map(
-    ({ name, passed, failed, skipped, seconds }) =>
-      `| ${name} | ${passed} | ${failed.length} | ${skipped.length} | ${seconds.toFixed(1)} |`,
+    ({ ended, name, passed, failed, skipped, seconds }) =>
+      `| ${name} | ${passed} | ${failed.length} | ${skipped.length} | ${seconds.toFixed(1)} | ${ended.slice(0, 16).replace('T', ' ')} |`,
   );
-  return ['| what | passed | failed | skipped | seconds |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+  const heading = '| what | passed | failed | skipped | seconds | over at (UTC) |';
+  return [heading, '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 const list = (titles: readonly string[]): string => titles.map((title) => `- ${title}`).join('\n');
@@ -65,10 +64,13 @@ function figures(): string {
   }
 }
 
-export const clearFigures = (): Promise<void> => rm(figuresFolder, { recursive: true, force: true });
-
-/** Writes the dated report of a long run: what ran, on what, and how it ended. */
-export async function writeReport(steps: readonly Step[], missing: readonly string[]): Promise<void> {
+/** Writes the dated report of a long run: what ran, on what, and how it ended; `all`: what a whole run has. */
+export async function writeReport(
+  steps: readonly Part[],
+  all: readonly string[],
+  missing: readonly string[],
+): Promise<void> {
+  const left = all.filter((name) => !steps.some((step) => step.name === name));
   const failed = steps.flatMap((step) => step.failed);
   const passed = steps.reduce((sum, step) => sum + step.passed, 0);
   const text = [
@@ -76,6 +78,7 @@ export async function writeReport(steps: readonly Step[], missing: readonly stri
     `${passed} passed, ${failed.length} failed\n`,
     section('On what', versions()),
     section('What ran', counts(steps)),
+    section('Did not run', list(left)),
     section('Failed', list(failed)),
     section('Skipped', list(steps.flatMap((step) => step.skipped))),
     section('Not on the machine', list(missing)),

@@ -1,4 +1,5 @@
-import { clearFigures, figuresFolder, reportPath, writeReport } from './report.ts';
+import { earlierParts, figuresFolder, withSteps, type Part } from './parts.ts';
+import { reportPath, writeReport } from './report.ts';
 import { check, testFolders, tests, type Step } from './steps.ts';
 
 const long = process.env['ASHLAR_LONG'] === '1';
@@ -15,17 +16,25 @@ function wanted(folders: readonly string[], words: readonly string[]): readonly 
   return words.length === 0 ? folders : folders.filter((folder) => words.some((word) => folder.includes(word)));
 }
 
-async function runAll(): Promise<Step[]> {
-  const steps = [toolStep()];
-  steps.push(await check('format, lint and types', ['turbo', 'run', 'format:check', 'lint', 'types']));
-  const words = process.argv.slice(2);
-  steps.push(...(await tests(wanted(testFolders(), words), long ? ['--timeout', '60m'] : [])));
-  if (long && wanted(['simulate'], words).length > 0) {
-    const histories = ['node', 'test/simulator/main.ts', '--count', '10000'];
-    steps.push(await check('simulate: 10,000 histories', histories));
+const checks = 'format, lint and types';
+const histories = 'simulate: 10,000 histories';
+const benchmark = 'benchmark';
+
+/** What is wanted, some of it at once; `over` is told of what is. */
+async function runAll(words: readonly string[], over: (steps: readonly Step[]) => Promise<void>): Promise<Step[]> {
+  const steps: Step[] = [];
+  const run = async (some: readonly Step[]): Promise<void> => {
+    steps.push(...some);
+    await over(some);
+  };
+  await run([toolStep(), await check(checks, ['turbo', 'run', 'format:check', 'lint', 'types'])]);
+  await run(await tests(wanted(testFolders(), words), long ? ['--timeout', '60m'] : []));
+  if (long && wanted([histories], words).length > 0) {
+    await run([await check(histories, ['node', 'test/simulator/main.ts', '--count', '10000'])]);
   }
-  if (long && wanted(['benchmark'], words).length > 0) {
-    steps.push(await check('benchmark', ['node', 'bench/main.ts', 'nbd', '--others', '1', '--out', figuresFolder]));
+  if (long && wanted([benchmark], words).length > 0) {
+    const scale = ['--pairs', '3', '--others', '1'];
+    await run([await check(benchmark, ['node', 'bench/main.ts', 'nbd', ...scale, '--out', figuresFolder])]);
   }
   return steps;
 }
@@ -44,15 +53,18 @@ function summarise(steps: readonly Step[]): boolean {
   if (missing.length > 0) console.log(`not on this machine: ${missing.join(', ')}`);
   for (const title of skipped) console.log(`skipped: ${title}`);
   for (const title of failed) console.log(`failed: ${title}`);
-  if (passed === 0) console.log('no test ran');
+  const ran = passed > 0 || steps.some(({ name }) => name === histories || name === benchmark);
+  if (!ran) console.log('no test ran');
   console.log(`${passed} passed, ${failed.length} failed`);
-  return passed > 0 && failed.length === 0;
+  return ran && failed.length === 0;
 }
 
-if (long) await clearFigures();
-const steps = await runAll();
+let parts: readonly Part[] = long ? await earlierParts() : [];
+const steps = await runAll(process.argv.slice(2), async (some) => {
+  if (long) parts = await withSteps(parts, some);
+});
 if (long) {
-  await writeReport(steps, missing);
+  await writeReport(parts, ['tools', checks, ...testFolders(), histories, benchmark], missing);
   console.log(`\nthe report is ${reportPath()}`);
 }
 process.exitCode = summarise(steps) ? 0 : 1;

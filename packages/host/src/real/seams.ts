@@ -1,12 +1,14 @@
-import { randomFillSync, randomInt } from 'node:crypto';
 import type { Clock, Random, Scheduler } from '@ashlar/core';
 import { bootTimeMs } from '../ffi/clock-gettime.ts';
 
 export const realClock: Clock = { monotonicMs: bootTimeMs, wallMs: () => Date.now() };
 
+/** Loaded by those who ask for chance, since that takes longer than most of what commands do. */
+const crypto = () => process.getBuiltinModule('node:crypto');
+
 export const realRandom: Random = {
-  below: (limit) => randomInt(limit),
-  fill: (bytes) => void randomFillSync(bytes),
+  below: (limit) => crypto().randomInt(limit),
+  fill: (bytes) => void crypto().randomFillSync(bytes),
 };
 
 let soon = 0;

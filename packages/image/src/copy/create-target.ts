@@ -1,7 +1,6 @@
 import { AshlarError } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { createImage, type NewImage } from '../create-image.ts';
-import { compressedTarget } from '../qcow2/compressed-writer.ts';
 import { freshTarget } from '../qcow2/fresh-target.ts';
 import { openImage } from '../qcow2/open.ts';
 import { deviceTarget, rawTarget, type CopyTarget } from './target.ts';
@@ -21,7 +20,10 @@ export async function createTarget(
   }
   await createImage(host, path, { ...image, isDurable: false });
   if (image.format === 'raw') return rawTarget(host, path);
-  if (isCompressed) return await compressedTarget(host, path);
+  if (isCompressed) {
+    const { compressedTarget } = await import('../qcow2/compressed-writer.ts');
+    return await compressedTarget(host, path);
+  }
   if (image.backingFile === undefined) return await freshTarget(host, path);
   return deviceTarget(await openImage(host, path, { format: 'qcow2', followsFiles: true, readOnly: false }), false);
 }

@@ -1,4 +1,3 @@
-import { constants, inflateRawSync } from 'node:zlib';
 import { zstdDecompress, zstdFrameBytes } from '@ashlar/host';
 import type { CompressionType } from './header.ts';
 
@@ -11,6 +10,8 @@ export function unpackCluster(type: CompressionType, from: Uint8Array, into: Uin
 }
 
 function inflate(from: Uint8Array, into: Uint8Array): boolean {
+  // Loaded for images that have such clusters.
+  const { constants, inflateRawSync } = process.getBuiltinModule('node:zlib');
   try {
     // The stream ends where it says so, and its last sector not there.
     const made = inflateRawSync(from, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: into.length });

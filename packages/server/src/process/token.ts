@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AshlarError } from '@ashlar/core';
@@ -13,7 +12,7 @@ export function readOrMakeToken(directory: string): string {
   const path = join(directory, tokenFileName);
   try {
     const descriptor = openSync(path, 'wx', 0o600);
-    const token = randomBytes(32).toString('hex');
+    const token = process.getBuiltinModule('node:crypto').randomBytes(32).toString('hex');
     writeSync(descriptor, `${token}\n`);
     closeSync(descriptor);
     return token;

@@ -1,0 +1,4 @@
+// For `--import`.
+import { resolveSources } from './resolve-sources.js';
+
+resolveSources();
