@@ -45,6 +45,7 @@ async function contentsOf(device: BlockDevice): Promise<Uint8Array> {
 class SlowTarget implements CopyTarget {
   readonly isZero = true;
   readonly unitBytes = 1;
+  readonly pieceBytes = MiB;
   readonly isOrdered = true;
   readonly offsets: number[] = [];
   underWay = 0;

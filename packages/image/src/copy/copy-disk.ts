@@ -1,4 +1,4 @@
-import { alignDown, alignUp, AshlarError, KiB, MiB, zeroRuns, type Settled } from '@ashlar/core';
+import { alignDown, alignUp, AshlarError, MiB, zeroRuns, type Settled } from '@ashlar/core';
 import type { FilePlace, MapRun } from './map.ts';
 import type { CopySource } from './source.ts';
 import type { CopyTarget } from './target.ts';
@@ -19,11 +19,6 @@ export type CopyOptions = {
   readonly progress: (doneBytes: number, totalBytes: number) => void;
 };
 
-/**
- * What is read and written at once. Writes of a MiB are no faster, and into a file far slower on a virtual machine: the page cache takes pages as large as
- * they are, which the machine must be given anew.
- */
-const stepBytes = 256 * KiB;
 /** What the system is asked to copy at once. */
 const offloadBytes = 64 * MiB;
 /** Of what cannot be read so little is lost. */
@@ -39,7 +34,7 @@ type Piece = {
 
 /**
  * Copies all of a disk to a target that is at least as large: holes stay holes, zeros in data become such, and several requests are under way, each
- * with 256 KiB of memory. What was written before a failure stays.
+ * with memory for what its target takes at once. What was written before a failure stays.
  */
 export async function copyDisk(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<void> {
   await new Copy(source, target, options).run();
@@ -82,7 +77,7 @@ class Copy {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#last = promise;
       try {
-        buffer ??= new Uint8Array(laneBytes(this.#target.unitBytes));
+        buffer ??= new Uint8Array(laneBytes(this.#target));
         await this.#copyPiece(next.value, buffer, this.#isOrdered ? before : undefined);
       } catch (error) {
         this.#failed = true;
@@ -162,8 +157,7 @@ class Copy {
   }
 }
 
-const laneBytes = (unitBytes: number): number =>
-  alignUp(unitBytes > 1 ? Math.min(stepBytes, 64 * KiB) : stepBytes, unitBytes);
+const laneBytes = ({ pieceBytes, unitBytes }: CopyTarget): number => alignUp(pieceBytes, unitBytes);
 
 /** A disk in pieces of whole units, of data so large as a lane has memory. What is skipped, and zeros where there are some, are none. */
 async function* piecesOf(source: CopySource, target: CopyTarget, options: CopyOptions): AsyncGenerator<Piece> {
@@ -182,7 +176,7 @@ async function* piecesOf(source: CopySource, target: CopyTarget, options: CopyOp
     const runEnd = run.start + run.length;
     const end = Math.min(source.sizeBytes, isData ? alignUp(runEnd, unitBytes) : runEnd);
     const place = mayOffload && kind === 'data' ? source.placeOf?.(run) : undefined;
-    const step = place === undefined ? laneBytes(unitBytes) : offloadBytes;
+    const step = place === undefined ? laneBytes(target) : offloadBytes;
     if (isData) {
       for (; at < end; at = Math.min(end, alignDown(at, step) + step)) {
         const length = Math.min(end, alignDown(at, step) + step) - at;

@@ -1,4 +1,4 @@
-import { type BlockDevice, type Settled } from '@ashlar/core';
+import { KiB, MiB, type BlockDevice, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { openLocked } from '../lock.ts';
 import type { FilePlace } from './map.ts';
@@ -9,6 +9,8 @@ export type CopyTarget = {
   readonly isZero: boolean;
   /** Writes begin at multiples of it, and end at such or at the end. */
   readonly unitBytes: number;
+  /** What is best written at once. */
+  readonly pieceBytes: number;
   /** What it makes of writes is better where they come in the order of their offsets. */
   readonly isOrdered: boolean;
   write(offset: number, from: Uint8Array): Settled<void>;
@@ -21,11 +23,18 @@ export type CopyTarget = {
   close(): Settled<void>;
 };
 
+/**
+ * Larger writes to a file are no faster, and far slower on a virtual machine: the page cache takes pages as large as they are, which the machine must be
+ * given anew.
+ */
+export const filePieceBytes = 256 * KiB;
+
 /** A device. `isZero`: nothing was ever written to it. */
 export function deviceTarget(device: BlockDevice, isZero: boolean): CopyTarget {
   return {
     isZero,
     unitBytes: 1,
+    pieceBytes: MiB,
     isOrdered: true,
     write: (offset, from) => device.write(offset, from, false),
     zero: (offset, length) => (isZero ? undefined : device.zero(offset, length, 'may-trim', false)),
@@ -40,6 +49,7 @@ export function rawTarget(host: Host, path: string): CopyTarget {
   return {
     isZero: true,
     unitBytes: 1,
+    pieceBytes: filePieceBytes,
     isOrdered: false,
     write: (offset, from) => file.writeOffThread(offset, from),
     zero: () => undefined,

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { deflateRaw } from 'node:zlib';
-import { alignUp } from '@ashlar/core';
+import { alignUp, KiB } from '@ashlar/core';
 import { zstdCompressOffThread, type Host } from '@ashlar/host';
 import { allSubclusters, compressedEntry } from './entry.ts';
 import { FreshTarget, openFresh } from './fresh-target.ts';
@@ -33,6 +33,8 @@ async function pack(type: CompressionType, cluster: Uint8Array, room: Uint8Array
  */
 export class CompressedTarget extends FreshTarget {
   override readonly unitBytes: number;
+  /** Clusters of several requests are compressed at once. */
+  override readonly pieceBytes = 64 * KiB;
   readonly #compression: CompressionType;
   readonly #hasZeros: boolean;
   readonly #mostShared: number;

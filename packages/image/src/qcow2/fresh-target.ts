@@ -1,7 +1,7 @@
 import { assert, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import type { FilePlace } from '../copy/map.ts';
-import type { CopyTarget } from '../copy/target.ts';
+import { filePieceBytes, type CopyTarget } from '../copy/target.ts';
 import { openLocked } from '../lock.ts';
 import { allSubclusters } from './entry.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
@@ -21,6 +21,7 @@ type Place = { readonly offset: number; readonly from: number; to: number };
 export class FreshTarget implements CopyTarget {
   readonly isZero: boolean;
   readonly unitBytes: number = 1;
+  readonly pieceBytes: number = filePieceBytes;
   // Places are given in the order in which it is asked for them.
   readonly isOrdered = false;
   protected readonly layer: Qcow2Layer;
