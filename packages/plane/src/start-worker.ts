@@ -30,7 +30,8 @@ export function startWorker(): Worker {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     env: workerEnvironment(),
     name: 'data-0',
-    execArgv: [...process.execArgv, '--import', import.meta.resolve('@ashlar/core/with-sources')],
+    // Those of this process are not given on: a worker takes few of them, and is refused with others.
+    execArgv: ['--import', import.meta.resolve('@ashlar/core/with-sources')],
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB },
   });
   worker.unref();
