@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { checkout } from './checkout.ts';
 import type { Step } from './steps.ts';
 
 /** Where a test and the benchmark leave figures for the report, a Markdown file each. */
@@ -13,12 +13,10 @@ type Kept = { readonly commit: string; readonly parts: readonly Part[] };
 
 const path = 'test/out/long.json';
 
-const git = (...words: readonly string[]): string => execFileSync('git', words, { encoding: 'utf8' }).trim();
-
 /** What is tested; nothing where that is no commit as it is. */
 function commit(): string | undefined {
-  const isChanged = git('status', '--porcelain', '--', ':!docs/reports') !== '';
-  return isChanged ? undefined : git('rev-parse', 'HEAD');
+  const { commit: name, isChanged } = checkout();
+  return isChanged ? undefined : name;
 }
 
 /**

@@ -1,27 +1,18 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { checkout, firstLine } from './checkout.ts';
 import { figuresFolder, type Part } from './parts.ts';
 
 const folder = 'docs/reports';
 
 export const reportPath = (): string => `${folder}/${new Date().toISOString().slice(0, 10)}.md`;
 
-/** The first line that a program prints, or a dash. */
-function firstLine(program: string, ...options: string[]): string {
-  try {
-    const output = execFileSync(program, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-    return output.split('\n')[0]!.trim();
-  } catch {
-    return '-';
-  }
-}
-
 function versions(): string {
+  const { commit, isChanged } = checkout();
   const rows = [
-    ['commit', `${firstLine('git', 'rev-parse', 'HEAD')}${changes() ? ', with uncommitted changes' : ''}`],
+    ['commit', `${commit}${isChanged ? ', with uncommitted changes' : ''}`],
     ['node', process.version],
     ['kernel', release()],
     ['processor', `${cpus()[0]?.model ?? '-'}, ${availableParallelism()} cores`],
@@ -34,8 +25,6 @@ function versions(): string {
   ];
   return ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
 }
-
-const changes = (): boolean => firstLine('git', 'status', '--porcelain', '--', ':!docs/reports') !== '';
 
 function counts(steps: readonly Part[]): string {
   const rows = steps.map(

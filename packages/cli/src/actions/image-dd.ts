@@ -44,7 +44,6 @@ export async function dd(words: readonly string[], options: DdOptions): Promise<
         await copyDisk(part, target, {
           requests: 8,
           sparseBytes: 4096,
-          isOffloaded: false,
           isUnordered: false,
           kindOf: flattened,
           progress: () => undefined,

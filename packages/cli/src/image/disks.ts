@@ -10,9 +10,7 @@ import {
   sourceOf,
   type Chain,
   type CopySource,
-  type FilePlace,
   type ImageFormat,
-  type MapRun,
 } from '@ashlar/image';
 
 const adminPort = 9810;
@@ -64,13 +62,13 @@ export async function openSource(
     const source = sourceOf(device, sizeBytes, (from, to) =>
       chain === undefined ? mapDevice(device, name, from, Math.min(to, device.sizeBytes)) : mapChain(chain, from, to),
     );
-    const placeOf = (run: MapRun): FilePlace | undefined => (chain === undefined ? undefined : placeIn(chain, run));
     const close = async (): Promise<void> => {
       chain?.close();
       await device.close();
     };
     // What is paced is read.
-    return { ...source, ...(rate === undefined ? { placeOf } : {}), name, chain, close };
+    const isPlaced = chain !== undefined && rate === undefined;
+    return { ...source, ...(isPlaced ? { placeOf: (run) => placeIn(chain, run) } : {}), name, chain, close };
   } catch (error) {
     await device.close();
     throw error;

@@ -70,7 +70,6 @@ async function writeInto(host: Host, chain: Chain, depth: number, options: Commi
       await copyDisk(source, deviceTarget(target, false), {
         requests: 8,
         sparseBytes: 4096,
-        isOffloaded: false,
         isUnordered: true,
         kindOf: (run) => kindAbove(run, depth),
         progress: options.progress,

@@ -14,7 +14,6 @@ const kindOf = ({ zero }: MapRun): 'data' | 'zero' => (zero ? 'zero' : 'data');
 const options: CopyOptions = {
   requests: 8,
   sparseBytes: 4096,
-  isOffloaded: false,
   isUnordered: false,
   kindOf,
   progress: () => undefined,

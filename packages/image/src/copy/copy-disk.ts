@@ -10,8 +10,8 @@ export type CopyOptions = {
   readonly sparseBytes: number;
   /** Writes need not come in the order of their offsets, where a target would like that. */
   readonly isUnordered: boolean;
-  /** Data goes from file to file within the system where it can: zeros in it stay data. */
-  readonly isOffloaded: boolean;
+  /** Default false. Data goes from file to file within the system where it can: zeros in it stay data. */
+  readonly isOffloaded?: boolean;
   /** What of the source is to be there afterwards; `skip`: the target has it already. */
   readonly kindOf: (run: MapRun) => 'data' | 'zero' | 'skip';
   /** Told of what cannot be read: it is zeros then. Without it that is an error. */
@@ -56,7 +56,7 @@ class Copy {
     this.#target = target;
     this.#options = options;
     this.#isOrdered = target.isOrdered && !options.isUnordered;
-    this.#isOffloaded = options.isOffloaded;
+    this.#isOffloaded = options.isOffloaded ?? false;
     this.#pieces = piecesOf(source, target, options);
   }
 
@@ -161,7 +161,7 @@ const laneBytes = ({ pieceBytes, unitBytes }: CopyTarget): number => alignUp(pie
 
 /** A disk in pieces of whole units, of data so large as a lane has memory. What is skipped, and zeros where there are some, are none. */
 async function* piecesOf(source: CopySource, target: CopyTarget, options: CopyOptions): AsyncGenerator<Piece> {
-  const { isOffloaded, kindOf, sparseBytes } = options;
+  const { isOffloaded = false, kindOf, sparseBytes } = options;
   const { isZero, unitBytes } = target;
   const mayOffload = isOffloaded && unitBytes === 1 && target.copyFrom !== undefined;
   let done = 0;

@@ -65,14 +65,21 @@ export type NewBitmap = Pick<ImageBitmap, 'name' | 'granularity' | 'isAuto' | 't
   readonly flags?: number;
 };
 
+/** What an entry begins with. */
+export function encodeTablePlace(tableOffset: number, tableEntries: number): Buffer {
+  const words = Buffer.alloc(12);
+  words.writeBigUInt64BE(BigInt(tableOffset), 0);
+  words.writeUInt32BE(tableEntries, 8);
+  return words;
+}
+
 /** A directory of bitmaps. What somebody else added to an entry (extra bytes) is not in it. */
 export function encodeBitmaps(bitmaps: readonly NewBitmap[]): Buffer {
   return Buffer.concat(
     bitmaps.map(({ granularity, isAuto, name, flags = isAuto ? 2 : 0, tableEntries, tableOffset }) => {
       const encoded = Buffer.from(name);
       const entry = Buffer.alloc(Math.ceil((headBytes + encoded.length) / 8) * 8);
-      entry.writeBigUInt64BE(BigInt(tableOffset), 0);
-      entry.writeUInt32BE(tableEntries, 8);
+      entry.set(encodeTablePlace(tableOffset, tableEntries));
       entry.writeUInt32BE(flags, 12);
       entry.writeUInt8(dirtyTracking, 16);
       entry.writeUInt8(Math.log2(granularity), 17);

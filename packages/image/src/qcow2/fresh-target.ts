@@ -42,18 +42,21 @@ export class FreshTarget implements CopyTarget {
 
   async write(offset: number, from: Uint8Array): Promise<void> {
     const { data } = this.layer;
-    const places = await this.alone(() => this.#placesFor(offset, from.length));
-    await Promise.all(
-      places.map(({ offset: place, from: start, to }) => data.writeOffThread(place, from.subarray(start, to))),
+    await this.#atPlaces(offset, from.length, (place) =>
+      data.writeOffThread(place.offset, from.subarray(place.from, place.to)),
     );
   }
 
   async copyFrom(source: FilePlace, offset: number, length: number): Promise<void> {
     const { data } = this.layer;
-    const places = await this.alone(() => this.#placesFor(offset, length));
-    await Promise.all(
-      places.map(({ offset: place, from, to }) => data.copyFrom(source.file, source.offset + from, place, to - from)),
+    await this.#atPlaces(offset, length, ({ offset: place, from, to }) =>
+      data.copyFrom(source.file, source.offset + from, place, to - from),
     );
+  }
+
+  /** Fills the places that a range of the disk is given, several at once. */
+  async #atPlaces(offset: number, length: number, fill: (place: Place) => Promise<unknown>): Promise<void> {
+    await Promise.all((await this.alone(() => this.#placesFor(offset, length))).map(fill));
   }
 
   async #placesFor(offset: number, length: number): Promise<Place[]> {

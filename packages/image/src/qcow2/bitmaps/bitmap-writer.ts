@@ -1,18 +1,19 @@
 import { alignUp, AshlarError, isPromise } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
-import type { ImageBitmap } from '../bitmap-directory.ts';
+import { encodeTablePlace, type ImageBitmap } from '../bitmap-directory.ts';
 import type { Qcow2Header } from '../header.ts';
 import type { Refcounts } from '../refcounts.ts';
 import { readHeader } from '../stored.ts';
-import type { BitmapBits } from './bitmap-bits.ts';
+import { BitmapBits } from './bitmap-bits.ts';
 import type { ImageBitmaps } from './image-bitmaps.ts';
+import { putBits } from './put-bits.ts';
 
 type Kept = { bitmap: ImageBitmap; readonly bits: BitmapBits };
 
 type Clusters = { readonly offset: number; readonly count: number };
 
-/** What a bitmap has in an image of another size, and where its table and its bits lie and lay. */
-type Moved = Kept & { readonly now: readonly Clusters[]; readonly before: readonly Clusters[] };
+/** What a bitmap has in an image of another size, and where its table and its bits lay before. */
+type Moved = Kept & { readonly before: readonly Clusters[] };
 
 /**
  * Sets the bits of what is written, in bitmaps that ask for it. While an image is written they say of themselves on disk that they are in use: whoever finds
@@ -83,15 +84,16 @@ export class BitmapWriter {
     const still = this.#bitmaps.all.filter(({ isAuto }) => !isAuto);
     const { sizeBytes: sizeBefore } = await readHeader(this.#file, this.#file.path);
     const moved: Moved[] = [];
+    const taken: Clusters[] = [];
     try {
-      for (const bitmap of this.#bitmaps.all) moved.push(await this.#moved(bitmap, sizeBytes, refcounts));
+      for (const bitmap of this.#bitmaps.all) moved.push(await this.#moved(bitmap, sizeBytes, refcounts, taken));
       await refcounts.write();
       await this.#setFlags(still, true);
       await change();
     } catch (error) {
       const { sizeBytes: now } = await readHeader(this.#file, this.#file.path);
       if (now === sizeBefore) await this.#setFlags(still, false);
-      for (const each of moved) dropAll(refcounts, each.now);
+      dropAll(refcounts, taken);
       throw error;
     }
     for (const { bits } of moved) bits.resize(sizeBytes);
@@ -100,46 +102,31 @@ export class BitmapWriter {
     for (const kept of this.#kept) kept.bitmap = all.find(({ name }) => name === kept.bitmap.name) ?? kept.bitmap;
     await this.#file.sync();
     for (const { entryOffset, tableEntries, tableOffset } of all) {
-      const words = Buffer.alloc(12);
-      words.writeBigUInt64BE(BigInt(tableOffset));
-      words.writeUInt32BE(tableEntries, 8);
-      await this.#put(this.#directoryOffset + entryOffset, words);
+      await this.#put(this.#directoryOffset + entryOffset, encodeTablePlace(tableOffset, tableEntries));
     }
     await this.#file.sync();
     await this.#setFlags(still, false);
     for (const { before } of moved) dropAll(refcounts, before);
   }
 
-  async #moved(bitmap: ImageBitmap, sizeBytes: number, refcounts: Refcounts): Promise<Moved> {
+  /** `taken` is told of all that is taken for it. */
+  async #moved(bitmap: ImageBitmap, sizeBytes: number, refcounts: Refcounts, taken: Clusters[]): Promise<Moved> {
     const { clusterBytes } = refcounts;
     const bits = await this.#bitmaps.bitsOf(bitmap.name);
     const { entries, places } = await this.#bitmaps.tableOf(bitmap);
-    const clustersOf = (bytes: number): number => Math.ceil(bytes / clusterBytes);
-    const before = [{ offset: bitmap.tableOffset, count: clustersOf(entries.length) }];
+    const before = [{ offset: bitmap.tableOffset, count: Math.ceil(entries.length / clusterBytes) }];
     for (const offset of places) if (offset > 0) before.push({ offset, count: 1 });
 
-    const then = bits.resized(sizeBytes);
-    const tableEntries = clustersOf(then.bytes.length);
-    const table = Buffer.alloc(alignUp(tableEntries * 8, clusterBytes));
-    const now: Clusters[] = [];
-    try {
-      // Those that are set by writes have their bits written in the end.
-      for (let index = 0; index < tableEntries && !bitmap.isAuto; index += 1) {
-        const part = then.partOf(index, clusterBytes);
-        if (part === undefined) continue;
-        const offset = await refcounts.take(1);
-        now.push({ offset, count: 1 });
-        await this.#putCluster(offset, part, clusterBytes);
-        table.writeBigUInt64BE(BigInt(offset), index * 8);
-      }
-      const tableOffset = await refcounts.take(clustersOf(table.length));
-      now.push({ offset: tableOffset, count: clustersOf(table.length) });
-      await this.#put(tableOffset, table);
-      return { bitmap: { ...bitmap, tableEntries, tableOffset }, bits, now, before };
-    } catch (error) {
-      dropAll(refcounts, now);
-      throw error;
-    }
+    // Those that are set by writes have their bits written in the end.
+    const then = bitmap.isAuto ? new BitmapBits(sizeBytes, bitmap.granularity) : bits.resized(sizeBytes);
+    const table = await putBits(then, clusterBytes, async (bytes) => {
+      const count = Math.ceil(bytes.length / clusterBytes);
+      const offset = await refcounts.take(count);
+      taken.push({ offset, count });
+      await this.#putPadded(offset, bytes, clusterBytes);
+      return offset;
+    });
+    return { bitmap: { ...bitmap, ...table }, bits, before };
   }
 
   async #storeBits(
@@ -153,7 +140,7 @@ export class BitmapWriter {
       const part = bits.partOf(index, clusterBytes);
       const place = part === undefined ? 0 : before > 0 ? before : await refcounts.take(1);
       if (part === undefined && before > 0) dropped.push(before);
-      if (part !== undefined) await this.#putCluster(place, part, clusterBytes);
+      if (part !== undefined) await this.#putPadded(place, part, clusterBytes);
       entries.writeBigUInt64BE(BigInt(place), index * 8);
     }
     return { offset: bitmap.tableOffset, entries };
@@ -169,10 +156,11 @@ export class BitmapWriter {
     await this.#file.sync();
   }
 
-  async #putCluster(offset: number, part: Uint8Array, clusterBytes: number): Promise<void> {
-    const cluster = Buffer.alloc(clusterBytes);
-    cluster.set(part);
-    await this.#put(offset, cluster);
+  /** Writes whole clusters, with zeros in the end. */
+  async #putPadded(offset: number, bytes: Uint8Array, clusterBytes: number): Promise<void> {
+    const clusters = Buffer.alloc(alignUp(bytes.length, clusterBytes));
+    clusters.set(bytes);
+    await this.#put(offset, clusters);
   }
 
   async #put(offset: number, bytes: Uint8Array): Promise<void> {

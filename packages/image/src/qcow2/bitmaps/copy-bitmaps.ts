@@ -7,8 +7,8 @@ import { encodeHeader } from '../encode-header.ts';
 import { autoclear, type Qcow2Header } from '../header.ts';
 import { MetadataChange } from '../snapshots/metadata-change.ts';
 import { readBitmaps, readHeader, writeHeaderFields } from '../stored.ts';
-import type { BitmapBits } from './bitmap-bits.ts';
 import { ImageBitmaps } from './image-bitmaps.ts';
+import { putBits } from './put-bits.ts';
 
 /**
  * The names of the bitmaps of a qcow2 image that are worth copying. `skipped` is told of the others; without it there is to be none. Fails as `openImage`
@@ -83,7 +83,7 @@ async function add(
     if (bitmaps === undefined || bitmap === undefined)
       throw new AshlarError('not-found', `the bitmap '${name}' is gone`);
     const { granularity, isAuto } = bitmap;
-    const table = await putTable(change, await bitmaps.read(name), 2 ** header.clusterBits);
+    const table = await putBits(await bitmaps.read(name), 2 ** header.clusterBits, (bytes) => change.put(bytes));
     added.push({ name, granularity, isAuto, ...table });
   }
   const directory = encodeBitmaps([...there, ...added]);
@@ -98,20 +98,4 @@ async function add(
   if (isPromise(written)) await written;
   await file.sync();
   await writeHeaderFields(file, header.version, { autoclear: without | autoclear.bitmaps });
-}
-
-/** Writes the bits, but for clusters of zeros, and what names them. */
-async function putTable(
-  change: MetadataChange,
-  bits: BitmapBits,
-  clusterBytes: number,
-): Promise<Pick<NewBitmap, 'tableOffset' | 'tableEntries'>> {
-  const tableEntries = Math.ceil(bits.bytes.length / clusterBytes);
-  const entries = Buffer.alloc(tableEntries * 8);
-  for (let index = 0; index < tableEntries; index += 1) {
-    const part = bits.partOf(index, clusterBytes);
-    if (part === undefined) continue;
-    entries.writeBigUInt64BE(BigInt(await change.put(part)), index * 8);
-  }
-  return { tableOffset: await change.put(entries), tableEntries };
 }
