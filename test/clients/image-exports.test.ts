@@ -86,6 +86,38 @@ testWithTools(
   });
 });
 
+testWithTools(
+  test,
+  'sfdisk',
+  'qemu-io',
+  'qemu-img',
+)('two partitions of one image are written by two clients at once', async (t) => {
+  const cwd = directory(t);
+  await shell(
+    `truncate -s 32M disk.raw && printf '1: size=4M\\n2: size=8M\\n' | sfdisk -q --label gpt disk.raw
+    qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2`,
+    { cwd },
+  );
+  const data = join(cwd, 'data');
+  const { server, stop } = await serve(t, data, '1M');
+  for (const number of [1, 2])
+    await ashlar(data, `export add p${number} 'qcow2://${cwd}/disk.qcow2?partition=${number}'`);
+  const write = (number: number): Promise<string> =>
+    shell(
+      `qemu-io -f raw -c 'write -P ${number} 0 4M' -c flush -c 'sleep 1000' -c 'write -P ${number + 4} 1M 1M' ${server}/p${number}`,
+      { cwd },
+    );
+  await Promise.all([write(1), write(2)]);
+  await stop();
+  for (const number of [1, 2]) {
+    const at = `$(($(sfdisk -q -l -o start disk.raw | sed -n ${number + 1}p) * 512))`;
+    const reads = `-c "read -P ${number} ${at} 1M" -c "read -P ${number + 4} $((${at} + 1048576)) 1M" -c "read -P ${number} $((${at} + 2097152)) 2M"`;
+    const said = await shell(`qemu-io -f qcow2 ${reads} disk.qcow2`, { cwd });
+    t.notRegex(said, /failed/);
+  }
+  t.regex(await shell('qemu-img check disk.qcow2', { cwd }), /No errors were found/);
+});
+
 testAsRoot(
   test,
   ...loopTools,

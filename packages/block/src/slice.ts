@@ -13,12 +13,14 @@ import { Layer } from './layer.ts';
 class SliceDevice extends Layer {
   readonly #start: number;
   readonly #length: number;
+  readonly #closed: () => Settled<void>;
 
-  constructor(below: BlockDevice, offset: number, length: number) {
+  constructor(below: BlockDevice, offset: number, length: number, closed: () => Settled<void>) {
     super(below);
     checkRange(below, 'slice', offset, length);
     this.#start = offset;
     this.#length = length;
+    this.#closed = closed;
   }
 
   override get sizeBytes(): number {
@@ -81,6 +83,10 @@ class SliceDevice extends Layer {
     throw unsupportedError('resize of a slice');
   }
 
+  override close(): Settled<void> {
+    return this.#closed();
+  }
+
   /** An error tells offsets of the slice, not of what is below. */
   #shifted<T>(run: () => Settled<T>): Settled<T> {
     try {
@@ -104,8 +110,14 @@ class SliceDevice extends Layer {
 
 /**
  * The bytes [offset, offset+length) of a device as a device of their own: a partition, a logical volume's extent. Both
- * are multiples of the minimum block (`invalid`) inside the device (`out-of-range`). Closing it closes the device below.
+ * are multiples of the minimum block (`invalid`) inside the device (`out-of-range`). Closing it closes the device below, or
+ * does what `closed` does in place of that, where others use it as well.
  */
-export function sliceDevice(below: BlockDevice, offset: number, length: number): BlockDevice {
-  return new SliceDevice(below, offset, length);
+export function sliceDevice(
+  below: BlockDevice,
+  offset: number,
+  length: number,
+  closed: () => Settled<void> = () => below.close(),
+): BlockDevice {
+  return new SliceDevice(below, offset, length, closed);
 }

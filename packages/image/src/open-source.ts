@@ -1,7 +1,9 @@
+import { resolve } from 'node:path';
 import { AshlarError, assert, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from './lock.ts';
 import type { LogicalName } from './lvm/open-logical.ts';
+import type { PartitionedDisk } from './partition/open-partition.ts';
 import { openImage } from './qcow2/open.ts';
 import { createFileDevice } from './raw/file-device.ts';
 
@@ -24,21 +26,19 @@ export type HostSource = {
  * `openPartition`, and with `busy`.
  */
 export async function openSource(host: Host, source: HostSource, readOnly: boolean): Promise<BlockDevice> {
-  const { disk, sectorBytes } = await openWhole(host, source, readOnly);
-  if (source.partition === undefined) return disk;
-  try {
-    const { openPartition } = await import('./partition/open-partition.ts');
-    return await openPartition(disk, source.partition, source.path, sectorBytes);
-  } catch (error) {
-    await disk.close();
-    throw error;
-  }
+  const { partition, ...whole } = source;
+  if (partition === undefined) return (await openWhole(host, source, readOnly)).disk;
+  const { openPartition } = await import('./partition/open-partition.ts');
+  const path = resolve(source.path);
+  return await openPartition(partition, {
+    name: JSON.stringify({ ...whole, path }),
+    path: source.path,
+    readOnly,
+    openDisk: () => openWhole(host, source, readOnly),
+  });
 }
 
-/** `sectorBytes` of a device. */
-type Whole = { readonly disk: BlockDevice; readonly sectorBytes: number | undefined };
-
-async function openWhole(host: Host, source: HostSource, readOnly: boolean): Promise<Whole> {
+async function openWhole(host: Host, source: HostSource, readOnly: boolean): Promise<PartitionedDisk> {
   const { followsFiles, format, path } = source;
   if (format === 'qcow2') {
     return { disk: await openImage(host, path, { format, followsFiles, readOnly }), sectorBytes: undefined };

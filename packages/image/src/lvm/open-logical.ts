@@ -1,6 +1,7 @@
 import { emulate, readOnlyDevice, type BlockReads } from '@ashlar/block';
 import { AshlarError, type BlockDevice, type Settled } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
+import type { Shared } from '../sharing.ts';
 import { refuseToWrite } from './change-group.ts';
 import {
   namesUsedBy,
@@ -14,11 +15,11 @@ import {
 import { ChunkReads, type ChunkMap, type ChunkPlace } from './chunk-reads.ts';
 import { MappedDevice } from './mapped-device.ts';
 import type { Part } from './parts.ts';
+import { openPhysical } from './physical-devices.ts';
 import { imageInSync } from './raid-superblock.ts';
 import { snapshotMap } from './snapshot-store.ts';
 import { ThinMetadata } from './thin-metadata.ts';
 import { groupNamed, scan, type FoundGroup } from './scan.ts';
-import { openShared, type SharedDevice } from './shared-devices.ts';
 
 /** A logical volume of a group on devices or files that are named. */
 export type LogicalName = { readonly paths: readonly string[]; readonly group: string; readonly volume: string };
@@ -79,7 +80,7 @@ class Opening {
   readonly #host: Host;
   readonly #found: FoundGroup;
   readonly #readOnly: boolean;
-  readonly #shared = new Map<string, SharedDevice>();
+  readonly #shared = new Map<string, Shared<BlockDevice>>();
 
   constructor(host: Host, found: FoundGroup, readOnly: boolean) {
     this.#host = host;
@@ -195,7 +196,7 @@ class Opening {
       if (on === 'lv') lanes.push({ device: readOnlyDevice(await this.#part(name)), offset: extent * extentBytes });
       else {
         const volume = physicalVolumes.find(({ key }) => key === name)!;
-        lanes.push({ device: this.#physical(name), offset: volume.startBytes + extent * extentBytes });
+        lanes.push({ device: await this.#physical(name), offset: volume.startBytes + extent * extentBytes });
       }
     }
     if (lanes.length > 1 && stripeBytes > extentBytes) {
@@ -207,15 +208,15 @@ class Opening {
     return { lanes, chunkBytes: lanes.length === 1 ? extentCount * extentBytes : stripeBytes };
   }
 
-  #physical(key: string): BlockDevice {
+  async #physical(key: string): Promise<BlockDevice> {
     const path = this.#found.found.get(key)?.path;
     if (path === undefined) {
       const missing = this.#found.missing.find((each) => each.key === key);
       throw new AshlarError('not-found', `the physical volume ${missing?.id} is missing: name its device as well`);
     }
-    const shared = this.#shared.get(key) ?? openShared(this.#host, path, this.#readOnly);
+    const shared = this.#shared.get(key) ?? (await openPhysical(this.#host, path, this.#readOnly));
     this.#shared.set(key, shared);
-    return shared.device;
+    return shared.value;
   }
 
   /** A copy of a RAID 1 that is in sync and there. */

@@ -3,178 +3,123 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryDevice } from '@ashlar/block';
+import { MiB, type BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import { AshlarError, GiB, MiB, type BlockDevice } from '@ashlar/core';
-import { failsWith, SeededRandom, testWithTools } from '@ashlar/testing';
+import { failsWith, testWithTools } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
-import { openSource } from '../open-source.ts';
-import { createFileDevice } from '../raw/file-device.ts';
-import { openPartition, partitionsOf } from './open-partition.ts';
-import type { Partition } from './partition.ts';
+import { createImage } from '../create-image.ts';
+import { openSource, type HostSource } from '../open-source.ts';
+import { mbrBytes } from './mbr.ts';
+import { openPartition } from './open-partition.ts';
 
 const testSfdisk = testWithTools(test, 'sfdisk');
-const cases = process.env['ASHLAR_LONG'] === '1' ? 50_000 : 300;
+const host = createRealHost();
 
-function disk(t: ExecutionContext, sizeBytes: number, script = ''): string {
-  const directory = mkdtempSync(join(tmpdir(), 'ashlar-partition-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const path = join(directory, 'disk.raw');
-  writeFileSync(path, '');
-  truncateSync(path, sizeBytes);
-  if (script !== '') execFileSync('sfdisk', ['--quiet', path], { input: script, stdio: 'pipe' });
+function directory(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'ashlar-partition-'));
+  t.teardown(() => rmSync(path, { recursive: true }));
   return path;
 }
 
-const open = (path: string, readOnly = true): BlockDevice =>
-  createFileDevice(createRealHost().open(path, { readOnly }), { readOnly });
-
-async function found(path: string): Promise<readonly Partition[]> {
-  const device = open(path);
-  try {
-    return await partitionsOf(device, path);
-  } finally {
-    await device.close();
-  }
+/** A raw disk of 16 MiB with the partitions 1 (2 MiB) and 2 (5 MiB). */
+function partitioned(t: ExecutionContext): string {
+  const path = join(directory(t), 'disk.raw');
+  writeFileSync(path, '');
+  truncateSync(path, 16 * MiB);
+  execFileSync('sfdisk', ['--quiet', path], { input: 'label: gpt\n1: size=2MiB\n2: size=5MiB\n', stdio: 'pipe' });
+  return path;
 }
 
-type Told = { node: string; start: number; size: number; name?: string };
-
-/** What sfdisk says that there is; of extended ones only what is in them. */
-function told(path: string): readonly Partition[] {
-  const { partitiontable } = JSON.parse(execFileSync('sfdisk', ['--json', path], { encoding: 'utf8' })) as {
-    partitiontable: { partitions: (Told & { type: string })[] };
-  };
-  return partitiontable.partitions
-    .filter(({ type }) => !['5', 'f', '85'].includes(type))
-    .map(({ node, start, size, name }) => ({
-      number: Number(node.slice(path.length)),
-      offset: start * 512,
-      sizeBytes: size * 512,
-      name: name ?? '',
-    }));
-}
-
-const gpt = `label: gpt
-1: size=3MiB, name="boot, ä ✓"
-2: size=5MiB
-7: size=10MiB, name=data
-`;
-
-testSfdisk('partitions of a GPT are those that sfdisk made, with their names', async (t) => {
-  const path = disk(t, 64 * MiB, gpt);
-  t.is((await found(path)).length, 3);
-  t.deepEqual(await found(path), told(path));
-});
-
-testWithTools(test, 'fdisk')('so are those of a GPT with sectors of 4096 bytes', async (t) => {
-  const path = disk(t, 64 * MiB);
-  const input = ['g', 'n', '1', '', '+3M', 'n', '5', '', '+5M', 'w', ''].join('\n');
-  execFileSync('fdisk', ['-b', '4096', path], { input, stdio: 'pipe' });
-  const text = execFileSync('fdisk', ['-b', '4096', '-l', '-o', 'start,sectors', path], { encoding: 'utf8' });
-  const rows = text
-    .split('\n')
-    .flatMap((line) => (/^ *\d+ +\d+$/.test(line) ? [line.trim().split(/ +/).map(Number)] : []));
-  t.is(rows.length, 2);
-  t.deepEqual(
-    (await found(path)).map(({ number, offset, sizeBytes }) => [number, offset / 4096, sizeBytes / 4096]),
-    [1, 5].map((number, index) => [number, ...rows[index]!]),
-  );
-});
-
-testSfdisk('so are those of an MBR, with logical ones in an extended one, up to 2 TiB', async (t) => {
-  const path = disk(
-    t,
-    2 * 1024 * GiB - MiB,
-    `label: dos
-1: size=20MiB, type=83
-3: size=1TiB, type=5
-4: size=10MiB, type=82
-5: size=3MiB
-6: size=500GiB
-7: size=4MiB
-`,
-  );
-  t.is((await found(path)).length, 5);
-  t.deepEqual(await found(path), told(path));
-});
-
-testSfdisk('a GPT whose first copy is damaged is read from the end of the disk; both: corrupt', async (t) => {
-  const path = disk(t, 64 * MiB, gpt);
-  const before = await found(path);
-  const bytes = readFileSync(path);
-  bytes[512 + 60]! ^= 1;
-  writeFileSync(path, bytes);
-  t.deepEqual(await found(path), before);
-  bytes[bytes.length - 512 + 60]! ^= 1;
-  writeFileSync(path, bytes);
-  await failsWith(t, 'corrupt', () => found(path));
+const partitionOf = (path: string, partition: number, format: 'raw' | 'qcow2' = 'raw'): HostSource => ({
+  path,
+  format,
+  followsFiles: false,
+  isShared: false,
+  partition,
 });
 
 testSfdisk('a partition is a device of its own, and what is written lies inside it', async (t) => {
-  const path = disk(t, 64 * MiB, gpt);
-  const source = { path, format: 'raw', followsFiles: false, isShared: false, partition: 2 } as const;
-  const device = await openSource(createRealHost(), source, false);
+  const path = partitioned(t);
+  const device = await openSource(host, partitionOf(path, 2), false);
   t.is(device.sizeBytes, 5 * MiB);
   const bytes = Buffer.alloc(4096, 7);
   await device.write(device.sizeBytes - 4096, bytes, false);
   await failsWith(t, 'out-of-range', () => device.write(device.sizeBytes, bytes, false));
   await device.close();
-  const { offset, sizeBytes } = told(path).find(({ number }) => number === 2)!;
-  const all = readFileSync(path);
-  t.deepEqual(all.subarray(offset + sizeBytes - 4096, offset + sizeBytes), bytes);
-  t.is((await found(path)).length, 3);
+  const { partitiontable } = JSON.parse(execFileSync('sfdisk', ['--json', path], { encoding: 'utf8' })) as {
+    partitiontable: { partitions: { start: number; size: number }[] };
+  };
+  const { start, size } = partitiontable.partitions[1]!;
+  const end = (start + size) * 512;
+  t.deepEqual(readFileSync(path).subarray(end - 4096, end), bytes);
+  t.is(partitiontable.partitions.length, 2);
 });
 
-testSfdisk('one that is not there is an error that says which are', async (t) => {
-  const path = disk(t, 64 * MiB, gpt);
-  const device = open(path);
-  const error = await failsWith(t, 'not-found', () => openPartition(device, 3, path));
-  t.is(error?.message, `'${path}' has no partition 3: it has the partitions 1 (3 MiB), 2 (5 MiB), 7 (10 MiB)`);
-  await device.close();
+testSfdisk('two partitions of one image are written at once, each until it is closed', async (t) => {
+  const raw = partitioned(t);
+  const path = join(directory(t), 'disk.qcow2');
+  await createImage(host, path, { format: 'qcow2', sizeBytes: 16 * MiB });
+  const whole = await openSource(host, { ...partitionOf(path, 1, 'qcow2'), partition: undefined }, false);
+  await whole.write(0, readFileSync(raw), false);
+  await failsWith(t, 'busy', () => openSource(host, partitionOf(path, 1, 'qcow2'), false));
+  await whole.close();
+
+  const open = (partition: number, readOnly = false): Promise<BlockDevice> =>
+    openSource(host, partitionOf(path, partition, 'qcow2'), readOnly);
+  const [first, second] = await Promise.all([open(1), open(2)]);
+  await first.write(0, Buffer.alloc(4096, 1), false);
+  await second.write(0, Buffer.alloc(4096, 2), false);
+  await first.close();
+  await second.write(4096, Buffer.alloc(4096, 3), false);
+  const again = await open(1, true);
+  await failsWith(t, 'read-only', () => again.write(0, Buffer.alloc(4096), false));
+  const found = Buffer.alloc(4096);
+  await again.read(0, found);
+  t.deepEqual(found, Buffer.alloc(4096, 1));
+  await again.close();
+  await second.close();
+
+  const behind = await open(2, true);
+  const both = Buffer.alloc(8192);
+  await behind.read(0, both);
+  t.deepEqual(both, Buffer.concat([Buffer.alloc(4096, 2), Buffer.alloc(4096, 3)]));
+  await behind.close();
 });
 
-test('a disk without a table has no partitions', async (t) => {
-  for (const size of [0, 511, 512, 4096, MiB]) t.deepEqual(await found(disk(t, size)), []);
-  const path = disk(t, MiB);
-  const device = open(path);
-  const error = await failsWith(t, 'not-found', () => openPartition(device, 1, path));
-  t.regex(error!.message, /it has no partition table$/);
-  await device.close();
+testSfdisk('one partition is written by one, and read by others only while nobody writes it', async (t) => {
+  const path = partitioned(t);
+  const first = await openSource(host, partitionOf(path, 1), false);
+  const error = await failsWith(t, 'busy', () => openSource(host, partitionOf(path, 1), true));
+  t.is(error?.message, `the partition 1 of '${path}' is in use`);
+  await failsWith(t, 'not-found', () => openSource(host, partitionOf(path, 3), false));
+  await first.close();
+  const readers = [
+    await openSource(host, partitionOf(path, 1), true),
+    await openSource(host, partitionOf(path, 1), true),
+  ];
+  for (const reader of readers) await reader.close();
+  const writer = await openSource(host, partitionOf(path, 1), false);
+  await writer.close();
 });
 
-testSfdisk('one that goes beyond the end of the disk is corrupt', async (t) => {
-  const path = disk(t, 64 * MiB, 'label: dos\n1: size=30MiB\n');
-  truncateSync(path, 20 * MiB);
-  const device = open(path);
-  await failsWith(t, 'corrupt', () => openPartition(device, 1, path));
-  await device.close();
-});
-
-testSfdisk('whatever is damaged in a table, it is read or refused, and nothing else', async (t) => {
-  const logical = 'label: dos\n1: size=2MiB\n2: type=5\n5: size=1MiB\n6: size=1MiB\n7: size=1MiB\n';
-  for (const script of [gpt, logical]) {
-    const path = disk(t, 32 * MiB, script);
-    const whole = readFileSync(path);
-    // Where tables are: the first sectors, the last ones, and those in front of each logical partition.
-    const between = (await found(path)).map(({ offset }) => offset - MiB).filter((place) => place > 0);
-    const places = [0, 4096, whole.length - 4096, ...between];
-    let refused = 0;
-    for (let seed = 1; seed <= cases; seed += 1) {
-      const random = new SeededRandom(seed);
-      const device = memoryDevice(random.oneIn(10) ? 4096 * (1 + random.below(8192)) : whole.length);
-      const fits = places.filter((place) => place + 4096 <= device.sizeBytes);
-      for (const place of fits) await device.write(place, whole.subarray(place, place + 4096), false);
-      for (let count = 1 + random.below(3); count > 0; count -= 1) {
-        const at = random.pick(fits) + random.pick([random.below(1024), 446 + random.below(64)]);
-        await device.write(at, new Uint8Array([random.pick([0, 5, 0xee, 0xff, 1])]), false);
-      }
-      try {
-        for (const { number } of await partitionsOf(device, path)) await openPartition(device, number, path);
-      } catch (error) {
-        if (!(error instanceof AshlarError)) throw error;
-        refused += 1;
-      }
-    }
-    t.true(refused > 0 && refused < cases, `${refused} of ${cases} were refused`);
+test('of two partitions that have the same bytes one is written at once', async (t) => {
+  const disk = memoryDevice(MiB);
+  const table = Buffer.alloc(mbrBytes);
+  for (const [at, start] of [100, 150].entries()) {
+    table[446 + at * 16 + 4] = 0x83;
+    table.writeUInt32LE(start, 446 + at * 16 + 8);
+    table.writeUInt32LE(100, 446 + at * 16 + 12);
   }
+  table.writeUInt16LE(0xaa55, 510);
+  await disk.write(0, table, false);
+  const source = {
+    name: 'same bytes',
+    path: 'disk',
+    readOnly: false,
+    openDisk: () => Promise.resolve({ disk, sectorBytes: undefined }),
+  };
+  const first = await openPartition(1, source);
+  const error = await failsWith(t, 'busy', () => openPartition(2, source));
+  t.is(error?.message, "the partition 2 of 'disk' has bytes of the partition 1, which is in use");
+  await first.close();
 });

@@ -1,57 +1,58 @@
-import { sliceDevice, type BlockReads } from '@ashlar/block';
-import { alignDown, alignUp, AshlarError, formatSize, isPromise, type BlockDevice } from '@ashlar/core';
-import { gptPartitions } from './gpt.ts';
-import { isMbr, isProtective, mbrBytes, mbrPartitions } from './mbr.ts';
+import { readOnlyDevice, sliceDevice } from '@ashlar/block';
+import { AshlarError, type BlockDevice } from '@ashlar/core';
+import { Sharing } from '../sharing.ts';
+import { findPartition } from './partition-table.ts';
 import type { Partition } from './partition.ts';
 
-/** A table of an image counts by the sectors of the disk that it was made on: most have the smaller ones. */
-const sectorSizes = [512, 4096];
+/** A disk whose partitions may be open at once. `sectorBytes` of a device that knows it. */
+export type PartitionedDisk = { readonly disk: BlockDevice; readonly sectorBytes: number | undefined };
+
+export type PartitionSource = {
+  /** The same for all partitions of a disk that is opened in the same way. */
+  readonly name: string;
+  /** What errors call it. */
+  readonly path: string;
+  readonly readOnly: boolean;
+  readonly openDisk: () => Promise<PartitionedDisk>;
+};
+
+/** Disks that are open in this thread, each once however many of their partitions are. */
+const open = new Sharing<PartitionedDisk>(({ disk }) => disk.close());
+
+type Use = Partition & { readonly readOnly: boolean };
+
+const usesOf = new WeakMap<BlockDevice, Set<Use>>();
 
 /**
- * The partitions of a disk by its GPT or MBR, in the order of their numbers; none: it has no table. `sectorBytes` of a device that knows it. Throws
- * `corrupt` where the table cannot be.
+ * One partition as a device of its own, while others of the same disk may be open in this thread as well. Fails as `openDisk` and `findPartition`, and with
+ * `busy` where it is open already, and one of both writes.
  */
-export async function partitionsOf(
-  disk: BlockReads,
-  path: string,
-  sectorBytes?: number,
-): Promise<readonly Partition[]> {
-  const { sizeBytes, blockSizes } = disk;
-  const read = async (offset: number, length: number): Promise<Buffer> => {
-    const from = alignDown(offset, blockSizes.minimum);
-    const bytes = Buffer.alloc(alignUp(offset + length, blockSizes.minimum) - from);
-    const done = disk.read(from, bytes);
-    if (isPromise(done)) await done;
-    return bytes.subarray(offset - from, offset - from + length);
-  };
-  if (sizeBytes < mbrBytes) return [];
-  const sizes = sectorBytes === undefined ? sectorSizes : [sectorBytes];
-  const record = await read(0, mbrBytes);
-  if (isMbr(record) && !isProtective(record)) return await mbrPartitions(read, sizeBytes, sizes[0]!, path);
-  for (const size of sizes) {
-    const found = await gptPartitions(read, sizeBytes, size, path);
-    if (found !== undefined) return found;
+export async function openPartition(number: number, source: PartitionSource): Promise<BlockDevice> {
+  const { name, openDisk, path, readOnly } = source;
+  const shared = await open.open(name, readOnly, openDisk);
+  try {
+    const { disk, sectorBytes } = shared.value;
+    const use = { ...(await findPartition(disk, number, path, sectorBytes)), readOnly };
+    const uses = usesOf.get(disk) ?? new Set();
+    usesOf.set(disk, uses);
+    for (const other of uses) refuseBoth(use, other, path);
+    uses.add(use);
+    const closed = (): Promise<void> => {
+      uses.delete(use);
+      return shared.release();
+    };
+    const device = sliceDevice(disk, use.offset, use.sizeBytes, closed);
+    return readOnly ? readOnlyDevice(device) : device;
+  } catch (error) {
+    await shared.release();
+    throw error;
   }
-  return [];
 }
 
-/** One partition as a device of its own, which closes the disk. Fails with `not-found`, which says what there is, and with `corrupt`. */
-export async function openPartition(
-  disk: BlockDevice,
-  number: number,
-  path: string,
-  sectorBytes?: number,
-): Promise<BlockDevice> {
-  const found = await partitionsOf(disk, path, sectorBytes);
-  const partition = found.find((each) => each.number === number);
-  if (partition === undefined) {
-    const have = found.map((each) => `${each.number} (${formatSize(each.sizeBytes)})`).join(', ');
-    const what = found.length === 0 ? 'no partition table' : `the partitions ${have}`;
-    throw new AshlarError('not-found', `'${path}' has no partition ${number}: it has ${what}`, { path });
-  }
-  const { offset, sizeBytes } = partition;
-  if (sizeBytes <= 0 || offset + sizeBytes > disk.sizeBytes || offset % disk.blockSizes.minimum !== 0) {
-    throw new AshlarError('corrupt', `the partition ${number} of '${path}' lies beyond its end, or nowhere`, { path });
-  }
-  return sliceDevice(disk, offset, sizeBytes);
+/** A table may say of two partitions that they have the same bytes. */
+function refuseBoth(use: Use, other: Use, path: string): void {
+  const isApart = use.offset + use.sizeBytes <= other.offset || other.offset + other.sizeBytes <= use.offset;
+  if (isApart || (use.readOnly && other.readOnly)) return;
+  const what = use.number === other.number ? 'is' : `has bytes of the partition ${other.number}, which is`;
+  throw new AshlarError('busy', `the partition ${use.number} of '${path}' ${what} in use`, { path });
 }
