@@ -4,7 +4,7 @@ export { commitImage, type CommitOptions } from './chain/commit.ts';
 export { rebaseImage, type RebaseOptions } from './chain/rebase.ts';
 export { CompareError, compareDisks, type Comparison } from './copy/compare.ts';
 export { copyDisk, type CopyOptions } from './copy/copy-disk.ts';
-export { createTarget } from './copy/create-target.ts';
+export { createTarget, openCompressed } from './copy/create-target.ts';
 export { mapChain, mapDevice, placeIn, type MapRun } from './copy/map.ts';
 export { concatenated, partOf, sourceOf, type CopySource } from './copy/source.ts';
 export { deviceTarget, type CopyTarget } from './copy/target.ts';

@@ -27,7 +27,8 @@ export type ImageInfo = {
   readonly format: ImageFormat;
   /** Bytes: of the disk in it, and of room that the file takes. */
   readonly sizeBytes: number;
-  readonly diskBytes: number;
+  /** Nothing: it is not known of what is no file. */
+  readonly diskBytes: number | undefined;
   readonly qcow2: Qcow2Info | undefined;
 };
 

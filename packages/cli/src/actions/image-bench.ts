@@ -1,12 +1,11 @@
 import type { BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
-import type { ImageFormat } from '@ashlar/image';
 import { UsageError } from '../failure.ts';
 import { openExisting } from '../image/disks.ts';
+import { diskNamed, type NameOptions } from '../image/named.ts';
 import { print } from '../output.ts';
 
-export type BenchOptions = {
-  readonly format?: ImageFormat;
+export type BenchOptions = NameOptions & {
   readonly count: number;
   readonly depth: number;
   readonly bufferSize: number;
@@ -26,15 +25,16 @@ function refuse({ depth, flushInterval, write = false }: BenchOptions): void {
   }
 }
 
-export async function bench(name: string, options: BenchOptions): Promise<void> {
+export async function bench(word: string, options: BenchOptions): Promise<void> {
   refuse(options);
   const { bufferSize, count, depth, flushInterval, offset, quiet = false, write = false } = options;
   const say = (sentence: string): void => (quiet ? undefined : print(sentence));
   const step = options.stepSize ?? bufferSize;
-  const device = await openExisting(createRealHost(), name, options.format, !write);
+  const disk = diskNamed(word, options);
+  const device = await openExisting(createRealHost(), disk, !write);
   try {
     if (device.sizeBytes < bufferSize)
-      throw new UsageError(`'${name}' has ${device.sizeBytes} bytes: ask for less at once`);
+      throw new UsageError(`'${disk.name}' has ${device.sizeBytes} bytes: ask for less at once`);
     const kind = write ? 'write' : 'read';
     say(
       `Sending ${count} ${kind} requests, ${bufferSize} bytes each, ${depth} in parallel (starting at offset ${offset}, step size ${step})`,

@@ -5,19 +5,17 @@ import {
   checkImage,
   imageInfo,
   resizeImage,
-  type CheckImageOptions,
   type CheckResult,
-  type ImageFormat,
   type ImagePreallocation,
 } from '@ashlar/image';
 import { checkJson, checkText } from '../image/check-text.ts';
 import { snapshotTable } from '../image/info-text.ts';
+import { imageNamed, qcow2Named, type NameOptions } from '../image/named.ts';
 
 /** As qemu-img's. */
 const checkStatus = { inOrder: 0, corrupt: 2, leaks: 3, noChecks: 63 } as const;
 
-export type CheckOptions = {
-  readonly format?: ImageFormat;
+export type CheckOptions = NameOptions & {
   readonly output: 'human' | 'json';
   readonly json?: boolean;
   readonly repair?: 'leaks' | 'all';
@@ -25,17 +23,15 @@ export type CheckOptions = {
   readonly forceShare?: boolean;
 };
 
-export async function check(
-  path: string,
-  { forceShare, format, json = false, output, quiet = false, repair }: CheckOptions,
-): Promise<number> {
+export async function check(word: string, options: CheckOptions): Promise<number> {
+  const { forceShare, json = false, output, quiet = false, repair } = options;
+  const { format, path } = imageNamed(word, options);
   const isJson = json || output === 'json';
   const print = (text: string): void => {
     if (!quiet) process.stdout.write(text);
   };
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const options: CheckImageOptions = { forceShare, format, repair, say };
-  const first = await checkImage(createRealHost(), path, options);
+  const first = await checkImage(createRealHost(), path, { forceShare, format, repair, say });
   if (first === undefined) {
     say('ashlar: an image of this format has nothing to check');
     return checkStatus.noChecks;
@@ -56,18 +52,15 @@ export async function check(
   return found.leaks > 0 ? checkStatus.leaks : checkStatus.inOrder;
 }
 
-export type ResizeOptions = {
-  readonly format?: ImageFormat;
+export type ResizeOptions = NameOptions & {
   readonly preallocation: ImagePreallocation;
   readonly shrink?: boolean;
   readonly quiet?: boolean;
 };
 
-export async function resize(
-  path: string,
-  size: string,
-  { format, preallocation, quiet = false, shrink = false }: ResizeOptions,
-): Promise<void> {
+export async function resize(word: string, size: string, options: ResizeOptions): Promise<void> {
+  const { preallocation, quiet = false, shrink = false } = options;
+  const { format, path } = imageNamed(word, options);
   const bytes = parseSize(size.replace(/^[+-]/, ''));
   const sizeFor = (before: number): number =>
     size.startsWith('+') ? before + bytes : size.startsWith('-') ? before - bytes : bytes;
@@ -75,7 +68,7 @@ export async function resize(
   if (!quiet) process.stdout.write('Image resized.\n');
 }
 
-export type SnapshotOptions = {
+export type SnapshotOptions = NameOptions & {
   readonly create?: string;
   readonly apply?: string;
   readonly delete?: string;
@@ -83,13 +76,14 @@ export type SnapshotOptions = {
   readonly forceShare?: boolean;
 };
 
-export async function snapshot(path: string, options: SnapshotOptions): Promise<void> {
+export async function snapshot(word: string, options: SnapshotOptions): Promise<void> {
   const host = createRealHost();
   for (const action of ['create', 'apply', 'delete'] as const) {
     const name = options[action];
-    if (name !== undefined) return await changeSnapshots(host, path, action, name);
+    if (name !== undefined) return await changeSnapshots(host, qcow2Named(word, options), action, name);
   }
-  const { qcow2 } = await imageInfo(host, path, { forceShare: options.forceShare });
+  const { format, path } = imageNamed(word, options);
+  const { qcow2 } = await imageInfo(host, path, { format, forceShare: options.forceShare });
   const snapshots = qcow2?.snapshots ?? [];
   if (snapshots.length === 0 || options.quiet === true) return;
   process.stdout.write(`Snapshot list:\n${snapshotTable(snapshots)}\n`);

@@ -1,27 +1,21 @@
-import { fileOf } from '@ashlar/disk';
 import { createRealHost } from '@ashlar/host';
 import { commitImage, rebaseImage, type ImageFormat } from '@ashlar/image';
 import { UsageError } from '../failure.ts';
 import { paced } from '../image/disks.ts';
+import { imageNamed, qcow2Named, type NameOptions } from '../image/named.ts';
 import { withPercent, type ProgressOptions } from '../image/percent.ts';
 import { print } from '../output.ts';
 
-export type CommitOptions = ProgressOptions & {
-  readonly format?: ImageFormat;
-  readonly base?: string;
-  readonly keep?: boolean;
-  readonly rate?: number;
-};
+export type CommitOptions = NameOptions &
+  ProgressOptions & {
+    readonly base?: string;
+    readonly keep?: boolean;
+    readonly rate?: number;
+  };
 
-function imageNamed(name: string, format: ImageFormat | undefined): { path: string; format: ImageFormat | undefined } {
-  const file = fileOf(name, format);
-  if (file === undefined) throw new UsageError(`'${name}' is no file of an image`);
-  return file;
-}
-
-export async function commit(name: string, options: CommitOptions): Promise<void> {
+export async function commit(word: string, options: CommitOptions): Promise<void> {
   const { base, keep = false, quiet = false, rate } = options;
-  const { path, format } = imageNamed(name, options.format);
+  const { path, format } = imageNamed(word, options);
   const host = createRealHost();
   await withPercent(options, 'committed', (progress) =>
     commitImage(host, path, {
@@ -35,16 +29,17 @@ export async function commit(name: string, options: CommitOptions): Promise<void
   if (!quiet) print('Image committed.');
 }
 
-export type RebaseOptions = ProgressOptions & {
-  readonly backing?: string;
-  readonly backingFormat?: ImageFormat;
-  readonly unsafe?: boolean;
-};
+export type RebaseOptions = NameOptions &
+  ProgressOptions & {
+    readonly backing?: string;
+    readonly backingFormat?: ImageFormat;
+    readonly unsafe?: boolean;
+  };
 
-export async function rebase(name: string, options: RebaseOptions): Promise<void> {
+export async function rebase(word: string, options: RebaseOptions): Promise<void> {
   const { backing, backingFormat, unsafe = false } = options;
   if (backing === undefined && !unsafe) throw new UsageError("name the backing file: -b FILE, or -b '' for none");
-  const { path } = imageNamed(name, 'qcow2');
+  const path = qcow2Named(word, options);
   const isNone = backing === undefined || backing === '';
   await withPercent(options, 'compared', (progress) =>
     rebaseImage(createRealHost(), path, {

@@ -4,11 +4,11 @@ import { createRealHost } from '@ashlar/host';
 import { copyDisk, createTarget, partOf, type ImageFormat } from '@ashlar/image';
 import { UsageError } from '../failure.ts';
 import { flattened, refuseItself } from '../image/copies.ts';
+import { diskNamed, type NameOptions } from '../image/named.ts';
 import { openSource, openSources, withSources } from '../image/disks.ts';
 
-export type DdOptions = {
+export type DdOptions = NameOptions & {
   readonly forceShare?: boolean;
-  readonly format?: ImageFormat;
   readonly outputFormat: ImageFormat;
 };
 
@@ -26,7 +26,7 @@ export async function dd(words: readonly string[], options: DdOptions): Promise<
   const host = createRealHost();
   const { outputFormat: format } = options;
   await withSources(
-    openSources([input], (each) => openSource(host, each, options)),
+    openSources([diskNamed(input, options)], (each) => openSource(host, each, options)),
     async ([source]) => {
       refuseItself([source!], output);
       const file = fileOf(output, format);

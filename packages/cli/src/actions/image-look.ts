@@ -12,6 +12,7 @@ import {
 import { exitStatus, sentenceOf, UsageError } from '../failure.ts';
 import { optionsOf } from '../image/create-options.ts';
 import { openSource, openSources, withSources } from '../image/disks.ts';
+import { diskNamed, type NameOptions } from '../image/named.ts';
 import { mapJson, mapLine, nothingAt, mapTitle } from '../image/map-text.ts';
 import { withPercent, type ProgressOptions } from '../image/percent.ts';
 import { snapshotNamed } from '../image/snapshot-name.ts';
@@ -19,18 +20,18 @@ import { print } from '../output.ts';
 
 type Shown = { readonly output: 'human' | 'json'; readonly json?: boolean };
 
-export type MapOptions = Shown & {
-  readonly forceShare?: boolean;
-  readonly format?: ImageFormat;
-  readonly startOffset: number;
-  readonly maxLength?: number;
-};
+export type MapOptions = NameOptions &
+  Shown & {
+    readonly forceShare?: boolean;
+    readonly startOffset: number;
+    readonly maxLength?: number;
+  };
 
-export async function map(name: string, options: MapOptions): Promise<void> {
+export async function map(word: string, options: MapOptions): Promise<void> {
   const { json = false, maxLength = Infinity, output, startOffset } = options;
   const isJson = json || output === 'json';
   await withSources(
-    openSources([name], (each) => openSource(createRealHost(), each, options)),
+    openSources([diskNamed(word, options)], (each) => openSource(createRealHost(), each, options)),
     async ([source]) => {
       const end = Math.min(source!.sizeBytes, startOffset + maxLength);
       if (!isJson) print(mapTitle);
@@ -49,24 +50,25 @@ export async function map(name: string, options: MapOptions): Promise<void> {
   );
 }
 
-export type MeasureOptions = Shown & {
-  readonly format?: ImageFormat;
-  readonly outputFormat: ImageFormat;
-  readonly options?: readonly string[];
-  readonly size?: number;
-  readonly snapshot?: string;
-};
+export type MeasureOptions = NameOptions &
+  Shown & {
+    readonly outputFormat: ImageFormat;
+    readonly options?: readonly string[];
+    readonly size?: number;
+    readonly snapshot?: string;
+  };
 
-export async function measure(name: string | undefined, options: MeasureOptions): Promise<void> {
-  const { format, outputFormat, size } = options;
+export async function measure(word: string | undefined, options: MeasureOptions): Promise<void> {
+  const { outputFormat, size } = options;
   const image = { ...optionsOf(outputFormat, options.options ?? []), format: outputFormat };
-  if ((name === undefined) === (size === undefined)) throw new UsageError('name either a disk, or a size by --size');
+  if ((word === undefined) === (size === undefined)) throw new UsageError('name either a disk, or a size by --size');
   const host = createRealHost();
   const snapshot = snapshotNamed(options.snapshot);
-  const opening = openSources(name === undefined ? [] : [name], (each) => openSource(host, each, { format, snapshot }));
+  const disk = word === undefined ? undefined : diskNamed(word, options);
+  const opening = openSources(disk === undefined ? [] : [disk], (each) => openSource(host, each, { snapshot }));
   await withSources(opening, async ([source]) => {
     const found = await measureImage(image, source, size ?? 0);
-    const file = name === undefined ? undefined : fileOf(name, format);
+    const file = disk === undefined ? undefined : fileOf(disk.name, disk.format);
     const isQcow2 = source?.chain?.layers[0]?.qcow2 !== undefined;
     const bitmaps = file !== undefined && isQcow2 ? await bitmapBytes(host, file.path, image) : undefined;
     showMeasured(options, found.requiredBytes, found.fullBytes, bitmaps);
@@ -87,27 +89,26 @@ function showMeasured(
   if (bitmaps !== undefined) print(`bitmaps size: ${bitmaps}`);
 }
 
-export type CompareOptions = ProgressOptions & {
-  readonly forceShare?: boolean;
-  readonly format?: ImageFormat;
-  readonly secondFormat?: ImageFormat;
-  readonly strict?: boolean;
-};
+export type CompareOptions = NameOptions &
+  ProgressOptions & {
+    readonly forceShare?: boolean;
+    readonly secondFormat?: ImageFormat;
+    readonly strict?: boolean;
+  };
 
 /** qemu-img's own: they differ; one cannot be opened; its map, or its contents, cannot be read. */
 const compareStatus = { differ: 1, unopened: 2, map: 3, contents: 4 } as const;
 
 /** Gives the status that the process ends with. */
 export async function compare(first: string, second: string, options: CompareOptions): Promise<number> {
-  const { forceShare, format, quiet = false, secondFormat, strict = false } = options;
+  const { quiet = false, secondFormat, strict = false } = options;
   const host = createRealHost();
   const say = (sentence: string): void => (quiet ? undefined : print(sentence));
   const complain = (sentence: string): void => void process.stderr.write(`ashlar: ${sentence}\n`);
   let opened;
   try {
-    opened = await openSources([first, second], (each, at) =>
-      openSource(host, each, { forceShare, format: at === 0 ? format : secondFormat }),
-    );
+    const disks = [diskNamed(first, options), diskNamed(second, { ...options, format: secondFormat })];
+    opened = await openSources(disks, (each) => openSource(host, each, options));
   } catch (error) {
     complain(sentenceOf(error));
     return compareStatus.unopened;

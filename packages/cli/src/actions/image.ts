@@ -1,32 +1,48 @@
+import { fileOf, type DiskFile, type NamedDisk } from '@ashlar/disk';
 import { createRealHost } from '@ashlar/host';
 import { createImage, imageInfo, sizeOfNew, type ImageFormat, type ImageInfo, type NewImage } from '@ashlar/image';
 import { formattingText, optionsOf } from '../image/create-options.ts';
+import { openExisting } from '../image/disks.ts';
 import { infoJson, infoText } from '../image/info-text.ts';
+import { diskNamed, type NameOptions } from '../image/named.ts';
 import { withBar } from '../progress.ts';
 
-export type InfoOptions = {
-  readonly format?: ImageFormat;
+export type InfoOptions = NameOptions & {
   readonly output: 'human' | 'json';
   readonly json?: boolean;
   readonly backingChain?: boolean;
   readonly forceShare?: boolean;
 };
 
-export async function info(
-  path: string,
-  { format, output, json = false, backingChain = false, forceShare = false }: InfoOptions,
-): Promise<void> {
-  const found = backingChain
-    ? await chainOf(path, format, forceShare)
-    : [await imageInfo(createRealHost(), path, { format, forceShare })];
+export async function info(word: string, options: InfoOptions): Promise<void> {
+  const { output, json = false, backingChain = false, forceShare = false } = options;
+  const disk = diskNamed(word, options);
+  const file = fileOf(disk.name, disk.format);
+  const found =
+    file === undefined
+      ? [await otherInfo(disk)]
+      : backingChain
+        ? await chainOf(file, forceShare)
+        : [await imageInfo(createRealHost(), file.path, { format: file.format, forceShare })];
   const shown = backingChain ? found.map(infoJson) : infoJson(found[0]!);
   process.stdout.write(
     `${json || output === 'json' ? JSON.stringify(shown, undefined, 4) : found.map(infoText).join('\n\n')}\n`,
   );
 }
 
+/** Of a disk that is no file by itself: of a server, a device's partition, a logical volume. */
+async function otherInfo(disk: NamedDisk): Promise<ImageInfo> {
+  const device = await openExisting(createRealHost(), disk, true);
+  try {
+    const { sizeBytes } = device;
+    return { path: disk.name, format: 'raw', sizeBytes, diskBytes: undefined, qcow2: undefined };
+  } finally {
+    await device.close();
+  }
+}
+
 /** The image and those that it is backed by, in their order. */
-async function chainOf(path: string, format: ImageFormat | undefined, forceShare: boolean): Promise<ImageInfo[]> {
+async function chainOf({ format, path }: DiskFile, forceShare: boolean): Promise<ImageInfo[]> {
   const found: ImageInfo[] = [];
   for (let next: string | undefined = path, as = format; next !== undefined;) {
     const image: ImageInfo = await imageInfo(createRealHost(), next, { format: as, forceShare });

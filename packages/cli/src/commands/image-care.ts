@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { CheckOptions } from '../actions/image-care.ts';
 import { later } from '../options.ts';
-import { formatOption, outputOption, shared } from './image-options.ts';
+import { formatOption, imageOptsOption, outputOption, shared } from './image-options.ts';
 
 const actions = () => import('../actions/image-care.ts');
 
@@ -12,6 +12,7 @@ export function addImageCareCommands(image: Command, setStatus: (status: number)
     .summary('compare who refers to the clusters of a qcow2 image with its refcounts, and mend them')
     .argument('<FILE>', 'the image')
     .addOption(formatOption())
+    .addOption(imageOptsOption())
     .addOption(outputOption())
     .option('--json', 'as --output json')
     .addOption(
@@ -47,6 +48,7 @@ export function addImageCareCommands(image: Command, setStatus: (status: number)
     // A size may begin as an option does.
     .allowUnknownOption()
     .addOption(formatOption())
+    .addOption(imageOptsOption())
     .addOption(
       new Option('--preallocation <HOW>', 'room for what is added')
         .choices(['off', 'metadata', 'falloc', 'full'])
@@ -63,6 +65,7 @@ export function addImageCareCommands(image: Command, setStatus: (status: number)
     .command('snapshot')
     .summary('list the snapshots within a qcow2 image, make one, go back to one, or delete one')
     .argument('<FILE>', 'the image')
+    .addOption(imageOptsOption())
     .addOption(
       new Option('-l, --list', 'list them; so without another option').conflicts(['create', 'apply', 'delete']),
     )

@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { collect, later, numberArgument, rateArgument, sizeArgument } from '../options.ts';
-import { cacheOption, formatOption, shared, sourceCacheOption } from './image-options.ts';
+import { cacheOption, formatOption, imageOptsOption, shared, sourceCacheOption } from './image-options.ts';
 
 const converting = () => import('../actions/image-convert.ts');
 const chains = () => import('../actions/image-chain.ts');
@@ -13,6 +13,7 @@ export function addImageCopyCommands(image: Command): void {
     .summary('copy blocks of a disk to a new image; zeros become holes')
     .argument('<OPERANDS...>', 'if=FILE of=FILE, bs=SIZE (512), count=BLOCKS, skip=BLOCKS')
     .addOption(formatOption('-f, --format <FORMAT>', 'of the disk that is read'))
+    .addOption(imageOptsOption())
     .addOption(formatOption('-O, --output-format <FORMAT>', 'of the image that is made').default('raw'))
     .option(...shared)
     .addHelpText('after', '\nExamples:\n  ashlar image dd if=disk.qcow2 of=part.raw bs=1M skip=10 count=5')
@@ -27,6 +28,7 @@ export function addImageCopyCommands(image: Command): void {
     .summary('write what an image has into the one that it is backed by')
     .argument('<FILE>', 'the image')
     .addOption(formatOption('-f, --format <FORMAT>', 'of the image'))
+    .addOption(imageOptsOption())
     .option(
       '-b, --base <FILE>',
       'an image further down the chain; what is between them stays, and is worth nothing then',
@@ -46,6 +48,7 @@ export function addImageCopyCommands(image: Command): void {
     .addOption(formatOption('-F, --backing-format <FORMAT>', 'the format of that'))
     .option('-u, --unsafe', 'change the name only: nothing is read or compared')
     .addOption(formatOption('-f, --format <FORMAT>', 'of the image: qcow2'))
+    .addOption(imageOptsOption())
     .addOption(cacheOption())
     .addOption(sourceCacheOption())
     .option('-p, --progress', 'print how far it is')
@@ -64,6 +67,7 @@ function addConvert(image: Command): void {
     .summary('copy disks to an image, a volume or a server; holes stay holes')
     .argument('<NAMES...>', 'one disk or several, one behind the other in the copy, and then the target')
     .addOption(formatOption('-f, --format <FORMAT>', 'of what is read; else it is looked at'))
+    .addOption(imageOptsOption())
     .addOption(formatOption('-O, --output-format <FORMAT>', 'of the target').default('raw'))
     .option('-o, --options <LIST>', "NAME=VALUE,…: as of 'image create'", collect(String))
     .option('-B, --backing <FILE>', 'what backs the target, and has what backs the source')
@@ -71,6 +75,9 @@ function addConvert(image: Command): void {
     .option('-c, --compress', 'compress the clusters of the target (qcow2)')
     .option('-S, --sparse <SIZE>', 'so many zeros in a row become a hole (4096); 0: nothing does', sizeArgument)
     .option('-n, --no-create', 'the target is there, and large enough')
+    .addOption(
+      new Option('--target-image-opts', "with -n: the target is named by QEMU's options").conflicts('outputFormat'),
+    )
     .option('--target-is-zero', 'with -n: nothing but zeros is in the target')
     .option('-m, --coroutines <NUMBER>', 'requests under way at once, 1 to 16', numberArgument(1, 16), 8)
     .option('-W, --out-of-order', 'write in any order')

@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { collect, later, numberArgument, sizeArgument } from '../options.ts';
-import { cacheOption, formatOption, outputOption, shared, sourceCacheOption } from './image-options.ts';
+import {
+  cacheOption,
+  formatOption,
+  imageOptsOption,
+  outputOption,
+  shared,
+  sourceCacheOption,
+} from './image-options.ts';
 
 const actions = () => import('../actions/image-look.ts');
 
@@ -11,6 +18,7 @@ export function addImageLookCommands(image: Command, setStatus: (status: number)
     .summary('what of a disk is data, and in which image of its chain and where that lies')
     .argument('<DISK>', 'a file or a URI')
     .addOption(formatOption())
+    .addOption(imageOptsOption())
     .option('-s, --start-offset <OFFSET>', 'from there on', sizeArgument, 0)
     .option('-l, --max-length <LENGTH>', 'no more than that', sizeArgument)
     .addOption(outputOption())
@@ -25,6 +33,7 @@ export function addImageLookCommands(image: Command, setStatus: (status: number)
     .argument('<DISK2>', 'another one')
     .addOption(formatOption('-f, --format <FORMAT>', 'of the first'))
     .addOption(formatOption('-F, --second-format <FORMAT>', 'of the second'))
+    .addOption(imageOptsOption())
     .option('-s, --strict', 'and the same sizes and holes')
     .addOption(sourceCacheOption())
     .option('-p, --progress', 'print how far it is')
@@ -54,6 +63,7 @@ export function addImageLookCommands(image: Command, setStatus: (status: number)
     .summary('how large a new image would be')
     .argument('[DISK]', 'what would be in it; or --size')
     .addOption(formatOption('-f, --format <FORMAT>', 'of the disk'))
+    .addOption(imageOptsOption())
     .addOption(formatOption('-O, --output-format <FORMAT>', 'of the image').default('raw'))
     .option('-o, --options <LIST>', "NAME=VALUE,…: as of 'image create'", collect(String))
     .option('-l, --snapshot <SNAPSHOT>', 'a snapshot in the image, by its id or name')
@@ -74,6 +84,7 @@ function addBench(image: Command): void {
     .summary('time requests in a row, as qemu-img does')
     .argument('<DISK>', 'a file or a URI')
     .addOption(formatOption('-f, --format <FORMAT>', 'of the disk'))
+    .addOption(imageOptsOption())
     .option('-c, --count <COUNT>', 'requests', numberArgument(1, 2 ** 31 - 1), 75_000)
     .option('-d, --depth <DEPTH>', 'under way at once', numberArgument(1, 65_536), 64)
     .option('-s, --buffer-size <SIZE>', 'of each', sizeArgument, 4096)

@@ -17,3 +17,9 @@ export const sourceCacheOption = (): Option =>
   new Option('-T, --source-cache <MODE>', 'nothing comes of it').choices(cacheModes);
 
 export const shared = ['-U, --force-share', 'also while somebody writes to it'] as const;
+
+export const imageOptsOption = (): Option =>
+  new Option('--image-opts', "a disk is named by QEMU's options: driver=qcow2,file.filename=PATH").conflicts([
+    'format',
+    'secondFormat',
+  ]);

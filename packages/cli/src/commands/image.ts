@@ -3,7 +3,7 @@ import { collect, later, sizeArgument } from '../options.ts';
 import { addImageCareCommands } from './image-care.ts';
 import { addImageCopyCommands } from './image-copy.ts';
 import { addImageLookCommands } from './image-look.ts';
-import { formatOption, outputOption, shared } from './image-options.ts';
+import { formatOption, imageOptsOption, outputOption, shared } from './image-options.ts';
 
 const actions = () => import('../actions/image.ts');
 
@@ -38,8 +38,9 @@ export function addImageCommands(program: Command, setStatus: (status: number) =
   image
     .command('info')
     .summary('size, format, snapshots and what the image is backed by, as qemu-img shows them')
-    .argument('<FILE>', 'the image')
+    .argument('<DISK>', 'a file or a URI')
     .addOption(formatOption())
+    .addOption(imageOptsOption())
     .addOption(outputOption())
     .option('--json', 'as --output json')
     .option('--backing-chain', 'and of each image that it is backed by')

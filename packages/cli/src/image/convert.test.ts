@@ -198,6 +198,34 @@ test('a target that is there is written over, with zeros where the source has no
   }
 });
 
+test('a target that is there is compressed where it is written, in no more room than qemu-img takes', async (t) => {
+  const cwd = directory(t);
+  makeSources(cwd);
+  for (const layout of ['cluster_size=64k', 'compression_type=zstd,cluster_size=8k', 'compat=0.10']) {
+    for (const more of [[], ['--target-is-zero']]) {
+      const words = ['-c', '-n', ...more, '-O', 'qcow2', 'top.qcow2'];
+      for (const name of ['there', 'theirs'])
+        qemuImg(cwd, 'create', '-q', '-f', 'qcow2', '-o', layout, name, '9438720');
+      await converted(t, cwd, ...words, 'there');
+      qemuImg(cwd, 'convert', ...words, 'theirs');
+      isSame(t, cwd, 'theirs', 'there');
+      isSound(t, cwd, 'there');
+      t.true(roomOf(cwd, 'there') <= roomOf(cwd, 'theirs') + slackBytes, `${layout}: ${roomOf(cwd, 'there')}`);
+    }
+    // qemu-img fails on what is there already.
+    qemuImg(cwd, 'snapshot', '-c', 'before', 'there');
+    await converted(t, cwd, '-c', '-n', '-O', 'qcow2', 'base.qcow2', 'there');
+    isSound(t, cwd, 'there');
+    qemuImg(cwd, 'convert', '-O', 'raw', 'base.qcow2', 'base.raw');
+    const found = join(cwd, 'found.raw');
+    qemuImg(cwd, 'convert', '-O', 'raw', 'there', 'found.raw');
+    const expected = readFileSync(join(cwd, 'base.raw'));
+    t.true(readFileSync(found).subarray(0, expected.length).equals(expected));
+    qemuImg(cwd, 'convert', '-l', 'before', '-O', 'raw', 'there', 'found.raw');
+    isSame(t, cwd, '-f', 'raw', '-F', 'qcow2', 'found.raw', 'theirs');
+  }
+});
+
 test('progress is told as qemu-img tells it, and nothing where it is to be quiet', async (t) => {
   const cwd = directory(t);
   makeSources(cwd);
@@ -283,6 +311,9 @@ test('what cannot be converted is told in a sentence, with status 1, and nonsens
     [['-O', 'qcow2', '-B', 'base.qcow2', 'top.qcow2', 'out'], /must be named: raw or qcow2/],
     [['-O', 'qcow2', '-o', 'nonsense=1', 'top.qcow2', 'out'], /has no option 'nonsense'/],
     [['-n', 'top.qcow2', 'old.qcow2'], /make it larger first/],
+    [['-c', '-n', 'top.qcow2', 'disk.raw'], /is no image that could be compressed/],
+    [['-c', '-n', '-O', 'qcow2', 'top.qcow2', 'old.qcow2'], /make it larger first/],
+    [['-c', '-n', '-O', 'qcow2', 'top.qcow2', 'data.qcow2'], /lies in another file, where it is not compressed/],
     [['nbd+unix:///?socket=none', 'out'], /no NBD server answers/],
     [['gluster://host/x', 'out'], /of no kind that is known/],
     [['--bitmaps', 'top.qcow2', 'out'], /'out' has no bitmaps/],
@@ -306,7 +337,10 @@ test('what cannot be converted is told in a sentence, with status 1, and nonsens
     '-C -S 4k a b',
     '-C --salvage a b',
     '--target-is-zero a b',
-    '-c -n a b',
+    '--target-image-opts a driver=raw,file.filename=b',
+    '-n --target-image-opts -O raw a driver=raw,file.filename=b',
+    '-n --target-image-opts a file.filename=b',
+    '--image-opts -f raw file.filename=a b',
     '--bitmaps -O qcow2 a b c',
     '--bitmaps -O qcow2 -l x a b',
     '--skip-broken-bitmaps a b',

@@ -1,4 +1,5 @@
 import { AshlarError, parseSize } from '@ashlar/core';
+import { parseFields } from '@ashlar/disk';
 import type { ImageFormat, NewImage } from '@ashlar/image';
 
 type Mutable = { -readonly [K in keyof NewImage]?: NewImage[K] };
@@ -44,12 +45,11 @@ const rawOptions = ['size', 'preallocation'];
 export function optionsOf(format: ImageFormat, given: readonly string[]): Mutable {
   const image: Mutable = {};
   for (const text of given) {
-    for (const part of text.split(/(?<!,),(?!,)/)) {
-      const [name = '', ...value] = part.replaceAll(',,', ',').split('=');
+    for (const [name, value] of parseFields(text)) {
       const set = format === 'raw' && !rawOptions.includes(name) ? undefined : setters[name];
       if (set === undefined)
         throw new AshlarError('invalid', `an image of the format ${format} has no option '${name}'`);
-      set(image, value.join('='), name);
+      set(image, value, name);
     }
   }
   return image;

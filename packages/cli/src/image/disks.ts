@@ -1,17 +1,8 @@
 import { throttleDevice } from '@ashlar/block';
 import { alignUp, AshlarError, type BlockDevice } from '@ashlar/core';
-import { fileOf, openDisk, type OpenDisk } from '@ashlar/disk';
+import { fileOf, openDisk, type NamedDisk, type OpenDisk } from '@ashlar/disk';
 import type { Host } from '@ashlar/host';
-import {
-  mapChain,
-  mapDevice,
-  openChain,
-  placeIn,
-  sourceOf,
-  type Chain,
-  type CopySource,
-  type ImageFormat,
-} from '@ashlar/image';
+import { mapChain, mapDevice, openChain, placeIn, sourceOf, type Chain, type CopySource } from '@ashlar/image';
 
 const adminPort = 9810;
 
@@ -30,7 +21,6 @@ const openVolume: OpenDisk = async (uri) => {
 const others = { 'ashlar:': openVolume };
 
 export type DiskChoice = {
-  readonly format?: ImageFormat | undefined;
   readonly snapshot?: string | undefined;
   /** Default false. Others may write to it meanwhile. */
   readonly forceShare?: boolean | undefined;
@@ -49,8 +39,8 @@ export type OpenSource = CopySource & {
 /** Opens a disk for reading, with a map of it. Fails as `openDisk`. */
 export async function openSource(
   host: Host,
-  name: string,
-  { forceShare, format, rate, snapshot }: DiskChoice,
+  { format, name }: NamedDisk,
+  { forceShare, rate, snapshot }: DiskChoice = {},
 ): Promise<OpenSource> {
   const disk = await openDisk(name, { host, forceShare, format, others, snapshot });
   const device = rate === undefined ? disk : paced(host, disk, rate);
@@ -77,12 +67,12 @@ export async function openSource(
 
 /** Opens them one behind the other, and none where one of them cannot be. */
 export async function openSources(
-  names: readonly string[],
-  open: (name: string, at: number) => Promise<OpenSource>,
+  disks: readonly NamedDisk[],
+  open: (disk: NamedDisk) => Promise<OpenSource>,
 ): Promise<OpenSource[]> {
   const opened: OpenSource[] = [];
   try {
-    for (const [at, name] of names.entries()) opened.push(await open(name, at));
+    for (const disk of disks) opened.push(await open(disk));
     return opened;
   } catch (error) {
     for (const source of opened) await source.close();
@@ -96,12 +86,8 @@ export function paced(host: Host, device: BlockDevice, bytesPerSecond: number): 
 }
 
 /** A disk that is there as one device. Fails as `openDisk`. */
-export const openExisting = (
-  host: Host,
-  name: string,
-  format: ImageFormat | undefined,
-  readOnly: boolean,
-): Promise<BlockDevice> => openDisk(name, { host, format, others, readOnly });
+export const openExisting = (host: Host, { format, name }: NamedDisk, readOnly: boolean): Promise<BlockDevice> =>
+  openDisk(name, { host, format, others, readOnly });
 
 /** Uses what is opened, and closes all of it whatever comes. */
 export async function withSources<T>(

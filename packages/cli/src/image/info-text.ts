@@ -15,7 +15,7 @@ export function infoJson(info: ImageInfo): Json {
     filename: path,
     ...(qcow2 === undefined ? {} : { 'cluster-size': 2 ** qcow2.header.clusterBits }),
     format,
-    'actual-size': diskBytes,
+    ...(diskBytes === undefined ? {} : { 'actual-size': diskBytes }),
     ...(qcow2 === undefined ? {} : { 'format-specific': { type: 'qcow2', data: specificOf(qcow2) } }),
     ...(backingFile === undefined
       ? {}
@@ -66,7 +66,7 @@ export function infoText(info: ImageInfo): string {
     `image: ${path}`,
     `file format: ${format}`,
     `virtual size: ${formatSize(sizeBytes)} (${sizeBytes} bytes)`,
-    `disk size: ${formatSize(diskBytes)}`,
+    `disk size: ${diskBytes === undefined ? 'unavailable' : formatSize(diskBytes)}`,
   ];
   if (qcow2 === undefined) return lines.join('\n');
   const { backingPath, header, isDirty, snapshots } = qcow2;

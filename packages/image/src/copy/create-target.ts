@@ -21,9 +21,22 @@ export async function createTarget(
   await createImage(host, path, { ...image, isDurable: false });
   if (image.format === 'raw') return rawTarget(host, path);
   if (isCompressed) {
-    const { compressedTarget } = await import('../qcow2/compressed-writer.ts');
-    return await compressedTarget(host, path);
+    const { freshCompressed } = await import('../qcow2/compressed-target.ts');
+    return await freshCompressed(host, path);
   }
   if (image.backingFile === undefined) return await freshTarget(host, path);
   return deviceTarget(await openImage(host, path, { format: 'qcow2', followsFiles: true, readOnly: false }), false);
+}
+
+/**
+ * Opens a qcow2 image that is there, and that is compressed where it is written. `isZero`: nothing but zeros is in it. Fails as `openImage`, and with `invalid`
+ * where its data lies in another file.
+ */
+export async function openCompressed(
+  host: Host,
+  path: string,
+  isZero: boolean,
+): Promise<{ readonly target: CopyTarget; readonly sizeBytes: number }> {
+  const { compressedOver } = await import('../qcow2/compressed-target.ts');
+  return await compressedOver(host, path, isZero);
 }

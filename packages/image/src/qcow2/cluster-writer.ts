@@ -1,8 +1,9 @@
 import { alignDown, andThen, assert, isPromise, isZero, MiB, type Settled } from '@ashlar/core';
 import type { HostFile } from '@ashlar/host';
 import type { ClusterReader } from './cluster-reader.ts';
-import { allSubclusters as all, bit, type Entry } from './entry.ts';
+import { allSubclusters as all, bit, compressedEntry, type Entry } from './entry.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
+import { PackedRoom } from './packed-room.ts';
 import type { Refcounts } from './refcounts.ts';
 import type { OwnTable, Tables } from './tables.ts';
 
@@ -15,6 +16,8 @@ type WriterParts = {
   readonly hasZeros: boolean;
   readonly tables: Tables;
   readonly refcounts: Refcounts;
+  /** How many may refer to one cluster. */
+  readonly mostRefcount: number;
   readonly reader: ClusterReader;
 };
 
@@ -32,9 +35,11 @@ export class ClusterWriter {
   readonly #parts: WriterParts;
   readonly #clusterBytes: number;
   readonly #isExtended: boolean;
+  readonly #packed: PackedRoom;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
+    this.#packed = new PackedRoom(parts.refcounts, parts.mostRefcount);
     this.#clusterBytes = parts.geometry.clusterBytes;
     this.#isExtended = parts.geometry.subclusters > 1;
   }
@@ -167,6 +172,19 @@ export class ClusterWriter {
     if (!keeps) this.#drop(entry);
   }
 
+  /** A whole cluster, by what was made of it. */
+  async writeCompressed(offset: number, packed: Uint8Array): Promise<void> {
+    const { geometry, hasDataFile, tables } = this.#parts;
+    assert(!hasDataFile && packed.length < this.#clusterBytes, 'it lies in the image, and is less than a cluster');
+    const own = await tables.own(Math.floor(offset / tableSpan(geometry)));
+    const index = this.#indexOf(offset);
+    const before = tables.entryAt(own, index);
+    const place = await this.#packed.take(packed.length);
+    await this.#put(place, [packed]);
+    tables.putBytes(own, index, compressedEntry(geometry, place, packed.length));
+    this.#drop(before);
+  }
+
   /** Whole clusters read as zeros. `keeps`: those that have a place keep it. */
   async zero(offset: number, length: number, keeps: boolean): Promise<void> {
     const { data, geometry, hasDataFile, tables } = this.#parts;
@@ -289,6 +307,7 @@ export class ClusterWriter {
     const first = Math.floor(entry.offset / this.#clusterBytes);
     const last = Math.floor((entry.offset + entry.compressedBytes - 1) / this.#clusterBytes);
     refcounts.drop(first * this.#clusterBytes, last - first + 1);
+    this.#packed.dropped(first * this.#clusterBytes, last - first + 1);
     reader.forgetUnpacked();
   }
 

@@ -1,4 +1,4 @@
-import { dirname, isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import { emulate, readOnlyDevice, type BlockReads } from '@ashlar/block';
 import { AshlarError, MiB, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
@@ -16,6 +16,7 @@ import { geometryOf, type Geometry } from './geometry.ts';
 import { incompatible, isQcow2, type Qcow2Header } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import { ReadDevice } from './read-device.ts';
+import { mostRefcount } from './refcount-block.ts';
 import { Refcounts } from './refcounts.ts';
 import { findSnapshot } from './snapshots/snapshots.ts';
 import { readHeader, readSnapshots, tableAt, writeHeaderFields } from './stored.ts';
@@ -187,7 +188,16 @@ async function writeDeviceOf(image: OpenQcow2, header: Qcow2Header): Promise<Wri
   const { refcounts, tables } = await openTables(image, header);
   const hasDataFile = data !== file;
   const hasZeros = header.version >= 3;
-  const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros, tables, refcounts, reader });
+  const writer = new ClusterWriter({
+    geometry,
+    data,
+    hasDataFile,
+    hasZeros,
+    tables,
+    refcounts,
+    mostRefcount: mostRefcount(2 ** header.refcountOrder),
+    reader,
+  });
   const bitmaps = await ImageBitmaps.of(file, header);
   const marks = bitmaps === undefined ? undefined : await BitmapWriter.begin(file, header, bitmaps);
   return new WriteDevice({ ...image, header, writer, tables, refcounts, bitmaps, marks });
@@ -287,5 +297,6 @@ export function pathFrom(image: string, name: string): string {
   if (/^[^/]*:/.test(plain)) {
     throw new AshlarError('unsupported', `'${image}' names '${name}', which is no file`, { path: image });
   }
-  return isAbsolute(plain) ? plain : join(dirname(image), plain);
+  // As QEMU writes it: without a dot that was not there, and with those that were.
+  return isAbsolute(plain) ? plain : image.slice(0, image.lastIndexOf('/') + 1) + plain;
 }

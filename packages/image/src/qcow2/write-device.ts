@@ -3,6 +3,7 @@ import {
   alignDown,
   alignUp,
   andThen,
+  assert,
   isPromise,
   type BlockBitmaps,
   type BlockCapabilities,
@@ -18,7 +19,7 @@ import type { ClusterReader } from './cluster-reader.ts';
 import { zeros, type ClusterWriter } from './cluster-writer.ts';
 import { tableSpan, type Geometry } from './geometry.ts';
 import { giveBack } from './give-back.ts';
-import type { Qcow2Header } from './header.ts';
+import type { CompressionType, Qcow2Header } from './header.ts';
 import { ImageReads } from './image-reads.ts';
 import type { L1Table } from './l1-table.ts';
 import type { Refcounts } from './refcounts.ts';
@@ -113,6 +114,26 @@ export class WriteDevice extends ImageReads implements BlockDevice {
       done += run.length;
     }
     return from.length;
+  }
+
+  /** How a cluster is compressed for `writeCompressed`, and whether it can be. */
+  get packing(): {
+    readonly clusterBytes: number;
+    readonly compression: CompressionType;
+    readonly isPossible: boolean;
+  } {
+    const { data, file, geometry, header } = this.#parts;
+    return { clusterBytes: geometry.clusterBytes, compression: header.compression, isPossible: data === file };
+  }
+
+  /** Writes a whole cluster, or the last one that goes on behind the end with zeros, by what was made of it. */
+  writeCompressed(offset: number, packed: Uint8Array): Settled<void> {
+    const { clusterBytes } = this.#parts.geometry;
+    const length = Math.min(clusterBytes, this.sizeBytes - offset);
+    this.check('write', offset, length);
+    assert(offset % clusterBytes === 0, 'a cluster is compressed as a whole');
+    this.#parts.marks?.mark(offset, length);
+    return this.#alone(() => this.#parts.writer.writeCompressed(offset, packed));
   }
 
   trim(offset: number, length: number, _durable: boolean): Settled<void> {
