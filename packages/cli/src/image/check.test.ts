@@ -122,6 +122,8 @@ const damages: Readonly<Record<string, (image: Bytes) => void>> = {
   'a cluster that two have': (image) => image.put(image.l2(80), image.word(image.l2(81))),
   'a cluster outside the file': (image) => image.put(image.l2(80), (1n << 40n) | copied),
   'a cluster that begins no cluster': (image) => image.put(image.l2(80), image.word(image.l2(80)) + 512n),
+  'a place for zeros that begins no cluster': (image) =>
+    image.put(image.l2(80), (image.word(image.l2(80)) + 512n) | 1n),
   'an L2 table outside the file': (image) => image.put(image.l1, (1n << 40n) | copied),
   'reserved bits': (image) => {
     image.put(image.l1, image.word(image.l1) | (1n << 57n));

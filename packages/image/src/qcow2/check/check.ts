@@ -55,7 +55,7 @@ class Check {
     figures.totalClusters = Math.ceil(header.sizeBytes / geometry.clusterBytes);
     const counts = this.#newCounts();
     let stored = await StoredRefcounts.read(file, header, path);
-    await new ReferenceWalk({ ...this.#parts, counts }).run();
+    await new ReferenceWalk({ ...this.#parts, counts, mends: repair === 'all' }).run();
     const isBroken = this.#countStructures(header, stored, counts, findings);
     const before = { ...figures };
     let compared = await compareCounts(stored, counts, findings, 'none');
@@ -90,7 +90,7 @@ class Check {
   ): boolean {
     const { geometry, file } = this.#parts;
     const { clusterBytes } = geometry;
-    const walk = new ReferenceWalk({ ...this.#parts, counts, findings });
+    const walk = new ReferenceWalk({ ...this.#parts, counts, findings, mends: false });
     walk.count(refcountTableOffset, refcountTableClusters * clusterBytes);
     let isBroken = false;
     for (const [index, entry] of stored.entries.entries()) {
@@ -122,7 +122,7 @@ class Check {
     const { clusterBytes } = geometry;
     findings.say('Rebuilding refcount structure');
     const counts = this.#newCounts();
-    await new ReferenceWalk({ ...this.#parts, counts, findings: new Findings(quiet) }).run();
+    await new ReferenceWalk({ ...this.#parts, counts, findings: new Findings(quiet), mends: false }).run();
     // Until the header names the new ones those that are there are read.
     counts.hold(header.refcountTableOffset, header.refcountTableClusters * clusterBytes);
     for (const index of stored.entries.keys()) {
@@ -138,7 +138,7 @@ class Check {
     const { file, findings, path } = this.#parts;
     const after = new Findings(quiet);
     const counts = this.#newCounts();
-    await new ReferenceWalk({ ...this.#parts, counts, findings: after }).run();
+    await new ReferenceWalk({ ...this.#parts, counts, findings: after, mends: false }).run();
     this.#countStructures(await readHeader(file, path), stored, counts, after);
     const compared = await compareCounts(stored, counts, after, 'none');
     const { figures } = findings;

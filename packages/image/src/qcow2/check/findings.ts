@@ -45,6 +45,11 @@ export class Findings {
     this.say(line);
     this.figures.corruptions += times;
   }
+
+  mended(line: string): void {
+    this.say(line);
+    this.figures.corruptionsFixed += 1;
+  }
 }
 
 export const hex = (value: bigint | number): string => value.toString(16);

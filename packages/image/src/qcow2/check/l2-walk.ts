@@ -12,6 +12,8 @@ export type WalkParts = {
   readonly geometry: Geometry;
   readonly counts: ReferenceCounts;
   readonly findings: Findings;
+  /** Entries that can be mended by themselves are. */
+  readonly mends: boolean;
 };
 
 /** Upper and lower halves of entries. Reserved: of clusters that are not compressed; bit 0 says something of its own without subclusters. */
@@ -41,21 +43,27 @@ export class L2Walk {
     this.#entries = new Entries(parts.geometry, parts.header.version, this.#hasDataFile);
   }
 
-  /** `active`: so often the image as it is has this table; `all`: and so often its snapshots and it. */
-  run(table: Buffer, active: number, all: number): void {
+  /** `active`: so often the image as it is has this table; `all`: and so often its snapshots and it. Gives whether it was changed, and is to be written. */
+  run(table: Buffer, active: number, all: number): boolean {
     const { entryBytes, l2Entries } = this.#parts.geometry;
     this.#expected = 0;
+    let isChanged = false;
     for (let index = 0; index < l2Entries; index += 1) {
       const from = index * entryBytes;
       const raw = { upper: table.readUInt32BE(from), lower: table.readUInt32BE(from + 4) };
       const entry = this.#entries.at(table, index);
       if ((raw.upper | raw.lower) === 0 && (!this.#isExtended || (entry.allocated | entry.zero) === 0)) continue;
-      if (entry.compressedBytes === 0) this.#plain(entry, raw, active, all);
-      else {
+      if (entry.compressedBytes === 0) {
+        if (!this.#plain(entry, raw, active, all)) continue;
+        // What it reads as needs no place.
+        this.#entries.put(table, index, { ...entry, offset: -1 });
+        isChanged = true;
+      } else {
         const map = this.#isExtended && table.readBigUInt64BE(from + 8) !== 0n;
         this.#compressed(entry, raw, map, index, active, all);
       }
     }
+    return isChanged;
   }
 
   #compressed(entry: Entry, raw: Raw, hasMap: boolean, index: number, active: number, all: number): void {
@@ -84,7 +92,8 @@ export class L2Walk {
     findings.figures.fragmentedClusters += active;
   }
 
-  #plain(entry: Entry, raw: Raw, active: number, all: number): void {
+  /** Gives whether it is to be mended: its place is worth nothing, and nothing of it is read from there. */
+  #plain(entry: Entry, raw: Raw, active: number, all: number): boolean {
     const { findings, geometry } = this.#parts;
     const { allocated, offset, zero } = entry;
     const lower = this.#isExtended ? reserved.lower | 1 : reserved.lower;
@@ -95,7 +104,7 @@ export class L2Walk {
       if (this.#isExtended && allocated !== 0) {
         findings.corruption('ERROR: Unallocated cluster has non-zero subcluster allocation map', all);
       }
-      return;
+      return false;
     }
     if (this.#isExtended && (allocated & zero) !== 0) {
       const line = `ERROR offset=${hex(offset)}: Allocated cluster has corrupted subcluster allocation bitmap`;
@@ -106,9 +115,15 @@ export class L2Walk {
     this.#expected = offset + geometry.clusterBytes;
     if (offset % geometry.clusterBytes !== 0) {
       const isData = this.#isExtended ? allocated !== 0 : (raw.lower & 1) === 0;
-      const line = `ERROR offset=${hex(offset)}: ${isData ? 'Data cluster' : 'Preallocated cluster'} is not properly aligned; L2 entry corrupted.`;
-      findings.corruption(line, all);
+      const isMended = !isData && this.#parts.mends;
+      const what = `offset=${hex(offset)}: ${isData ? 'Data cluster' : 'Preallocated cluster'} is not properly aligned; L2 entry corrupted.`;
+      if (isMended) {
+        findings.mended(`Repairing ${what}`);
+        return true;
+      }
+      findings.corruption(`ERROR ${what}`, all);
     }
     if (!this.#hasDataFile) this.#count(offset, geometry.clusterBytes, all);
+    return false;
   }
 }

@@ -1,4 +1,4 @@
-import { AshlarError } from '@ashlar/core';
+import { AshlarError, isPromise } from '@ashlar/core';
 import { tableOffsetAt } from '../entry.ts';
 import { incompatible, type Qcow2Header } from '../header.ts';
 import { readBitmaps, readSnapshots, tableAt } from '../stored.ts';
@@ -40,11 +40,19 @@ export class ReferenceWalk {
       if (offset >= this.#fileBytes || offset % geometry.clusterBytes !== 0) continue;
       const table = Buffer.alloc(geometry.clusterBytes);
       const count = await file.read(offset, table);
-      walk.run(table.fill(0, count), active, all);
+      if (walk.run(table.fill(0, count), active, all)) await this.#mend(offset, table);
       done += 1;
       if (done % pauseEvery === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     if (header.bitmaps !== undefined) await this.#walkBitmaps(header.bitmaps);
+  }
+
+  /** Durable before refcounts are written that no longer count what the table referred to. */
+  async #mend(offset: number, table: Buffer): Promise<void> {
+    const { file } = this.#parts;
+    const written = file.write(offset, table);
+    if (isPromise(written)) await written;
+    await file.sync();
   }
 
   /** Counts the clusters that some bytes lie in. They may end behind the end of the file, and not a cluster behind it. */
