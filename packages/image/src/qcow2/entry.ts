@@ -57,13 +57,27 @@ export class Entries {
     this.#hasZeros = version >= 3;
   }
 
+  /** Where a cluster lies that is not compressed; -1: nowhere. Without an object for it: some look at each of millions. */
+  placeAt(table: Buffer, index: number): number {
+    const from = index * this.#geometry.entryBytes;
+    const [upper, lower] = [table.readUInt32BE(from), table.readUInt32BE(from + 4)];
+    return (upper & compressedHigh) !== 0 ? -1 : this.#placeIn(upper, lower);
+  }
+
+  isCopied(table: Buffer, index: number): boolean {
+    return (table.readUInt32BE(index * this.#geometry.entryBytes) & copiedHigh) !== 0;
+  }
+
+  #placeIn(upper: number, lower: number): number {
+    const place = (upper & offsetHigh) * high + ((lower & offsetLow) >>> 0);
+    return place !== 0 || (this.#hasDataFile && (upper & copiedHigh) !== 0) ? place : -1;
+  }
+
   at(table: Buffer, index: number): Entry {
     const from = index * this.#geometry.entryBytes;
     const [upper, lower] = [table.readUInt32BE(from), table.readUInt32BE(from + 4)];
     if ((upper & compressedHigh) !== 0) return this.#compressed(upper, lower);
-    const place = (upper & offsetHigh) * high + ((lower & offsetLow) >>> 0);
-    const hasPlace = place !== 0 || (this.#hasDataFile && (upper & copiedHigh) !== 0);
-    const offset = hasPlace ? place : -1;
+    const offset = this.#placeIn(upper, lower);
     const isCopied = (upper & copiedHigh) !== 0;
     if (this.#isExtended) {
       const [zero, allocated] = [table.readUInt32BE(from + 8), table.readUInt32BE(from + 12)];
@@ -71,7 +85,7 @@ export class Entries {
     }
     if (this.#hasZeros && (lower & zeroLow) !== 0)
       return { offset, isCopied, compressedBytes: 0, allocated: 0, zero: allSubclusters };
-    return { offset, isCopied, compressedBytes: 0, allocated: hasPlace ? allSubclusters : 0, zero: 0 };
+    return { offset, isCopied, compressedBytes: 0, allocated: offset >= 0 ? allSubclusters : 0, zero: 0 };
   }
 
   #compressed(upper: number, lower: number): Entry {

@@ -24,8 +24,11 @@ export async function compareCounts(
   const blocks = Math.ceil(clusters / each);
   for (let index = 0; index < blocks; index += 1) {
     const block = await stored.block(index);
-    for (let cluster = index * each; cluster < Math.min(clusters, (index + 1) * each); cluster += 1) {
-      const counted = block === undefined ? 0 : refcountAt(block, cluster % each, bits);
+    const first = index * each;
+    const count = Math.min(clusters - first, each);
+    for (let at = 0; at < count; at += 1) {
+      const cluster = first + at;
+      const counted = block === undefined ? 0 : refcountAt(block, at, bits);
       const references = counts.at(cluster);
       if (counted > 0 || references > 0) highest = cluster;
       if (counted === references) continue;

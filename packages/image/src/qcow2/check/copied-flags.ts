@@ -23,6 +23,7 @@ export async function checkCopiedFlags(parts: FlagParts, repair: CheckRepair): P
   // Where only leaks are mended: if refcounts are right by that, the flags can be too.
   const repairs = repair === 'all' || (repair === 'leaks' && corruptions + leaks === 0);
   const l1 = await tableAt(file, header.l1Offset, header.l1Entries * 8, path);
+  const table = Buffer.alloc(geometry.clusterBytes);
   for (let index = 0; index < header.l1Entries; index += 1) {
     const place = tableOffsetAt(l1, index);
     if (place === 0) continue;
@@ -36,27 +37,29 @@ export async function checkCopiedFlags(parts: FlagParts, repair: CheckRepair): P
         await put(file, header.l1Offset + index * 8, l1.subarray(index * 8, index * 8 + 8));
       }
     }
-    if (place < file.size() && place % geometry.clusterBytes === 0) await checkTable(parts, place, repairs);
+    if (place < file.size() && place % geometry.clusterBytes === 0) await checkTable(parts, place, repairs, table);
   }
   if (repairs) await file.sync();
 }
 
+/** `table`: memory for it. */
 async function checkTable(
   { file, findings, geometry, header, stored }: FlagParts,
   place: number,
   repairs: boolean,
+  table: Buffer,
 ): Promise<void> {
   const hasDataFile = (header.incompatible & incompatible.dataFile) !== 0;
   const entries = new Entries(geometry, header.version, hasDataFile);
-  const table = Buffer.alloc(geometry.clusterBytes);
-  await file.read(place, table);
+  table.fill(0, await file.read(place, table));
   let isChanged = false;
   for (let index = 0; index < geometry.l2Entries; index += 1) {
-    const entry = entries.at(table, index);
-    if (entry.offset < 0 || entry.compressedBytes > 0) continue;
-    const found = hasDataFile ? 1 : stored.at(Math.floor(entry.offset / geometry.clusterBytes));
+    const offset = entries.placeAt(table, index);
+    if (offset < 0) continue;
+    const found = hasDataFile ? 1 : stored.at(Math.floor(offset / geometry.clusterBytes));
     const count = isPromise(found) ? await found : found;
-    if ((count === 1) === entry.isCopied) continue;
+    if ((count === 1) === entries.isCopied(table, index)) continue;
+    const entry = entries.at(table, index);
     const bits = hex(table.readBigUInt64BE(index * geometry.entryBytes));
     findings.say(`${told(findings, repairs)} OFLAG_COPIED data cluster: l2_entry=${bits} refcount=${count}`);
     if (!repairs || entry.offset % geometry.clusterBytes !== 0) continue;

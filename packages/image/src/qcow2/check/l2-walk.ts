@@ -20,6 +20,9 @@ export type WalkParts = {
 const copied = 0x8000_0000;
 const reserved = { upper: 0x3f00_0000, lower: 0x1fe } as const;
 
+/** What is no data, compressed, or wrong. */
+const unusual = { upper: 0x4000_0000 | reserved.upper, lower: 0x1ff } as const;
+
 /** An entry, or the first half of one with subclusters, as it is. */
 type Raw = { readonly upper: number; readonly lower: number };
 
@@ -50,7 +53,9 @@ export class L2Walk {
     let isChanged = false;
     for (let index = 0; index < l2Entries; index += 1) {
       const from = index * entryBytes;
-      const raw = { upper: table.readUInt32BE(from), lower: table.readUInt32BE(from + 4) };
+      const [upper, lower] = [table.readUInt32BE(from), table.readUInt32BE(from + 4)];
+      if (this.#usual(upper, lower, active, all)) continue;
+      const raw = { upper, lower };
       const entry = this.#entries.at(table, index);
       if ((raw.upper | raw.lower) === 0 && (!this.#isExtended || (entry.allocated | entry.zero) === 0)) continue;
       if (entry.compressedBytes === 0) {
@@ -64,6 +69,20 @@ export class L2Walk {
       }
     }
     return isChanged;
+  }
+
+  /** Nearly all entries: data, and nothing wrong with it. Gives whether it is such a one, and then it is counted. */
+  #usual(upper: number, lower: number, active: number, all: number): boolean {
+    const { findings, geometry } = this.#parts;
+    if (this.#isExtended || this.#hasDataFile || (upper & unusual.upper) !== 0 || (lower & unusual.lower) !== 0)
+      return false;
+    const offset = (upper & 0x00ff_ffff) * 2 ** 32 + lower;
+    if (offset === 0 || (lower & (geometry.clusterBytes - 1)) !== 0) return false;
+    findings.figures.allocatedClusters += active;
+    if (this.#expected !== 0 && offset !== this.#expected) findings.figures.fragmentedClusters += active;
+    this.#expected = offset + geometry.clusterBytes;
+    this.#count(offset, geometry.clusterBytes, all);
+    return true;
   }
 
   #compressed(entry: Entry, raw: Raw, hasMap: boolean, index: number, active: number, all: number): void {

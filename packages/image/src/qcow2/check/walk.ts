@@ -34,11 +34,11 @@ export class ReferenceWalk {
     await this.#walkL1(header.l1Offset, header.l1Entries, 1, 1, tables);
     await this.#walkSnapshots(tables);
     const walk = new L2Walk(this.#parts, (offset, bytes, times) => this.count(offset, bytes, times));
+    const table = Buffer.alloc(geometry.clusterBytes);
     let done = 0;
     for (const [offset, { active, all }] of tables) {
       // Behind the end of the file there is nothing, and between clusters a part of something else.
       if (offset >= this.#fileBytes || offset % geometry.clusterBytes !== 0) continue;
-      const table = Buffer.alloc(geometry.clusterBytes);
       const count = await file.read(offset, table);
       if (walk.run(table.fill(0, count), active, all)) await this.#mend(offset, table);
       done += 1;
