@@ -57,6 +57,10 @@ testQemu('what is no image is refused with a sentence', async (t) => {
   });
 });
 
+/** A disk with partitions of 4 and 8 MiB, as a raw file and as an image. */
+const makePartitioned = `truncate -s 32M disk.raw && printf '1: size=4M\\n2: size=8M\\n' | sfdisk -q --label gpt disk.raw
+  qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2`;
+
 testWithTools(
   test,
   'sfdisk',
@@ -64,11 +68,7 @@ testWithTools(
   'nbdinfo',
 )('a partition inside an image is an export by itself', async (t) => {
   const cwd = directory(t);
-  await shell(
-    `truncate -s 32M disk.raw && printf '1: size=4M\\n2: size=8M\\n' | sfdisk -q --label gpt disk.raw
-    qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2`,
-    { cwd },
-  );
+  await shell(makePartitioned, { cwd });
   const data = join(cwd, 'data');
   const { server } = await serve(t, data, '1M');
   await ashlar(data, `export add second 'file://${cwd}/disk.raw?partition=2'`);
@@ -93,11 +93,7 @@ testWithTools(
   'qemu-img',
 )('two partitions of one image are written by two clients at once', async (t) => {
   const cwd = directory(t);
-  await shell(
-    `truncate -s 32M disk.raw && printf '1: size=4M\\n2: size=8M\\n' | sfdisk -q --label gpt disk.raw
-    qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2`,
-    { cwd },
-  );
+  await shell(makePartitioned, { cwd });
   const data = join(cwd, 'data');
   const { server, stop } = await serve(t, data, '1M');
   for (const number of [1, 2])

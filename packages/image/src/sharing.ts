@@ -1,4 +1,4 @@
-import { andThen, type Settled } from '@ashlar/core';
+import type { Settled } from '@ashlar/core';
 
 /** What others in this thread may have as well. `release` once: the last one closes it. */
 export type Shared<T> = { readonly value: T; release(): Promise<void> };
@@ -42,7 +42,7 @@ export class Sharing<T> {
   async #release(key: string, held: Held<T>, value: T): Promise<void> {
     held.count -= 1;
     if (held.count > 0) return;
-    held.closed = Promise.resolve().then(() => andThen(this.#close(value), () => undefined));
+    held.closed = Promise.resolve().then(() => this.#close(value));
     try {
       await held.closed;
     } finally {

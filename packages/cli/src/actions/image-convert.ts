@@ -153,25 +153,32 @@ async function targetFor(host: Host, to: Target, source: CopySource, options: Co
     const sizeBytes = await sizeOfNew(host, file.path, image);
     return await createTarget(host, file.path, { ...image, sizeBytes }, compress);
   }
-  const refuseSize = (sizeBytes: number): AshlarError =>
-    new AshlarError(
-      'no-space',
-      `'${name}' has ${sizeBytes} bytes, and what is converted ${source.sizeBytes}: make it larger first`,
-    );
+  const { sizeBytes, target } = await openThere(host, to, isDevice, options);
+  if (sizeBytes >= source.sizeBytes) return target;
+  await target.close();
+  throw new AshlarError(
+    'no-space',
+    `'${name}' has ${sizeBytes} bytes, and what is converted ${source.sizeBytes}: make it larger first`,
+  );
+}
+
+type There = { readonly target: CopyTarget; readonly sizeBytes: number };
+
+async function openThere(
+  host: Host,
+  { format, name }: Target,
+  isDevice: boolean,
+  { compress = false, targetIsZero: isZero = false }: ConvertOptions,
+): Promise<There> {
+  const file = fileOf(name, format);
   if (compress) {
-    if (file === undefined || format !== 'qcow2' || isDevice)
-      throw new AshlarError('invalid', `'${name}' is there, and is no image that could be compressed`);
-    const { sizeBytes, target } = await openCompressed(host, file.path, options.targetIsZero === true);
-    if (sizeBytes >= source.sizeBytes) return target;
-    await target.close();
-    throw refuseSize(sizeBytes);
+    if (file !== undefined && format === 'qcow2' && !isDevice) return await openCompressed(host, file.path, isZero);
+    throw new AshlarError('invalid', `'${name}' is there, and is no image that could be compressed`);
   }
   // A device that is in use is not written over.
-  const there = isDevice ? `dev://${resolve(file.path)}` : name;
+  const there = isDevice && file !== undefined ? `dev://${resolve(file.path)}` : name;
   const device = await openExisting(host, { name: there, format: file === undefined ? undefined : format }, false);
-  if (device.sizeBytes >= source.sizeBytes) return deviceTarget(device, options.targetIsZero === true);
-  await device.close();
-  throw refuseSize(device.sizeBytes);
+  return { target: deviceTarget(device, isZero), sizeBytes: device.sizeBytes };
 }
 
 function copyOptions(options: ConvertOptions): Omit<CopyOptions, 'progress'> {

@@ -1,16 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { directory, serve } from '../command.ts';
 import { run } from '../hosted.ts';
+import { isAsQemu } from './as-qemu.ts';
 import { makeSources, qemuImg } from './sources.ts';
-
-async function isAsQemu(t: ExecutionContext, cwd: string, ...words: readonly string[]): Promise<void> {
-  const { errors, out, status } = await run(['image', ...words], {}, cwd);
-  const theirs = spawnSync('qemu-img', words, { cwd, encoding: 'utf8' });
-  t.deepEqual({ out, status }, { out: theirs.stdout, status: theirs.status }, `${words.join(' ')}: ${errors}`);
-}
 
 test("disks that QEMU's options name are those that qemu-img finds", async (t) => {
   const cwd = directory(t);
@@ -24,17 +18,17 @@ test("disks that QEMU's options name are those that qemu-img finds", async (t) =
     'driver=qcow2,file.filename=a,,b.qcow2',
     'driver=qcow2,file.filename=none.qcow2',
   ]) {
-    await isAsQemu(t, cwd, 'info', '--image-opts', disk);
-    await isAsQemu(t, cwd, 'map', '--image-opts', '--output', 'json', disk);
-    await isAsQemu(t, cwd, 'measure', '-O', 'qcow2', '--image-opts', disk);
-    await isAsQemu(t, cwd, 'compare', '--image-opts', disk, 'driver=qcow2,file.filename=top.qcow2');
+    await isAsQemu(t, cwd, ['info', '--image-opts', disk]);
+    await isAsQemu(t, cwd, ['map', '--image-opts', '--output', 'json', disk]);
+    await isAsQemu(t, cwd, ['measure', '-O', 'qcow2', '--image-opts', disk]);
+    await isAsQemu(t, cwd, ['compare', '--image-opts', disk, 'driver=qcow2,file.filename=top.qcow2']);
   }
-  await isAsQemu(t, cwd, 'check', '--image-opts', 'driver=qcow2,file.filename=base.qcow2');
-  await isAsQemu(t, cwd, 'snapshot', '-c', 'one', '--image-opts', 'driver=qcow2,file.filename=base.qcow2');
-  await isAsQemu(t, cwd, 'snapshot', '-l', '--image-opts', 'file.filename=base.qcow2');
-  await isAsQemu(t, cwd, 'resize', '--image-opts', 'driver=raw,file.filename=disk.raw', '+1M');
-  await isAsQemu(t, cwd, 'commit', '--image-opts', 'driver=qcow2,file.filename=over.qcow2');
-  await isAsQemu(t, cwd, 'rebase', '-u', '-b', '', '--image-opts', 'driver=qcow2,file.filename=over.qcow2');
+  await isAsQemu(t, cwd, ['check', '--image-opts', 'driver=qcow2,file.filename=base.qcow2']);
+  await isAsQemu(t, cwd, ['snapshot', '-c', 'one', '--image-opts', 'driver=qcow2,file.filename=base.qcow2']);
+  await isAsQemu(t, cwd, ['snapshot', '-l', '--image-opts', 'file.filename=base.qcow2']);
+  await isAsQemu(t, cwd, ['resize', '--image-opts', 'driver=raw,file.filename=disk.raw', '+1M']);
+  await isAsQemu(t, cwd, ['commit', '--image-opts', 'driver=qcow2,file.filename=over.qcow2']);
+  await isAsQemu(t, cwd, ['rebase', '-u', '-b', '', '--image-opts', 'driver=qcow2,file.filename=over.qcow2']);
 });
 
 test('copies are made of them, and to those that are there', async (t) => {
@@ -64,10 +58,10 @@ test('an export of a server is one of them, and is looked at as qemu-img does', 
   const uri = (JSON.parse(out) as { uris: string[] }).uris[0]!;
   const { hostname, pathname, port } = new URL(uri);
   const parts = `driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=${hostname},file.server.port=${port},file.export=${pathname.slice(1)}`;
-  await isAsQemu(t, cwd, 'info', uri);
-  await isAsQemu(t, cwd, 'info', '--image-opts', parts);
-  await isAsQemu(t, cwd, 'info', '--image-opts', `driver=raw,file.filename=${uri}`);
-  await isAsQemu(t, cwd, 'map', '--image-opts', parts);
+  await isAsQemu(t, cwd, ['info', uri]);
+  await isAsQemu(t, cwd, ['info', '--image-opts', parts]);
+  await isAsQemu(t, cwd, ['info', '--image-opts', `driver=raw,file.filename=${uri}`]);
+  await isAsQemu(t, cwd, ['map', '--image-opts', parts]);
 });
 
 test('what names no disk, or one in a way that is not known, is told in a sentence', async (t) => {

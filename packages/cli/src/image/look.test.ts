@@ -1,21 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { directory } from '../command.ts';
 import { run } from '../hosted.ts';
+import { byQemu, isAsQemu } from './as-qemu.ts';
 import { makeSources, qemuImg } from './sources.ts';
-
-/** What qemu-img prints and ends with, whatever that is. */
-function byQemu(cwd: string, ...words: readonly string[]): { readonly out: string; readonly status: number | null } {
-  const { status, stdout } = spawnSync('qemu-img', words, { cwd, encoding: 'utf8' });
-  return { out: stdout, status };
-}
-
-async function isAsQemu(t: ExecutionContext, cwd: string, words: readonly string[]): Promise<void> {
-  const { errors, out, status } = await run(['image', ...words], {}, cwd);
-  t.deepEqual({ out, status }, byQemu(cwd, ...words), `${words.join(' ')} ${errors}`);
-}
 
 const outputs = [[], ['--output', 'json']] as const;
 

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,6 +13,18 @@ export function directory(t: { teardown(tidy: () => void): void }): string {
 /** Runs qemu-img in a directory. Gives what it prints. */
 export const qemuImg = (cwd: string, ...words: readonly string[]): string =>
   execFileSync('qemu-img', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+/** What `qemu-img check` says, and its status: 0 all is right, 3 clusters are lost and nothing else, 2 something is wrong. */
+export function checked(cwd: string, name: string): { readonly status: number | null; readonly said: string } {
+  const { status, stdout, stderr } = spawnSync('qemu-img', ['check', name], { cwd, encoding: 'utf8' });
+  return { status, said: stdout + stderr };
+}
+
+/** What QEMU reads of an image. */
+export function contentsOf(cwd: string, ...image: readonly string[]): Buffer {
+  qemuImg(cwd, 'convert', '-O', 'raw', ...image, 'expected.raw');
+  return readFileSync(join(cwd, 'expected.raw'));
+}
 
 /** Runs commands of qemu-io on an image. */
 export const qemuIo = (cwd: string, image: string, ...commands: readonly string[]): string =>

@@ -16,8 +16,6 @@ type WriterParts = {
   readonly hasZeros: boolean;
   readonly tables: Tables;
   readonly refcounts: Refcounts;
-  /** How many may refer to one cluster. */
-  readonly mostRefcount: number;
   readonly reader: ClusterReader;
 };
 
@@ -39,7 +37,7 @@ export class ClusterWriter {
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
-    this.#packed = new PackedRoom(parts.refcounts, parts.mostRefcount);
+    this.#packed = new PackedRoom(parts.refcounts);
     this.#clusterBytes = parts.geometry.clusterBytes;
     this.#isExtended = parts.geometry.subclusters > 1;
   }

@@ -1,12 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
-import { copyFileSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { alignDown } from '@ashlar/core';
 import { createRealHost, type Host } from '@ashlar/host';
 import { failsWith, SeededRandom } from '@ashlar/testing';
 import test from 'ava';
-import { directory, qemuImg, qemuIo } from './by-qemu.ts';
+import { checked, contentsOf, directory, qemuImg, qemuIo } from './by-qemu.ts';
 import { compressedOver } from './compressed-target.ts';
 import { openWriteDevice } from './open.ts';
 import { Packer } from './packer.ts';
@@ -17,17 +16,6 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 const sizeBytes = 6 * MiB + 512;
 const changes = process.env['ASHLAR_LONG'] === '1' ? 1000 : 150;
-
-/** The status of `qemu-img check`: 0 all is right, 3 clusters are lost and nothing else, 2 something is wrong. */
-function checked(cwd: string, name: string): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('qemu-img', ['check', name], { cwd, encoding: 'utf8' });
-  return { status, said: stdout + stderr };
-}
-
-function contentsOf(cwd: string, ...image: readonly string[]): Buffer {
-  qemuImg(cwd, 'convert', '-O', 'raw', ...image, 'expected.raw');
-  return readFileSync(join(cwd, 'expected.raw'));
-}
 
 /** Bytes of which so many in a hundred are random. */
 function someBytes(random: SeededRandom, length: number): Buffer {

@@ -8,7 +8,6 @@ import type { Qcow2Header } from './header.ts';
 import { openWriteDevice, type Qcow2Layer } from './open.ts';
 import { PackedRoom } from './packed-room.ts';
 import { Packer } from './packer.ts';
-import { mostRefcount } from './refcount-block.ts';
 import type { Refcounts } from './refcounts.ts';
 import type { Tables } from './tables.ts';
 import type { WriteDevice } from './write-device.ts';
@@ -29,7 +28,7 @@ class FreshCompressed extends FreshTarget {
     this.unitBytes = layer.geometry.clusterBytes;
     this.#hasZeros = header.version >= 3;
     this.#packer = new Packer(header.compression, this.unitBytes);
-    this.#room = new PackedRoom(refcounts, mostRefcount(2 ** header.refcountOrder));
+    this.#room = new PackedRoom(refcounts);
   }
 
   override async write(offset: number, from: Uint8Array): Promise<void> {

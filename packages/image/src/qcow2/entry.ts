@@ -61,14 +61,15 @@ export class Entries {
   placeAt(table: Buffer, index: number): number {
     const from = index * this.#geometry.entryBytes;
     const [upper, lower] = [table.readUInt32BE(from), table.readUInt32BE(from + 4)];
-    return (upper & compressedHigh) !== 0 ? -1 : this.#placeIn(upper, lower);
+    return (upper & compressedHigh) !== 0 ? -1 : this.placeIn(upper, lower);
   }
 
   isCopied(table: Buffer, index: number): boolean {
     return (table.readUInt32BE(index * this.#geometry.entryBytes) & copiedHigh) !== 0;
   }
 
-  #placeIn(upper: number, lower: number): number {
+  /** The same of the halves of an entry that is not compressed. */
+  placeIn(upper: number, lower: number): number {
     const place = (upper & offsetHigh) * high + ((lower & offsetLow) >>> 0);
     return place !== 0 || (this.#hasDataFile && (upper & copiedHigh) !== 0) ? place : -1;
   }
@@ -77,7 +78,7 @@ export class Entries {
     const from = index * this.#geometry.entryBytes;
     const [upper, lower] = [table.readUInt32BE(from), table.readUInt32BE(from + 4)];
     if ((upper & compressedHigh) !== 0) return this.#compressed(upper, lower);
-    const offset = this.#placeIn(upper, lower);
+    const offset = this.placeIn(upper, lower);
     const isCopied = (upper & copiedHigh) !== 0;
     if (this.#isExtended) {
       const [zero, allocated] = [table.readUInt32BE(from + 8), table.readUInt32BE(from + 12)];

@@ -16,7 +16,6 @@ import { geometryOf, type Geometry } from './geometry.ts';
 import { incompatible, isQcow2, type Qcow2Header } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import { ReadDevice } from './read-device.ts';
-import { mostRefcount } from './refcount-block.ts';
 import { Refcounts } from './refcounts.ts';
 import { findSnapshot } from './snapshots/snapshots.ts';
 import { readHeader, readSnapshots, tableAt, writeHeaderFields } from './stored.ts';
@@ -188,16 +187,7 @@ async function writeDeviceOf(image: OpenQcow2, header: Qcow2Header): Promise<Wri
   const { refcounts, tables } = await openTables(image, header);
   const hasDataFile = data !== file;
   const hasZeros = header.version >= 3;
-  const writer = new ClusterWriter({
-    geometry,
-    data,
-    hasDataFile,
-    hasZeros,
-    tables,
-    refcounts,
-    mostRefcount: mostRefcount(2 ** header.refcountOrder),
-    reader,
-  });
+  const writer = new ClusterWriter({ geometry, data, hasDataFile, hasZeros, tables, refcounts, reader });
   const bitmaps = await ImageBitmaps.of(file, header);
   const marks = bitmaps === undefined ? undefined : await BitmapWriter.begin(file, header, bitmaps);
   return new WriteDevice({ ...image, header, writer, tables, refcounts, bitmaps, marks });

@@ -7,14 +7,11 @@ import type { Refcounts } from './refcounts.ts';
  */
 export class PackedRoom {
   readonly #refcounts: Refcounts;
-  /** How many may lie in one cluster of the file. */
-  readonly #mostShared: number;
   /** Where the next bytes go, inside a cluster of the file; 0: into a new one. */
   #next = 0;
 
-  constructor(refcounts: Refcounts, mostShared: number) {
+  constructor(refcounts: Refcounts) {
     this.#refcounts = refcounts;
-    this.#mostShared = mostShared;
   }
 
   /** Gives an offset behind the bytes that were placed last, or at the beginning of a cluster. They are less than a cluster. */
@@ -22,7 +19,7 @@ export class PackedRoom {
     const refcounts = this.#refcounts;
     const { clusterBytes } = refcounts;
     let place = this.#next;
-    if (place > 0 && (await refcounts.countAt(place)) >= this.#mostShared) place = 0;
+    if (place > 0 && (await refcounts.countAt(place)) >= refcounts.most) place = 0;
     const left = place === 0 ? 0 : alignUp(place, clusterBytes) - place;
     if (left < length) {
       const cluster = await refcounts.take(1);

@@ -53,6 +53,11 @@ export class Refcounts {
     return this.#parts.clusterBytes;
   }
 
+  /** How many may refer to one cluster. */
+  get most(): number {
+    return mostRefcount(this.#parts.bits);
+  }
+
   /** Whether what lies there reads as zeros, since nobody ever wrote there. To be asked before it is taken. */
   get virginFrom(): number {
     return this.#virgin * this.#parts.clusterBytes;
@@ -227,7 +232,7 @@ export class Refcounts {
     if (block === undefined || count < 0) {
       throw new AshlarError('corrupt', `nobody is counted who refers to the cluster ${cluster} of '${path}'`, { path });
     }
-    if (count > mostRefcount(bits)) {
+    if (count > this.most) {
       throw new AshlarError(
         'invalid',
         `more would refer to one cluster of '${path}' than its refcounts of ${bits} bits hold`,

@@ -5,7 +5,7 @@ import { alignUp, type BlockDevice } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { failsWith, SeededRandom } from '@ashlar/testing';
 import test from 'ava';
-import { directory, layouts, qemuImg, qemuIo } from './by-qemu.ts';
+import { checked, contentsOf, directory, layouts, qemuImg, qemuIo } from './by-qemu.ts';
 import { openImage, openWriteDevice } from './open.ts';
 
 const KiB = 1024;
@@ -14,17 +14,6 @@ const changes = process.env['ASHLAR_LONG'] === '1' ? 200 : 25;
 
 const open = (path: string): Promise<BlockDevice> =>
   openImage(createRealHost(), path, { format: 'qcow2', followsFiles: true, readOnly: false });
-
-/** The status of `qemu-img check`, and what it says. */
-function checked(cwd: string, name: string): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('qemu-img', ['check', name], { cwd, encoding: 'utf8' });
-  return { status, said: stdout + stderr };
-}
-
-function contentsOf(cwd: string, ...image: readonly string[]): Buffer {
-  qemuImg(cwd, 'convert', '-O', 'raw', ...image, 'expected.raw');
-  return readFileSync(join(cwd, 'expected.raw'));
-}
 
 function resized(model: Buffer, sizeBytes: number): Buffer {
   const next = Buffer.alloc(sizeBytes);

@@ -7,7 +7,7 @@ import { createRealHost } from '@ashlar/host';
 import { blockDeviceContract, failsWith, SeededRandom } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { createDefaults, createQcow2 } from './create.ts';
-import { directory, layouts, qemuImg, qemuIo } from './by-qemu.ts';
+import { checked, contentsOf, directory, layouts, qemuImg, qemuIo } from './by-qemu.ts';
 import { openImage } from './open.ts';
 
 const KiB = 1024;
@@ -16,12 +16,6 @@ const sizeBytes = 6 * MiB + 512;
 
 const open = (path: string): Promise<BlockDevice> =>
   openImage(createRealHost(), path, { format: 'qcow2', followsFiles: true, readOnly: false });
-
-/** The status of `qemu-img check`: 0 all is right, 3 clusters are lost and nothing else, 2 something is wrong. */
-function checked(cwd: string, name: string): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('qemu-img', ['check', name], { cwd, encoding: 'utf8' });
-  return { status, said: stdout + stderr };
-}
 
 /** An image that is written at random through our device, and what it must show. */
 class Written {
@@ -64,11 +58,6 @@ class Written {
     for (let at = 0; at < found.length; at += MiB) await this.device!.read(at, found.subarray(at, at + MiB));
     t.true(found.equals(this.model), 'what is read is what was written');
   }
-}
-
-function contentsOf(cwd: string, ...image: readonly string[]): Buffer {
-  qemuImg(cwd, 'convert', '-O', 'raw', ...image, 'expected.raw');
-  return readFileSync(join(cwd, 'expected.raw'));
 }
 
 const changes = 120;

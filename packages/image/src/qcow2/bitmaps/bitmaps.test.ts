@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlockDevice } from '@ashlar/core';
@@ -6,7 +6,7 @@ import { createRealHost } from '@ashlar/host';
 import { failsWith, SeededRandom, testWithTools } from '@ashlar/testing';
 import test from 'ava';
 import { imageInfo } from '../../info.ts';
-import { directory, qemuImg, qemuIo } from '../by-qemu.ts';
+import { checked, directory, qemuImg, qemuIo } from '../by-qemu.ts';
 import { openImage } from '../open.ts';
 import { watched } from '../watched-host.ts';
 
@@ -62,11 +62,6 @@ function joined(runs: readonly Changed[]): Changed[] {
     else found.push([from, to]);
   }
   return found;
-}
-
-function checked(cwd: string, name: string): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('qemu-img', ['check', name], { cwd, encoding: 'utf8' });
-  return { status, said: stdout + stderr };
 }
 
 /** Clusters of 512 bytes: a bitmap has several. */

@@ -73,16 +73,21 @@ export class L2Walk {
 
   /** Nearly all entries: data, and nothing wrong with it. Gives whether it is such a one, and then it is counted. */
   #usual(upper: number, lower: number, active: number, all: number): boolean {
-    const { findings, geometry } = this.#parts;
+    const { clusterBytes } = this.#parts.geometry;
     if (this.#isExtended || this.#hasDataFile || (upper & unusual.upper) !== 0 || (lower & unusual.lower) !== 0)
       return false;
-    const offset = (upper & 0x00ff_ffff) * 2 ** 32 + lower;
-    if (offset === 0 || (lower & (geometry.clusterBytes - 1)) !== 0) return false;
+    const offset = this.#entries.placeIn(upper, lower);
+    if (offset < 0 || (lower & (clusterBytes - 1)) !== 0) return false;
+    this.#allocated(offset, active);
+    this.#count(offset, clusterBytes, all);
+    return true;
+  }
+
+  #allocated(offset: number, active: number): void {
+    const { findings, geometry } = this.#parts;
     findings.figures.allocatedClusters += active;
     if (this.#expected !== 0 && offset !== this.#expected) findings.figures.fragmentedClusters += active;
     this.#expected = offset + geometry.clusterBytes;
-    this.#count(offset, geometry.clusterBytes, all);
-    return true;
   }
 
   #compressed(entry: Entry, raw: Raw, hasMap: boolean, index: number, active: number, all: number): void {
@@ -129,9 +134,7 @@ export class L2Walk {
       const line = `ERROR offset=${hex(offset)}: Allocated cluster has corrupted subcluster allocation bitmap`;
       findings.corruption(line, all);
     }
-    findings.figures.allocatedClusters += active;
-    if (this.#expected !== 0 && offset !== this.#expected) findings.figures.fragmentedClusters += active;
-    this.#expected = offset + geometry.clusterBytes;
+    this.#allocated(offset, active);
     if (offset % geometry.clusterBytes !== 0) {
       const isData = this.#isExtended ? allocated !== 0 : (raw.lower & 1) === 0;
       const isMended = !isData && this.#parts.mends;

@@ -1,4 +1,4 @@
-import { AshlarError, isPromise } from '@ashlar/core';
+import { AshlarError } from '@ashlar/core';
 import { tableOffsetAt } from '../entry.ts';
 import { incompatible, type Qcow2Header } from '../header.ts';
 import { readBitmaps, readSnapshots, tableAt } from '../stored.ts';
@@ -50,8 +50,7 @@ export class ReferenceWalk {
   /** Durable before refcounts are written that no longer count what the table referred to. */
   async #mend(offset: number, table: Buffer): Promise<void> {
     const { file } = this.#parts;
-    const written = file.write(offset, table);
-    if (isPromise(written)) await written;
+    await file.write(offset, table);
     await file.sync();
   }
 

@@ -7,7 +7,7 @@ import { failsWith, SeededRandom, testWithTools } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { changeSnapshots } from '../../image-snapshots.ts';
 import { imageInfo } from '../../info.ts';
-import { directory, layouts, qemuImg, qemuIo } from '../by-qemu.ts';
+import { checked, contentsOf, directory, layouts, qemuImg, qemuIo } from '../by-qemu.ts';
 import { openImage } from '../open.ts';
 import { watched } from '../watched-host.ts';
 
@@ -18,17 +18,6 @@ const host = createRealHost();
 
 const open = (path: string, snapshot?: string): Promise<BlockDevice> =>
   openImage(host, path, { followsFiles: true, readOnly: snapshot !== undefined, snapshot });
-
-/** The status of `qemu-img check`, and what it says. */
-function checked(cwd: string, name: string): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('qemu-img', ['check', name], { cwd, encoding: 'utf8' });
-  return { status, said: stdout + stderr };
-}
-
-function contentsOf(cwd: string, name: string): Buffer {
-  qemuImg(cwd, 'convert', '-O', 'raw', name, 'expected.raw');
-  return readFileSync(join(cwd, 'expected.raw'));
-}
 
 async function hasBytes(t: ExecutionContext, path: string, snapshot: string, model: Buffer): Promise<void> {
   const device = await open(path, snapshot);
