@@ -64,6 +64,16 @@ test('the blocks of a slot are forgotten together, those of its neighbours stay'
   );
 });
 
+test('what is kept of a place is found at the one that its bytes were copied to, and not where they were', async (t) => {
+  const cache = await cacheOf(4 * MiB);
+  cache.insert(7, block(7), 0);
+  cache.insert(200, block(1), 0);
+  cache.move(7, 200);
+  t.deepEqual([read(cache, 7), read(cache, 200)], [undefined, 7]);
+  cache.move(8, 200);
+  t.is(read(cache, 200), undefined, 'nothing is kept of where the bytes came from');
+});
+
 test('a cache of no size keeps nothing', async (t) => {
   const cache = await cacheOf(0);
   cache.insert(1, block(1), 0);
@@ -91,8 +101,12 @@ test('a new block is not kept while the memory for it is still to come', async (
   t.is(read(cache, 1), 1);
 });
 
-test('it holds what was put in last or nothing, whatever is put in, looked at and dropped', async (t) => {
-  const step = fc.record({ what: fc.constantFrom('insert', 'drop', 'read'), place: fc.nat(3000), far: fc.boolean() });
+test('it holds what was put in last or nothing, whatever is put in, looked at, moved and dropped', async (t) => {
+  const step = fc.record({
+    what: fc.constantFrom('insert', 'drop', 'read', 'move'),
+    place: fc.nat(3000),
+    far: fc.boolean(),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 3000 }), async (steps) => {
       const cache = await cacheOf(4 * MiB);
@@ -104,6 +118,12 @@ test('it holds what was put in last or nothing, whatever is put in, looked at an
           model.set(place, index & 0xff);
         } else if (what === 'drop') {
           cache.drop(place);
+          model.delete(place);
+        } else if (what === 'move') {
+          const there = cache.has(place) ? model.get(place) : undefined;
+          cache.move(place, place + 1);
+          model.delete(place + 1);
+          if (there !== undefined) model.set(place + 1, there);
           model.delete(place);
         } else {
           const found = read(cache, place);

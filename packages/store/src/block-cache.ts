@@ -125,6 +125,17 @@ export class BlockCache {
     this.#free.push(frame);
   }
 
+  /** What is kept of a place is that of another from now on, where the same bytes lie. */
+  move(from: number, to: number): void {
+    this.drop(to);
+    const frame = this.#find(from);
+    if (frame === absent) return;
+    const looked = this.#looked[frame] ?? 0;
+    this.#remove(frame);
+    this.#add(frame, to);
+    this.#looked[frame] = looked;
+  }
+
   #region(frame: number): Uint8Array {
     const region = this.#regions[Math.floor(frame / this.#framesEach)];
     assert(region !== undefined, 'a frame lies in a region');

@@ -1,5 +1,5 @@
 import { blockSize, checksumBlocks, checksumOf, firstDamaged } from './checksum.ts';
-import { countBits, runsOf, setBit, type ChunkEntry, type Piece } from './format/map-leaf.ts';
+import { countBits, runsOf, setBit, type BlockRun, type ChunkEntry, type Piece } from './format/map-leaf.ts';
 import { takeSlot } from './fresh-slot.ts';
 import type { Freed } from './freed.ts';
 import { readPackedNow } from './packed-read.ts';
@@ -11,8 +11,21 @@ export async function gather(pool: PoolParts, entry: ChunkEntry, freed: Freed, b
   const into: Piece = { slot: takeSlot(pool), birth, low: 0, high: 0, packed: 0 };
   freed.taken.push(into.slot);
   pool.slots.setDurable(into.slot, true);
-  for (const piece of entry.pieces) await moveBlocks(pool, piece, into);
+  for (const piece of entry.pieces) {
+    const runs = [...runsOf(piece, pool.blocksEach)];
+    await moveBlocks(pool, piece, into);
+    moveCached(pool, piece.slot, into.slot, runs);
+  }
   entry.pieces.push(into);
+}
+
+/** Who reads these blocks finds them at their new place: in the old one they are a snapshot's, if anybody's. */
+function moveCached({ cache, blocksEach }: PoolParts, from: number, to: number, runs: readonly BlockRun[]): void {
+  for (const { block: first, blocks } of runs) {
+    for (let block = first; block < first + blocks; block += 1) {
+      cache.move(from * blocksEach + block, to * blocksEach + block);
+    }
+  }
 }
 
 /**

@@ -227,14 +227,29 @@ function endOfArenaRun(placing: Placing, first: number): number {
 
 /** Takes the blocks [first, end) of a fresh slot over. */
 function placeSlotRun(placing: Placing, first: number, end: number): Settled<void> {
-  const { entry, overlay } = placing;
+  const { overlay } = placing;
   const ref = overlay.slots[-1 - (overlay.codes[first] ?? nothing)];
   assert(ref !== undefined, 'a code names a slot of its chunk');
   const piece = pieceOf(placing, ref.slot);
-  claimBlocks(entry, piece, first, end);
+  claim(placing, piece, first, end);
   return andThen(checksumsFor(placing.homing.pool, ref.slot), (checksums) => {
     for (let block = first; block < end; block += 1) checksums.set(block, ref.checksums[block] ?? 0);
   });
+}
+
+/**
+ * A piece takes the blocks [first, end) over. Where they were they are a snapshot's, if anybody's: what the cache has of them makes room for
+ * what is read now, else it would fill with the past of a volume that snapshots are taken of.
+ */
+function claim({ homing, entry }: Placing, piece: Piece, first: number, end: number): void {
+  const { cache, blocksEach } = homing.pool;
+  for (const each of entry.pieces) {
+    if (each === piece) continue;
+    for (let block = first; block < end; block += 1) {
+      if (hasBit(each, block)) cache.drop(each.slot * blocksEach + block);
+    }
+  }
+  claimBlocks(entry, piece, first, end);
 }
 
 /** Writes the blocks [first, end) of memory to the piece they go to. */
@@ -242,7 +257,7 @@ function placeArenaRun(placing: Placing, first: number, end: number): Settled<vo
   const piece = placeFor(placing, first);
   let isNew = false;
   for (let block = first; block < end; block += 1) isNew ||= !hasBit(piece, block);
-  claimBlocks(placing.entry, piece, first, end);
+  claim(placing, piece, first, end);
   placing.homing.freed.blocks.keep(piece.slot, first, end);
   return writeRun(placing.homing, piece.slot, placing.overlay, first, end, isNew);
 }

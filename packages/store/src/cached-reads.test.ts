@@ -106,3 +106,23 @@ test('a prefetch outside of the object is refused', async (t) => {
   const { store, object } = await opened(t);
   t.throws(() => store.prefetch(object, 4 * GiB, 1), { message: /.*/ });
 });
+
+test('what the cache has room for is read without asking the disk, however much was written behind snapshots of it', async (t) => {
+  const { pool, store, object, reads } = await opened(t, 4 * MiB);
+  await store.prefetch(object, GiB, 2 * MiB);
+  const blocks = (2 * MiB) / (4 * KiB);
+  for (let round = 0; round < 12; round += 1) {
+    await store.snapshot();
+    for (let block = round % 3; block < blocks; block += 3) {
+      await store.write(object, GiB + block * 4 * KiB, filled(4 * KiB, round), false);
+    }
+    await pool.checkpoint();
+  }
+  reads.lengths.length = 0;
+  const into = new Uint8Array(4 * KiB);
+  for (let block = 0; block < blocks; block += 1) {
+    await store.read(object, GiB + block * 4 * KiB, into);
+    t.is(into[0], 9 + (block % 3));
+  }
+  t.deepEqual(reads.lengths, []);
+});
