@@ -147,7 +147,14 @@ export class DataPlane {
       const sizeBytes = after.sizeOf(objectId);
       const left = Math.max(0, sizeBytes - offset);
       const runs = left === 0 ? [] : await after.changesSince(objectId, since, offset, left, limit);
-      return { sizeBytes, runs };
+      const last = runs.at(-1);
+      const changed: number[] = [];
+      for (const run of runs) if (run.isChanged) changed.push(run.offset, run.length);
+      return {
+        sizeBytes,
+        changed: Float64Array.from(changed),
+        end: last === undefined ? sizeBytes : last.offset + last.length,
+      };
     } finally {
       view?.close();
     }

@@ -1,5 +1,5 @@
 import type { ThrottleLimits } from '@ashlar/block';
-import type { BlockCapabilities, BlockSizes, Change, ObjectId, SnapshotId, StoreId } from '@ashlar/core';
+import type { BlockCapabilities, BlockSizes, ObjectId, SnapshotId, StoreId } from '@ashlar/core';
 import type { AcceptedSocket } from '@ashlar/host';
 import type { HostSource } from '@ashlar/image';
 import type { ContextOffer, Negotiated, TlsStart } from '@ashlar/nbd';
@@ -59,7 +59,13 @@ export type DeviceFacts = {
 };
 
 /** Runs of an object, from where they were asked for on, and its size. */
-export type Changes = { readonly sizeBytes: number; readonly runs: readonly Change[] };
+export type Changes = {
+  readonly sizeBytes: number;
+  /** Offset and length of each run that changed, in order: so many objects would take longer to come than to be found. */
+  readonly changed: Float64Array;
+  /** Where what was looked at ends. */
+  readonly end: number;
+};
 
 /** A connection in the data plane, for people. */
 export type ConnectionInfo = {

@@ -60,16 +60,15 @@ export class SnapshotControl {
     if (after !== undefined && after.snapshotId < before.snapshotId) {
       throw new AshlarError('invalid', `the snapshot '${since}' is newer than '${until}': name the older one first`);
     }
-    const { sizeBytes, runs } = await plane.changesOf(
+    const { sizeBytes, changed, end } = await plane.changesOf(
       volume,
       before.snapshotId,
       after?.snapshotId,
       offset,
       Math.max(1, limit),
     );
-    const last = runs.at(-1);
-    const end = last === undefined ? sizeBytes : last.offset + last.length;
-    const changes = runs.flatMap((run) => (run.isChanged ? [{ offset: run.offset, length: run.length }] : []));
+    const changes: { offset: number; length: number }[] = [];
+    for (let at = 0; at < changed.length; at += 2) changes.push({ offset: changed[at]!, length: changed[at + 1]! });
     return { sizeBytes, changes, ...(end < sizeBytes ? { next: end } : {}) };
   }
 

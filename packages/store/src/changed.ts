@@ -73,7 +73,7 @@ async function compare(pool: PoolParts, states: States, from: number, end: numbe
   let at = from;
   let hasRoom = true;
   const visit = (pair: LeafPair): boolean => {
-    for (const index of otherEntries(pair.before?.bytes, pair.after?.bytes)) {
+    for (const index of otherEntries(pair.before?.view, pair.after?.view)) {
       const chunk = pair.index * entriesEach + index;
       const start = Math.max(from, chunk * pool.chunkSizeBytes);
       const stop = Math.min(end, (chunk + 1) * pool.chunkSizeBytes);

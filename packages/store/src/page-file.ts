@@ -74,24 +74,18 @@ export class PageFile {
    */
   lend<T>(refs: readonly PageRef[], look: (pages: readonly (Page | undefined)[]) => T | Promise<T>): Promise<T> {
     const pages = refs.map(({ page }) => this.#cache.peek(page) ?? this.#staged.get(page));
-    const places = refs
-      .flatMap(({ page }, index) => (pages[index] === undefined ? [page] : []))
-      .toSorted((a, b) => a - b);
-    const transfers = transfersOf(places);
-    const blocks = transfers.reduce((sum, { count }) => sum + count, 0);
+    const missing = [...refs.keys()].filter((index) => pages[index] === undefined);
+    missing.sort((one, other) => refs[one]!.page - refs[other]!.page);
+    const { transfers, blocks, at } = transfersOf(missing.map((index) => refs[index]!.page));
     const lent = this.#scratch.use(Math.max(1, blocks) * blockSize, async (memory) => {
-      const found = new Map<number, Uint8Array>();
-      const reading = transfers.map(async ({ first, count, at }) => {
-        const into = memory.subarray(at * blockSize, (at + count) * blockSize);
-        const bytes = await this.#readOrNone(first * blockSize, into);
-        for (let index = 0; (index + 1) * blockSize <= bytes; index += 1) {
-          found.set(first + index, into.subarray(index * blockSize, (index + 1) * blockSize));
-        }
+      const reading = transfers.map(async ({ first, count, to }) => {
+        const into = memory.subarray(to * blockSize, (to + count) * blockSize);
+        into.fill(0, await this.#readOrNone(first * blockSize, into));
       });
       await allDone(reading);
-      for (const [index, ref] of refs.entries()) {
-        const bytes = found.get(ref.page);
-        if (bytes !== undefined && isPage(ref, bytes, blockSize)) pages[index] ??= pageOf(bytes);
+      for (const [order, index] of missing.entries()) {
+        const bytes = memory.subarray(at[order]! * blockSize, (at[order]! + 1) * blockSize);
+        if (isPage(refs[index]!, bytes, blockSize)) pages[index] = pageOf(bytes);
       }
       return look(pages);
     });
@@ -221,22 +215,28 @@ export class PageFile {
 }
 
 const isPage = ({ checksum }: PageRef, memory: Uint8Array, count: number): boolean =>
-  count >= blockSize && checksumOf(memory.subarray(0, blockSize)) === checksum;
+  count >= blockSize && checksumOf(memory.length === blockSize ? memory : memory.subarray(0, blockSize)) === checksum;
 
-/** A part of the file that is read at once, to block `at` of the memory. */
-type Transfer = { readonly first: number; count: number; readonly at: number };
+/** A part of the file that is read at once, to memory from block `to` on. */
+type Transfer = { readonly first: number; count: number; readonly to: number };
 
-/** What reads all of these places, which are in order. */
-function transfersOf(places: readonly number[]): readonly Transfer[] {
+/** What reads all of these places, which are in order, to as many blocks of memory; and `at` which of those each place then is. */
+function transfersOf(places: readonly number[]): {
+  readonly transfers: readonly Transfer[];
+  readonly blocks: number;
+  readonly at: readonly number[];
+} {
   const transfers: Transfer[] = [];
+  const at: number[] = [];
   let last: Transfer | undefined;
   for (const place of places) {
     const count = last === undefined ? Infinity : place + 1 - last.first;
     if (last !== undefined && count <= pagesTogether && place - (last.first + last.count) < nearPages)
       last.count = count;
-    else transfers.push((last = { first: place, count: 1, at: last === undefined ? 0 : last.at + last.count }));
+    else transfers.push((last = { first: place, count: 1, to: last === undefined ? 0 : last.to + last.count }));
+    at.push(last.to + place - last.first);
   }
-  return transfers;
+  return { transfers, blocks: last === undefined ? 0 : last.to + last.count, at };
 }
 
 /** Where a file system has no direct I/O the page cache is used, for this file always. */

@@ -194,14 +194,14 @@ test('the entries in which two leaves differ are found, in order, and a leaf tha
       const after = before.slice();
       for (const index of changed) after[index * 128 + 127] = 8;
       t.deepEqual(
-        otherEntries(before, after),
+        otherEntries(viewOf(before), viewOf(after)),
         changed.toSorted((one, other) => one - other),
       );
     }),
   );
   const leaf = new Uint8Array(4096);
   leaf[3 * 128] = 1;
-  t.deepEqual(otherEntries(undefined, leaf), [3]);
-  t.deepEqual(otherEntries(leaf, undefined), [3]);
+  t.deepEqual(otherEntries(undefined, viewOf(leaf)), [3]);
+  t.deepEqual(otherEntries(viewOf(leaf), undefined), [3]);
   t.deepEqual(otherEntries(undefined, undefined), []);
 });

@@ -29,6 +29,9 @@ export type ChunkEntry = {
 };
 
 /** Of a chunk that has nothing. */
+/** What a leaf has that is not there. */
+const noLeaf: DataView = new DataView(new ArrayBuffer(blockSize));
+
 export const emptyEntry: ChunkEntry = { pieces: [], zeroLow: 0, zeroHigh: 0, dense: 0 };
 
 /** Bits of a chunk's blocks. */
@@ -143,16 +146,29 @@ export function hasEntry(leaf: DataView, index: number): boolean {
  * The blocks of a chunk that lie elsewhere in another leaf, or are reserved in one of them alone: nobody writes over the place of a block that a snapshot
  * has. A leaf that is not there has nothing.
  */
-export function changedBlocks(before: DataView | undefined, after: DataView | undefined, index: number): Bits {
-  const one = before === undefined ? emptyEntry : readEntry(before, index);
-  const other = after === undefined ? emptyEntry : readEntry(after, index);
-  const [zeroInOne, zeroInOther] = [zerosOf(one), zerosOf(other)];
+export function changedBlocks(before = noLeaf, after = noLeaf, index: number): Bits {
+  const at = index * entrySize;
+  const [lowAt, highAt] = [at + zeroAt, at + zeroAt + 4];
   // What lies nowhere is the same where it is reserved in both, or in none of them.
-  const reserved = union(without(zeroInOne, zeroInOther), without(zeroInOther, zeroInOne));
-  const same = one.pieces.flatMap((piece) =>
-    other.pieces.filter(({ slot }) => slot === piece.slot).map((its) => common(piece, its)),
-  );
-  return without(union(reserved, ...one.pieces, ...other.pieces), union(...same));
+  let low = before.getUint32(lowAt, true) ^ after.getUint32(lowAt, true);
+  let high = before.getUint32(highAt, true) ^ after.getUint32(highAt, true);
+  let [sameLow, sameHigh] = [0, 0];
+  const end = at + zeroAt;
+  for (let one = at; one < end && before.getFloat64(one, true) !== 0; one += pieceSize) {
+    const [oneLow, oneHigh] = [before.getUint32(one + 16, true), before.getUint32(one + 20, true)];
+    low |= oneLow;
+    high |= oneHigh;
+    for (let other = at; other < end && after.getFloat64(other, true) !== 0; other += pieceSize) {
+      if (before.getFloat64(one, true) !== after.getFloat64(other, true)) continue;
+      sameLow |= oneLow & after.getUint32(other + 16, true);
+      sameHigh |= oneHigh & after.getUint32(other + 20, true);
+    }
+  }
+  for (let other = at; other < end && after.getFloat64(other, true) !== 0; other += pieceSize) {
+    low |= after.getUint32(other + 16, true);
+    high |= after.getUint32(other + 20, true);
+  }
+  return { low: (low & ~sameLow) >>> 0, high: (high & ~sameHigh) >>> 0 };
 }
 
 /** The slot that holds a block, or -1. Costs no allocation: it is on the path of every read. */
@@ -192,22 +208,16 @@ export function packedIn(leaf: DataView, index: number, slot: number): number {
   return 0;
 }
 
-const nothingHere = new Uint8Array(blockSize);
-
 /** The chunks of which two leaves have not the same, in order, by their places in the leaf; a leaf that is not there has nothing. */
-export function otherEntries(one: Uint8Array = nothingHere, other: Uint8Array = nothingHere): readonly number[] {
+export function otherEntries(one = noLeaf, other = noLeaf): readonly number[] {
   const found: number[] = [];
-  // By halves: of most leaves only few entries differ, and a comparison costs a call however short it is.
-  const look = (first: number, count: number): void => {
-    const [start, end] = [first * entrySize, (first + count) * entrySize];
-    if (Buffer.compare(one.subarray(start, end), other.subarray(start, end)) === 0) return;
-    if (count === 1) found.push(first);
-    else {
-      look(first, count / 2);
-      look(first + count / 2, count / 2);
-    }
-  };
-  look(0, entriesEach);
+  // By words: a comparison of bytes would cost a call, and what it is called with, for each half that it is looked for in.
+  for (let at = 0; at < blockSize; at += 4) {
+    if (one.getUint32(at) === other.getUint32(at)) continue;
+    const index = Math.floor(at / entrySize);
+    found.push(index);
+    at = (index + 1) * entrySize - 4;
+  }
   return found;
 }
 
