@@ -65,9 +65,15 @@ async function clearBlocks(target: Target, from: number, to: number, keep: boole
   const journaled = journaledChunks(target, from, to);
   for (let at = from; at < to;) {
     const end = Math.min(to, at - (at % step) + step);
-    const promised = keep ? await promiseRoom(target, at, end - at) : 0;
+    const { generation } = store;
+    let promised = keep ? await promiseRoom(target, at, end - at) : 0;
     try {
       const chunks = await object.tree.stable(() => chunksToClear(target, at, end, keep, journaled));
+      if (keep && store.generation !== generation) {
+        pool.room.withdraw(promised, store.reservation);
+        promised = 0;
+        continue;
+      }
       if (chunks.size > 0) await recordClear(target, at, end, keep, chunks);
     } finally {
       pool.room.recorded(promised, store.reservation);

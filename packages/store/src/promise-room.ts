@@ -21,7 +21,8 @@ import type { Target } from './target.ts';
 
 /**
  * Rule 6: counts the blocks of a range that need new room, exactly where room is short, before anything is acknowledged. Gives the bytes. Where
- * slots are whole it counts those.
+ * slots are whole it counts those. It is good for the store's generation: where a snapshot ended that one before anything was written, all that the store has
+ * is the snapshot's too, and it is to be withdrawn and counted anew.
  */
 export function promiseRoom(target: Target, offset: number, length: number): Settled<number> {
   const { room, broken } = target.pool;

@@ -1,4 +1,4 @@
-import { KiB, type ObjectId, type ObjectStore } from '@ashlar/core';
+import { KiB, type ObjectId, type ObjectStore, type Settled } from '@ashlar/core';
 import { noise, SimulatedMachine } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { openPool, type ChunkPool } from './pool.ts';
@@ -7,7 +7,7 @@ const blockBytes = 4 * KiB;
 const chunkBytes = 64 * KiB;
 const capacityBytes = 512 * KiB;
 
-/** A volume of one chunk in a small pool on a simulated machine, which `settled` runs until something has. */
+/** A volume in a small pool on a simulated machine, which `settled` runs until something has. */
 type Small = {
   readonly machine: SimulatedMachine;
   readonly pool: ChunkPool;
@@ -16,7 +16,7 @@ type Small = {
   readonly settled: <T>(operation: T | Promise<T>) => Promise<T>;
 };
 
-async function makeSmall(compression: 'off' | 'zstd'): Promise<Small> {
+async function makeSmall(compression: 'off' | 'zstd', sizeBytes = chunkBytes): Promise<Small> {
   const machine = new SimulatedMachine(1);
   machine.makeDurableDirectory('/pool');
   const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(operation);
@@ -31,7 +31,7 @@ async function makeSmall(compression: 'off' | 'zstd'): Promise<Small> {
   const id = await settled(pool.createStore());
   if (compression !== 'off') await settled(pool.setCompression(id, compression));
   const store = await pool.openStore(id);
-  return { machine, pool, store, object: await settled(store.create(chunkBytes, 'off')), settled };
+  return { machine, pool, store, object: await settled(store.create(sizeBytes, 'off')), settled };
 }
 
 /** Another volume is given all that is said to be free: then nothing that was let in before takes more than there is. */
@@ -91,5 +91,39 @@ for (const isHome of [false, true]) {
     await settled(store.write(object, 0, noise(1, blockBytes), true));
     await takesNoMore(t, small);
     await settled(pool.close());
+  });
+}
+
+/** Two chunks that are home are changed, and when that has come so many steps far a snapshot is taken. Gives whether the change still ran. */
+async function changedDuringSnapshot(
+  t: ExecutionContext,
+  steps: number,
+  change: (store: ObjectStore, object: ObjectId) => Settled<void>,
+): Promise<boolean> {
+  const small = await makeSmall('off', 2 * chunkBytes);
+  const { machine, object, pool, settled, store } = small;
+  await settled(store.write(object, 0, noise(1, 2 * chunkBytes), true));
+  await settled(pool.checkpoint());
+  let isRunning = true;
+  const changed = Promise.resolve(change(store, object)).finally(() => {
+    isRunning = false;
+  });
+  for (let step = 0; step < steps; step += 1) await machine.step();
+  const ranStill = isRunning;
+  await settled(store.snapshot());
+  await settled(changed);
+  await takesNoMore(t, small);
+  await settled(pool.close());
+  return ranStill;
+}
+
+for (const [what, change] of [
+  ['written', (store, object) => store.write(object, 0, noise(2, 2 * chunkBytes - blockBytes), false)],
+  ['cleared, with its room kept,', (store, object) => store.zero(object, 0, 2 * chunkBytes, true, false)],
+] as const satisfies readonly (readonly [string, Parameters<typeof changedDuringSnapshot>[2]])[]) {
+  test(`what is ${what} has room behind a snapshot that is taken meanwhile`, async (t) => {
+    let steps = 0;
+    while (await changedDuringSnapshot(t, steps, change)) steps += 1;
+    t.true(steps > 0);
   });
 }

@@ -219,6 +219,12 @@ export class Room {
     assert(this.#unrecordedBytes >= 0, 'what is recorded was promised');
   }
 
+  /** What was promised to a store is not made use of: a snapshot came before anything was written, and it is counted anew. */
+  withdraw(bytes: number, store: Reservation): void {
+    this.#promisedBytes -= bytes;
+    this.recorded(bytes, store);
+  }
+
   /** A checkpoint takes all that is recorded. */
   take(): void {
     this.#isComingBack ||= this.#isGivenUp;

@@ -2,6 +2,7 @@ import {
   AshlarError,
   allDone,
   andThen,
+  assert,
   errorKindOf,
   hasZeroBlock,
   isPromise,
@@ -112,6 +113,7 @@ function writeBlocks(target: Target, offset: number, from: Uint8Array): Settled<
 /** Each chunk's part by its size. */
 function writeData(target: Target, offset: number, from: Uint8Array): Settled<void> {
   const { pool, store } = target;
+  const { generation } = store;
   const promised = promiseRoom(target, offset, from.length);
   const isSmall = from.length < largeBytes && (offset % pool.chunkSizeBytes) + from.length <= pool.chunkSizeBytes;
   if (isSmall && !isPromise(promised)) {
@@ -119,7 +121,13 @@ function writeData(target: Target, offset: number, from: Uint8Array): Settled<vo
     pool.room.recorded(promised, store.reservation);
     return written;
   }
-  return andThen(promised, (bytes) => settledRoom(pool, bytes, writeParts(target, offset, from), store.reservation));
+  return andThen(promised, (bytes) => {
+    if (store.generation === generation) {
+      return settledRoom(pool, bytes, writeParts(target, offset, from), store.reservation);
+    }
+    pool.room.withdraw(bytes, store.reservation);
+    return writeData(target, offset, from);
+  });
 }
 
 /** The promise is settled by the checkpoint that comes behind the end of an operation, however that ended. */
@@ -184,10 +192,14 @@ function writeLarge(target: Target, offset: number, from: Uint8Array): Settled<v
 }
 
 function writeFresh(target: Target, offset: number, from: Uint8Array): Settled<void> {
-  const { pool, object } = target;
+  const { pool, store, object } = target;
+  const { generation } = store;
   const chunk = Math.floor(offset / pool.chunkSizeBytes);
   const block = (offset % pool.chunkSizeBytes) / blockSize;
   const blocks = from.length / blockSize;
+  // Behind a snapshot what was promised is not enough any more.
+  const again = (write: typeof writeData): Settled<void> =>
+    (store.generation === generation ? write : writeData)(target, offset, from);
   const ref = freshSlot(target, chunk, block, blocks);
   ref.blocks.fill(slotBlock.begun, block, block + blocks);
   // Now, while the bytes are near the processor. Nobody looks for the slot's blocks before a record names it.
@@ -196,14 +208,17 @@ function writeFresh(target: Target, offset: number, from: Uint8Array): Settled<v
   pool.slotWrites.begin(ref.slot);
   const record = (): Settled<void> => {
     pool.slotWrites.end(ref.slot);
-    return recordLarge(target, offset, from, chunk, block, blocks, ref);
+    beginChange(target);
+    // A checkpoint or a snapshot took the chunk while the bytes were on their way: the slot belongs to it now.
+    if (!isInOverlay(object, chunk, ref)) return again(writeLarge);
+    return recordLarge(target, chunk, block, blocks, ref);
   };
   const failed = (error: unknown): Settled<void> => {
     pool.slotWrites.end(ref.slot);
     return andThen(giveSlotBack(pool, object, chunk, ref), () => {
       // An overwrite has its room where its blocks are: by the journal it gets there without taking more (promise 6).
       if (errorKindOf(error) !== 'no-space') throw error;
-      return writeSmall(target, offset, from);
+      return again(writeSmall);
     });
   };
   let written: Settled<void>;
@@ -215,21 +230,16 @@ function writeFresh(target: Target, offset: number, from: Uint8Array): Settled<v
   return isPromise(written) ? written.then(record, failed) : record();
 }
 
-function recordLarge(
-  target: Target,
-  offset: number,
-  from: Uint8Array,
-  chunk: number,
-  block: number,
-  blocks: number,
-  ref: SlotRef,
-): Settled<void> {
+function isInOverlay({ overlay }: ObjectState, chunk: number, ref: SlotRef): boolean {
+  return overlay.active.get(chunk)?.slots.includes(ref) ?? false;
+}
+
+/** A change of the object has begun. */
+function recordLarge(target: Target, chunk: number, block: number, blocks: number, ref: SlotRef): Settled<void> {
   const { pool, store, object } = target;
-  beginChange(target);
   const overlay = object.overlay.chunk(chunk);
   const index = overlay.slots.indexOf(ref);
-  // A checkpoint or a snapshot took the chunk while the bytes were on their way: the slot belongs to it now.
-  if (index < 0) return writeLarge(target, offset, from);
+  assert(index >= 0, 'a slot that is recorded is one of its chunk');
   ref.blocks.fill(slotBlock.landed, block, block + blocks);
   const builder = pool.group.record(40 + blocks * 4, 0);
   for (let at = 0; at < blocks; at += 1) {
