@@ -180,16 +180,15 @@ export class Metrics {
     this.#gauge('ashlar_volume_held', '1 while the volume is not served until it is accepted', ['volume'], (gauge) => {
       for (const volume of catalogue.volumes()) gauge.set({ volume: volume.name }, catalogue.isHeld(volume) ? 1 : 0);
     });
+    const usages = askedOnce(() =>
+      Promise.all(catalogue.volumes().map(async ({ name }) => [name, await catalogue.usage(name)] as const)),
+    );
     this.#gauge('ashlar_volume_allocated_bytes', 'What each volume takes in the pool', ['volume'], async (gauge) => {
-      for (const { name } of catalogue.volumes()) {
-        gauge.set({ volume: name }, (await catalogue.usage(name)).allocatedBytes);
-      }
+      for (const [name, { allocatedBytes }] of await usages()) gauge.set({ volume: name }, allocatedBytes);
     });
     const uncompressed = 'What each volume would take in the pool if nothing were compressed';
     this.#gauge('ashlar_volume_uncompressed_bytes', uncompressed, ['volume'], async (gauge) => {
-      for (const { name } of catalogue.volumes()) {
-        gauge.set({ volume: name }, (await catalogue.usage(name)).uncompressedBytes);
-      }
+      for (const [name, { uncompressedBytes }] of await usages()) gauge.set({ volume: name }, uncompressedBytes);
     });
     this.#gauge('ashlar_volume_reserved_bytes', 'Room that the pool keeps for each volume', ['volume'], (gauge) => {
       for (const { name, reservedBytes = 0 } of catalogue.volumes()) gauge.set({ volume: name }, reservedBytes);

@@ -29,7 +29,7 @@ import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { readObject } from './read.ts';
 import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
 import { scanMerged } from './records/scan.ts';
-import { blocksHeld, blocksInUse, spaceFrom } from './space.ts';
+import { blocksInUse, spaceFrom } from './space.ts';
 import { blockSize } from './checksum.ts';
 import { LocalSnapshotView, statesOf } from './snapshot-view.ts';
 import { listSnapshots, nextSequence, refuseClones, sharedWithKept, snapshotOf, snapshotsHome } from './snapshots.ts';
@@ -230,17 +230,17 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
 
   async usageOf(object: ObjectId): Promise<Usage> {
     const state = this.find(object);
-    const [blocks, held] = [await blocksInUse(this.pool, state), await blocksHeld(this.pool, state)];
-    return { allocatedBytes: blocks * blockSize, uncompressedBytes: held * blockSize };
+    const { taken, held } = await blocksInUse(this.pool, state);
+    return { allocatedBytes: taken * blockSize, uncompressedBytes: held * blockSize };
   }
 
   async spaceOf(object: ObjectId): Promise<Space> {
     const state = this.find(object);
     await snapshotsHome(this.pool, this.store);
-    const blocks = await blocksInUse(this.pool, state);
+    const { taken, held } = await blocksInUse(this.pool, state);
     const floor = sharedWithKept(this.store);
-    const own = floor < 0 ? blocks : await exclusiveBlocks(this.pool, { object: state, floor, next: undefined });
-    return spaceFrom(state.sizeBytes, blocks, own, await blocksHeld(this.pool, state));
+    const own = floor < 0 ? taken : await exclusiveBlocks(this.pool, { object: state, floor, next: undefined });
+    return spaceFrom(state.sizeBytes, taken, own, held);
   }
 
   async space(): Promise<Space> {

@@ -1,77 +1,106 @@
 import { isPromise, type Settled, type Space } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
-import { entriesEach, hasOwnRoom, hasRoom, readEntry, setBit } from './format/map-leaf.ts';
+import { entriesEach, hasOwnRoom, hasPacked, hasRoom, readEntry, setBit } from './format/map-leaf.ts';
+import type { Layer } from './layer.ts';
 import { hole, nothing } from './overlay.ts';
 import type { Page } from './page-file.ts';
 import type { ObjectState, PoolParts, Readable } from './state.ts';
 
-/** Blocks that an object takes by data and kept room, exactly: the committed map's count and what the overlay changes. */
-export async function blocksInUse(pool: PoolParts, object: ObjectState): Promise<number> {
-  for (;;) {
-    const added = addedByOverlay(pool, object, -1);
-    if (!isPromise(added)) return object.committedBlocks + added;
-    await added;
-  }
-}
+/** Blocks of an object. */
+export type Blocks = {
+  /** Taken by data and kept room. */
+  readonly taken: number;
+  /** The same if nothing of it were compressed. */
+  readonly held: number;
+};
 
-/** The same if nothing of it were compressed. */
-export async function blocksHeld(pool: PoolParts, object: ObjectState): Promise<number> {
+/** Exactly: the committed map's count and what the overlay changes. */
+export async function blocksInUse(pool: PoolParts, object: ObjectState): Promise<Blocks> {
   for (;;) {
-    const added = sumOverChunks(object, (chunk, leaf) => heldByOverlay(pool.blocksEach, object, chunk, leaf));
-    if (!isPromise(added)) return object.committedBlocks + object.committedSaved + added;
-    await added;
+    let taken = object.committedBlocks;
+    let held = taken + object.committedSaved;
+    const fetching = lookAtOverlay(pool, object, (entry, leaf, codes) => {
+      taken += takenBy(codes, leaf, entry, -1);
+      held += heldBy(codes, leaf, entry);
+    });
+    if (fetching === undefined) return { taken, held };
+    await fetching;
   }
 }
 
 /** How many blocks more the overlay takes than what it is over took of pieces born behind `floor`. */
 export function addedByOverlay(pool: PoolParts, object: Readable, floor: number): Settled<number> {
-  return sumOverChunks(object, (chunk, leaf) => takenByOverlay(pool, object, floor, chunk, leaf));
+  let added = 0;
+  const fetching = lookAtOverlay(pool, object, (entry, leaf, codes) => {
+    added += takenBy(codes, leaf, entry, floor);
+  });
+  return fetching === undefined ? added : fetching.then(() => 0);
 }
 
-/** Counts in one turn, so that neither a write nor a checkpoint comes between; or fetches the leaves that it needs, and counts nothing. */
-function sumOverChunks(object: Readable, countOf: (chunk: number, leaf: Page | undefined) => number): Settled<number> {
-  const chunks = new Set<number>();
-  for (const layer of object.overlay.layers()) for (const chunk of layer.keys()) chunks.add(chunk);
+/** What the overlay says of a chunk's blocks, and the leaf that the chunk has an entry of. */
+type Look = (entry: number, leaf: Page | undefined, codes: Int32Array) => void;
+
+/**
+ * Looks at all chunks of the overlay in one turn, so that neither a write nor a checkpoint comes between: some ten thousand, while everybody waits. Where
+ * leaves must be fetched that is begun, and some chunks were not looked at.
+ */
+function lookAtOverlay({ blocksEach }: PoolParts, object: Readable, look: Look): Promise<unknown> | undefined {
+  const layers = [...object.overlay.layers()];
+  const merged = new Int32Array(blocksEach);
   const fetching: Promise<unknown>[] = [];
-  let blocks = 0;
-  for (const chunk of chunks) {
-    const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
-    if (isPromise(leaf)) fetching.push(leaf);
-    else blocks += countOf(chunk, leaf);
+  for (const [depth, layer] of layers.entries()) {
+    const [above, below] = [layers.slice(0, depth), layers.slice(depth + 1)];
+    for (const [chunk, { codes }] of layer) {
+      if (above.some((each) => each.has(chunk))) continue;
+      const leaf = object.tree.leaf(Math.floor(chunk / entriesEach));
+      if (isPromise(leaf)) fetching.push(leaf);
+      else look(chunk % entriesEach, leaf, codesOver(codes, below, chunk, merged));
+    }
   }
-  return fetching.length === 0 ? blocks : Promise.all(fetching).then(() => 0);
+  return fetching.length === 0 ? undefined : Promise.all(fetching);
 }
 
-function takenByOverlay(
-  pool: PoolParts,
-  { overlay }: Readable,
-  floor: number,
-  chunk: number,
-  leaf: Page | undefined,
-): number {
-  const gone = { low: 0, high: 0 };
+/** A chunk's codes, and where they say nothing those of the layers below. */
+function codesOver(codes: Int32Array, below: readonly Layer[], chunk: number, into: Int32Array): Int32Array {
+  let merged = codes;
+  for (const layer of below) {
+    const there = layer.get(chunk);
+    if (there === undefined) continue;
+    if (merged === codes) into.set(codes);
+    merged = into;
+    for (let block = 0; block < into.length; block += 1) if (into[block] === nothing) into[block] = there.codes[block]!;
+  }
+  return merged;
+}
+
+function takenBy(codes: Int32Array, leaf: Page | undefined, entry: number, floor: number): number {
   let blocks = 0;
-  for (let block = 0; block < pool.blocksEach; block += 1) {
-    const code = overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
+  for (let block = 0; block < codes.length; block += 1) {
+    const code = codes[block]!;
     if (code === nothing) continue;
-    setBit(gone, block, true);
-    const before = leaf !== undefined && hasOwnRoom(leaf.view, chunk % entriesEach, block, floor);
+    const before = leaf !== undefined && hasOwnRoom(leaf.view, entry, block, floor);
     blocks += Number(code !== hole) - Number(before);
   }
-  if (leaf === undefined) return blocks;
-  // A compressed piece keeps its room until the last of it is gone.
-  for (const { birth, packed, low, high } of readEntry(leaf.view, chunk % entriesEach).pieces) {
-    if (birth > floor && ((low & ~gone.low) | (high & ~gone.high)) === 0) blocks -= packed;
+  return leaf === undefined || !hasPacked(leaf.view, entry) ? blocks : blocks - packedGone(codes, leaf, entry, floor);
+}
+
+/** A compressed piece keeps its room until the last of it is gone. */
+function packedGone(codes: Int32Array, leaf: Page, entry: number, floor: number): number {
+  const gone = { low: 0, high: 0 };
+  for (const [block, code] of codes.entries()) if (code !== nothing) setBit(gone, block, true);
+  let blocks = 0;
+  for (const { birth, packed, low, high } of readEntry(leaf.view, entry).pieces) {
+    if (birth > floor && ((low & ~gone.low) | (high & ~gone.high)) === 0) blocks += packed;
   }
   return blocks;
 }
 
-function heldByOverlay(blocksEach: number, { overlay }: Readable, chunk: number, leaf: Page | undefined): number {
+function heldBy(codes: Int32Array, leaf: Page | undefined, entry: number): number {
   let blocks = 0;
-  for (let block = 0; block < blocksEach; block += 1) {
-    const code = overlay.layerOf(chunk, block)?.codes[block] ?? nothing;
+  for (let block = 0; block < codes.length; block += 1) {
+    const code = codes[block]!;
     if (code === nothing) continue;
-    const before = leaf !== undefined && hasRoom(leaf.view, chunk % entriesEach, block);
+    const before = leaf !== undefined && hasRoom(leaf.view, entry, block);
     blocks += Number(code !== hole) - Number(before);
   }
   return blocks;

@@ -199,6 +199,11 @@ export function ownSlotOf(leaf: DataView, index: number, block: number, shared: 
   return -1;
 }
 
+/** Whether a piece of a chunk is compressed. */
+export function hasPacked(leaf: DataView, index: number): boolean {
+  return leaf.getUint32(index * entrySize + packedAt) !== 0;
+}
+
 /** In how many blocks of its slot a piece of a chunk lies compressed; 0 where it does not. */
 export function packedIn(leaf: DataView, index: number, slot: number): number {
   const at = index * entrySize;
