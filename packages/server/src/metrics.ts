@@ -1,5 +1,5 @@
 import { bucketUpperMicros, operationNames, type OperationName, type OperationStats } from '@ashlar/block';
-import { errorKinds, type PoolState, type PoolStatus, type ScrubReport } from '@ashlar/core';
+import { errorKinds, type PoolState, type PoolStatus, type ScrubReport, type Usage } from '@ashlar/core';
 import type { Catalogue } from '@ashlar/volume';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Grants } from './grants.ts';
@@ -180,9 +180,12 @@ export class Metrics {
     this.#gauge('ashlar_volume_held', '1 while the volume is not served until it is accepted', ['volume'], (gauge) => {
       for (const volume of catalogue.volumes()) gauge.set({ volume: volume.name }, catalogue.isHeld(volume) ? 1 : 0);
     });
-    const usages = askedOnce(() =>
-      Promise.all(catalogue.volumes().map(async ({ name }) => [name, await catalogue.usage(name)] as const)),
-    );
+    // One behind the other, so that reads and writes come in between.
+    const usages = askedOnce(async () => {
+      const found = new Map<string, Usage>();
+      for (const { name } of catalogue.volumes()) found.set(name, await catalogue.usage(name));
+      return found;
+    });
     this.#gauge('ashlar_volume_allocated_bytes', 'What each volume takes in the pool', ['volume'], async (gauge) => {
       for (const [name, { allocatedBytes }] of await usages()) gauge.set({ volume: name }, allocatedBytes);
     });

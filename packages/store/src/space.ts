@@ -74,14 +74,25 @@ function codesOver(codes: Int32Array, below: readonly Layer[], chunk: number, in
 }
 
 function takenBy(codes: Int32Array, leaf: Page | undefined, entry: number, floor: number): number {
+  if (leaf === undefined) return addedBy(codes, hadNothing);
+  const blocks = addedBy(codes, (block) => hasOwnRoom(leaf.view, entry, block, floor));
+  return hasPacked(leaf.view, entry) ? blocks - packedGone(codes, leaf, entry, floor) : blocks;
+}
+
+function heldBy(codes: Int32Array, leaf: Page | undefined, entry: number): number {
+  return addedBy(codes, leaf === undefined ? hadNothing : (block) => hasRoom(leaf.view, entry, block));
+}
+
+const hadNothing = (): boolean => false;
+
+/** How many blocks more have room by what the codes say than had it before. */
+function addedBy(codes: Int32Array, hadRoom: (block: number) => boolean): number {
   let blocks = 0;
   for (let block = 0; block < codes.length; block += 1) {
     const code = codes[block]!;
-    if (code === nothing) continue;
-    const before = leaf !== undefined && hasOwnRoom(leaf.view, entry, block, floor);
-    blocks += Number(code !== hole) - Number(before);
+    if (code !== nothing) blocks += Number(code !== hole) - Number(hadRoom(block));
   }
-  return leaf === undefined || !hasPacked(leaf.view, entry) ? blocks : blocks - packedGone(codes, leaf, entry, floor);
+  return blocks;
 }
 
 /** A compressed piece keeps its room until the last of it is gone. */
@@ -91,17 +102,6 @@ function packedGone(codes: Int32Array, leaf: Page, entry: number, floor: number)
   let blocks = 0;
   for (const { birth, packed, low, high } of readEntry(leaf.view, entry).pieces) {
     if (birth > floor && ((low & ~gone.low) | (high & ~gone.high)) === 0) blocks += packed;
-  }
-  return blocks;
-}
-
-function heldBy(codes: Int32Array, leaf: Page | undefined, entry: number): number {
-  let blocks = 0;
-  for (let block = 0; block < codes.length; block += 1) {
-    const code = codes[block]!;
-    if (code === nothing) continue;
-    const before = leaf !== undefined && hasRoom(leaf.view, entry, block);
-    blocks += Number(code !== hole) - Number(before);
   }
   return blocks;
 }

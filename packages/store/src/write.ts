@@ -16,7 +16,7 @@ import { seemsToPack } from './format/packed-piece.ts';
 import { takeSlot } from './fresh-slot.ts';
 import { thenSync } from './group-commit.ts';
 import { firstArena } from './overlay.ts';
-import { slotBlock, type SlotRef } from './chunk-overlay.ts';
+import { slotBlock, type ChunkOverlay, type SlotRef } from './chunk-overlay.ts';
 import { isPromisedAtOnce, promiseRoom } from './promise-room.ts';
 import { readObject } from './read.ts';
 import type { Reservation } from './reservation.ts';
@@ -209,9 +209,11 @@ function writeFresh(target: Target, offset: number, from: Uint8Array): Settled<v
   const record = (): Settled<void> => {
     pool.slotWrites.end(ref.slot);
     beginChange(target);
+    const overlay = object.overlay.active.get(chunk);
+    const index = overlay?.slots.indexOf(ref) ?? -1;
     // A checkpoint or a snapshot took the chunk while the bytes were on their way: the slot belongs to it now.
-    if (!isInOverlay(object, chunk, ref)) return again(writeLarge);
-    return recordLarge(target, chunk, block, blocks, ref);
+    if (overlay === undefined || index < 0) return again(writeLarge);
+    return recordLarge(target, chunk, overlay, index, block, blocks);
   };
   const failed = (error: unknown): Settled<void> => {
     pool.slotWrites.end(ref.slot);
@@ -230,16 +232,18 @@ function writeFresh(target: Target, offset: number, from: Uint8Array): Settled<v
   return isPromise(written) ? written.then(record, failed) : record();
 }
 
-function isInOverlay({ overlay }: ObjectState, chunk: number, ref: SlotRef): boolean {
-  return overlay.active.get(chunk)?.slots.includes(ref) ?? false;
-}
-
-/** A change of the object has begun. */
-function recordLarge(target: Target, chunk: number, block: number, blocks: number, ref: SlotRef): Settled<void> {
+/** Blocks have landed in one of a chunk's fresh slots. A change of the object has begun. */
+function recordLarge(
+  target: Target,
+  chunk: number,
+  overlay: ChunkOverlay,
+  index: number,
+  block: number,
+  blocks: number,
+): Settled<void> {
   const { pool, store, object } = target;
-  const overlay = object.overlay.chunk(chunk);
-  const index = overlay.slots.indexOf(ref);
-  assert(index >= 0, 'a slot that is recorded is one of its chunk');
+  const ref = overlay.slots[index];
+  assert(ref !== undefined, 'a slot that is recorded is one of its chunk');
   ref.blocks.fill(slotBlock.landed, block, block + blocks);
   const builder = pool.group.record(40 + blocks * 4, 0);
   for (let at = 0; at < blocks; at += 1) {

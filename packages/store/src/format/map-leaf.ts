@@ -28,10 +28,10 @@ export type ChunkEntry = {
   dense: number;
 };
 
-/** Of a chunk that has nothing. */
 /** What a leaf has that is not there. */
 const noLeaf: DataView = new DataView(new ArrayBuffer(blockSize));
 
+/** Of a chunk that has nothing. */
 export const emptyEntry: ChunkEntry = { pieces: [], zeroLow: 0, zeroHigh: 0, dense: 0 };
 
 /** Bits of a chunk's blocks. */
