@@ -2,12 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
-import { boot, guestTools, makeInitramfs } from './guest.ts';
+import { boot, guestTools, makeInitramfs, working } from './guest.ts';
 import { ashlar, directory, serve, shell } from './served.ts';
 
-/** It says `GUEST OK` only when every step before did what it should. */
-const nbdClient = (port: string): string => `work() {
-  set -e
+const nbdClient = (port: string): string => `
   ip address add 10.0.2.15/24 dev eth0
   ip link set eth0 up
   nbd-client 10.0.2.2 ${port} /dev/nbd0 -name demo -connections 2
@@ -26,9 +24,6 @@ const nbdClient = (port: string): string => `work() {
   echo "GUEST SUM $(sha256sum < /mnt/file7)"
   umount /mnt
   nbd-client -d /dev/nbd0
-}
-(work) && echo 'GUEST OK' || echo 'GUEST FAILED'
-poweroff -f
 `;
 
 testWithTools(
@@ -43,7 +38,11 @@ testWithTools(
   const cwd = directory(t);
   const first = await serve(t, join(cwd, 'data'), '256M');
   const programs = ['nbd-client', 'mkfs.ext4'];
-  await makeInitramfs(cwd, { init: nbdClient(first.port), programs, modules: ['virtio_pci', 'virtio_net', 'nbd'] });
+  await makeInitramfs(cwd, {
+    init: working(nbdClient(first.port)),
+    programs,
+    modules: ['virtio_pci', 'virtio_net', 'nbd'],
+  });
   const console = await boot(cwd, '-netdev user,id=net -device virtio-net-pci,netdev=net,romfile=');
   t.regex(console, /^GUEST OK/m, console);
   t.regex(console, /^GUEST QUEUES 2\s/m);

@@ -16,7 +16,7 @@ export const guestTools = [
 ];
 
 type GuestFiles = {
-  /** Of busybox, in the guest's `/bin`, and in its search path. */
+  /** Commands of busybox's shell, in whose search path `/bin` is. */
   readonly init: string;
   /** Programs of this machine, with their libraries. */
   readonly programs: readonly string[];
@@ -30,6 +30,14 @@ const prologue = `#!/bin/busybox sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 while read module; do insmod /modules/$module; done < /modules/order
+`;
+
+/** What a guest begins with that works through steps: it says `GUEST OK` only where each of them succeeded, and ends. */
+export const working = (steps: string): string => `cat > /work <<'END OF WORK'
+${steps}
+END OF WORK
+sh -e /work && echo 'GUEST OK' || echo 'GUEST FAILED'
+poweroff -f
 `;
 
 /** Makes `initramfs` in a directory: an initial file system. */
