@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { MiB } from '@ashlar/core';
 import type { Cleanup } from './cleanup.ts';
 import { run } from './process.ts';
+import { settled } from './settled.ts';
 
 /** A file system has so much more than twice the image: btrfs is not made smaller than about half of it. */
 const spareBytes = 256 * MiB;
 
 async function usedBytes(mount: string): Promise<number> {
-  await run('sync', ['-f', mount]);
+  await settled(mount);
   const { blocks, bfree, bsize } = await statfs(mount);
   return (blocks - bfree) * bsize;
 }

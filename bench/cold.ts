@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { run } from './process.ts';
+import { settled } from './settled.ts';
 
 /** Why nothing can be measured cold here, in a few words; undefined where it can. */
 export const whyNotCold = (): string | undefined =>
@@ -7,6 +7,6 @@ export const whyNotCold = (): string | undefined =>
 
 /** What is written to the file system of a directory is on its disk, and nothing of it in the host's memory. Needs root. */
 export async function dropCaches(directory: string): Promise<void> {
-  await run('sync', ['-f', directory]);
+  await settled(directory);
   await writeFile('/proc/sys/vm/drop_caches', '3');
 }

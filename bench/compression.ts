@@ -11,6 +11,7 @@ import { ashlar, qcow2Of, qemuNbdCompressing, qemuNbdQcow2, type Running } from 
 import { run } from './process.ts';
 import { untilIdle } from './process-usage.ts';
 import type { Scale } from './scale.ts';
+import { settled } from './settled.ts';
 import { median, medianRatio } from './statistics.ts';
 import { timed } from './timed.ts';
 
@@ -94,8 +95,7 @@ async function start(side: Side, use: 'write' | 'read', image: Image, cleanup: C
 async function writeAnew(side: Side, image: Image, cleanup: Cleanup): Promise<number> {
   await rm(placeOf(side, image), { recursive: true, force: true });
   const running = await start(side, 'write', image, cleanup);
-  // What the host has yet to write of the turn before would be in the way of this one.
-  await run('sync', ['-f', image.directory]);
+  await settled(image.directory);
   const requests = [`--request-size=${MiB}`, '--requests=8', '--connections=1'];
   const seconds = await timed(async () => {
     await run('nbdcopy', ['--flush', '--sparse=0', ...requests, image.path, running.uri]);

@@ -5,6 +5,7 @@ import { GiB, KiB, MiB } from '@ashlar/core';
 import type { Figure } from './figure.ts';
 import { run } from './process.ts';
 import type { Scale } from './scale.ts';
+import { settled } from './settled.ts';
 import { medianRatio } from './statistics.ts';
 import { timed } from './timed.ts';
 
@@ -75,7 +76,7 @@ export async function measureConvert(
     await run('qemu-img', ['convert', ...target.words, source, copy]);
     for (let round = 0; round < pairs; round += 1) {
       for (const [side, command, words] of round % 2 === 0 ? sides : sides.toReversed()) {
-        await run('sync', ['-f', directory]);
+        await settled(directory);
         await rm(copy);
         turns[side].push(await timed(() => run(command, [...words, ...target.words, source, copy])));
       }

@@ -5,9 +5,9 @@ import type { Cleanup } from './cleanup.ts';
 import type { Figure } from './figure.ts';
 import { fio, loadOf, type Load, type Throughput } from './fio.ts';
 import { ashlarQcow2, qemuNbdQcow2, type Running, type Server } from './peers.ts';
-import { run } from './process.ts';
 import { untilIdle } from './process-usage.ts';
 import type { Scale } from './scale.ts';
+import { settled } from './settled.ts';
 import { medianRatio } from './statistics.ts';
 
 type Target = { readonly title: string; readonly load: Load; readonly floor: number; readonly aim: number };
@@ -52,7 +52,7 @@ export async function measureQcow2(
     return running;
   };
   const turn = async ({ pid, uri }: Running, load: Load): Promise<Throughput> => {
-    await run('sync', ['-f', directory]);
+    await settled(directory);
     const done = await fio(uri, load, { seconds });
     await untilIdle(pid);
     return done;

@@ -6,8 +6,8 @@ import type { Figure } from './figure.ts';
 import { fio, type Load, type Throughput } from './fio.ts';
 import { metricsOf } from './metrics.ts';
 import { ashlar, nbdkitFile, type Running } from './peers.ts';
-import { run } from './process.ts';
 import type { Scale } from './scale.ts';
+import { settled } from './settled.ts';
 import { median, medianRatio } from './statistics.ts';
 
 const load: Load = { rw: 'randwrite', blockBytes: 4 * KiB, depth: 16, connections: 1, flushEvery: 0 };
@@ -72,12 +72,10 @@ export async function measureSteady(
     most.journal = Math.max(most.journal, metrics.get('ashlar_pool_journal_bytes') ?? Number.NaN);
     most.overlay = Math.max(most.overlay, metrics.get('ashlar_pool_overlay_bytes') ?? Number.NaN);
   };
-  // What the host has yet to write of the turn before would be in the way of this one.
-  const settled = (): Promise<unknown> => run('sync', ['-f', directory]);
   for (let round = 0; round < pairs; round += 1) {
-    await settled();
+    await settled(directory);
     turns.ashlar.push(await whileEachSecond(look, () => fio(ours.uri, load, { seconds })));
-    await settled();
+    await settled(directory);
     turns.nbdkit.push(await flushedTurn(theirs.uri, seconds));
     const [a, b] = [turns.ashlar, turns.nbdkit].map((each) => Math.round(each.at(-1)!.operationsPerSecond));
     say(`steady: ashlar ${a}, nbdkit file ${b} operations a second`);

@@ -4,10 +4,10 @@ import type { Cleanup } from './cleanup.ts';
 import { dropCaches } from './cold.ts';
 import { fio, type Load, type Throughput } from './fio.ts';
 import { ashlar, filePeers, memoryPeers, type Place, type Running, type Server } from './peers.ts';
-import { run } from './process.ts';
 import { processorSeconds, untilIdle, withPeak } from './process-usage.ts';
 import type { Row, VolumeKind } from './rows.ts';
 import type { Scale } from './scale.ts';
+import { settled } from './settled.ts';
 
 /** One turn of one server at one row. */
 export type Turn = Throughput & {
@@ -79,8 +79,7 @@ export async function measureRows(
     for (let round = 0; round < roundsOf(`${kind}/${name}`); round += 1) {
       for (const side of sides) {
         if (kind === 'cold') await cool(side, directory);
-        // What the host has yet to write of the turn before would be in the way of this one.
-        if (load.rw !== 'read' && load.rw !== 'randread') await run('sync', ['-f', directory]);
+        if (load.rw !== 'read' && load.rw !== 'randread') await settled(directory);
         turns.get(side.server.name)!.push(await turn(side, load, scale.seconds));
       }
     }
