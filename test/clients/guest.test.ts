@@ -13,8 +13,8 @@ const nbdClient = (port: string): string => `
   echo "GUEST CACHE $(cat /sys/block/nbd0/queue/write_cache)"
   mkfs.ext4 -q /dev/nbd0
   mount -t ext4 -o discard /dev/nbd0 /mnt
-  for n in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=/mnt/file$n bs=1M count=1 2>/dev/null & done
-  wait
+  for n in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=/mnt/file$n bs=1M count=1 2>/dev/null & writers="$writers $!"; done
+  for writer in $writers; do wait $writer; done
   rm /mnt/file8
   sha256sum /mnt/file* > /sums
   umount /mnt
