@@ -52,6 +52,12 @@ export async function withPeak<T>(pid: number, body: () => Promise<T>): Promise<
   }
 }
 
+/** What a process had the disk read, with all its threads, in bytes: what it found in the host's memory does not count. */
+export function fetchedBytes(pid: number): number {
+  const match = /^read_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'));
+  return Number(match?.[1] ?? 0);
+}
+
 const quietMs = 150;
 const quietShare = 0.1;
 const mostMs = 60_000;
