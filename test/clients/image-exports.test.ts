@@ -57,6 +57,33 @@ testQemu('what is no image is refused with a sentence', async (t) => {
   });
 });
 
+testQemu('a qcow2 image is not taken for a raw file, unless it is said that its bytes are meant', async (t) => {
+  const cwd = directory(t);
+  await shell(makeImages, { cwd });
+  const data = join(cwd, 'data');
+  const { server } = await serve(t, data, '1M');
+  for (const source of [`file://${cwd}/base.qcow2`, `${cwd}/base.qcow2`]) {
+    await t.throwsAsync(ashlar(data, `export add base ${source}`), {
+      message: /base.qcow2 is a qcow2 image: say qcow2:\/\/.*base.qcow2\?format=raw/,
+    });
+  }
+  t.notRegex(await ashlar(data, 'export ls'), /base/);
+  await ashlar(data, `export add base 'file://${cwd}/base.qcow2?format=raw' --read-only`);
+  await shell(`qemu-img compare -f raw -F raw ${server}/base base.qcow2`, { cwd });
+});
+
+testQemu('what a guest writes to a raw file may begin as an image: it is served all the same', async (t) => {
+  const cwd = directory(t);
+  await shell(`${makeImages}; head -c 65536 base.qcow2 > head; truncate -s 20M disk.raw`, { cwd });
+  const data = join(cwd, 'data');
+  const { server, stop } = await serve(t, data, '1M');
+  await ashlar(data, `export add disk file://${cwd}/disk.raw`);
+  await shell(`qemu-io -f raw -c 'write -s head 0 64k' -c flush ${server}/disk`, { cwd });
+  await stop();
+  const again = await serve(t, data, '1M');
+  t.regex(await shell(`qemu-img compare -f raw -F raw ${again.server}/disk disk.raw`, { cwd }), /identical/);
+});
+
 /** A disk with partitions of 4 and 8 MiB, as a raw file and as an image. */
 const makePartitioned = `truncate -s 32M disk.raw && printf '1: size=4M\\n2: size=8M\\n' | sfdisk -q --label gpt disk.raw
   qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2`;

@@ -14,7 +14,7 @@ export { bitmapsToCopy, copyBitmaps } from './qcow2/bitmaps/copy-bitmaps.ts';
 export { changeSnapshots } from './image-snapshots.ts';
 export { imageInfo, type ImageInfo } from './info.ts';
 export { createFileDevice } from './raw/file-device.ts';
-export { openSource, type HostSource } from './open-source.ts';
+export { checkMeant, openSource, type HostSource } from './open-source.ts';
 export { resizeImage, type ResizeImageOptions } from './resize-image.ts';
 export { openImage, type ImageFormat, type OpenImageOptions } from './qcow2/open.ts';
 export { FrameEncoder, mostDataBytes, type StreamHeader } from './volume-stream/frame.ts';

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { AshlarError, assert, type BlockDevice } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import { openLocked } from './lock.ts';
 import type { LogicalName } from './lvm/open-logical.ts';
 import type { PartitionedDisk } from './partition/open-partition.ts';
-import { openImage } from './qcow2/open.ts';
+import { openImage, probeFormat } from './qcow2/open.ts';
 import { createFileDevice } from './raw/file-device.ts';
 
 /** What of a host is a disk: a file, an image, a device, or one partition of those. */
@@ -17,6 +18,8 @@ export type HostSource = {
   readonly partition: number | undefined;
   /** A device is read although somebody else may write to it meanwhile. */
   readonly isShared: boolean;
+  /** Of `raw`: it was said that its bytes are the disk's, whatever they begin as. */
+  readonly isSaidRaw: boolean;
   /** Of `lvm`. */
   readonly logical?: LogicalName;
 };
@@ -36,6 +39,26 @@ export async function openSource(host: Host, source: HostSource, readOnly: boole
     readOnly,
     openDisk: () => openWhole(host, source, readOnly),
   });
+}
+
+/**
+ * Throws `invalid` where a file that is to be offered as it is begins as a qcow2 image, and nobody said that these bytes are meant: a guest would write over what the image is
+ * made of. Of what is offered already it is not asked: its guests may write there what they like.
+ */
+export async function checkMeant(host: Host, { format, isSaidRaw, partition, path }: HostSource): Promise<void> {
+  if (format !== 'raw' || isSaidRaw || partition !== undefined) return;
+  const file = host.open(path, { readOnly: true });
+  try {
+    if ((await probeFormat(file)) === 'raw') return;
+  } finally {
+    file.close();
+  }
+  const { href } = pathToFileURL(resolve(path));
+  throw new AshlarError(
+    'invalid',
+    `${path} is a qcow2 image: say qcow2://${href.slice('file://'.length)} to offer the disk in it, or ${href}?format=raw to offer the bytes of the image itself`,
+    { path },
+  );
 }
 
 async function openWhole(host: Host, source: HostSource, readOnly: boolean): Promise<PartitionedDisk> {

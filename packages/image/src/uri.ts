@@ -14,8 +14,8 @@ const formats: Readonly<Record<string, HostSource['format']>> = {
 const mostPartition = 4096;
 
 /**
- * Parses `file:///path` (raw), `qcow2:///path` and `dev:///dev/x`, with `?partition=N` for a partition inside of it, `follow=on` for an image that
- * names other files, `shared=on` for a file or device that somebody else may write to; and `lvm:///path?vg=VG&lv=LV`, a logical volume of a group on that
+ * Parses `file:///path` (raw; `format=raw`: even where it looks like an image), `qcow2:///path` and `dev:///dev/x`, with `?partition=N` for a partition inside of it,
+ * `follow=on` for an image that names other files, `shared=on` for a file or device that somebody else may write to; and `lvm:///path?vg=VG&lv=LV`, a logical volume of a group on that
  * device or image, and on further ones that `pv=/path` names. Nothing for whatever else.
  */
 export function parseFileUri(uri: string): HostSource | undefined {
@@ -47,11 +47,11 @@ function logicalOf({ searchParams }: URL, path: string): LogicalName | undefined
   return { group, volume, paths: paths.map((each) => normalize(each)) };
 }
 
-type Options = Pick<HostSource, 'followsFiles' | 'isShared' | 'partition'>;
+type Options = Pick<HostSource, 'followsFiles' | 'isSaidRaw' | 'isShared' | 'partition'>;
 
 /** Nothing where one is not known, or comes twice. */
 function optionsOf({ searchParams }: URL, format: HostSource['format']): Options | undefined {
-  let options: Options = { followsFiles: false, isShared: false, partition: undefined };
+  let options: Options = { followsFiles: false, isSaidRaw: false, isShared: false, partition: undefined };
   const seen = new Set<string>();
   for (const [name, value] of searchParams) {
     const isSwitch = value === 'on' || value === 'off';
@@ -63,6 +63,7 @@ function optionsOf({ searchParams }: URL, format: HostSource['format']): Options
     if (name === 'follow' && format === 'qcow2' && isSwitch) options = { ...options, followsFiles: value === 'on' };
     else if (name === 'shared' && format !== 'qcow2' && format !== 'lvm' && isSwitch)
       options = { ...options, isShared: value === 'on' };
+    else if (name === 'format' && format === 'raw' && value === 'raw') options = { ...options, isSaidRaw: true };
     else if (name === 'partition' && isNumber) options = { ...options, partition };
     else return undefined;
   }

@@ -193,6 +193,11 @@ export class DataPlane {
     return this.#parts.devices.describe(grant);
   }
 
+  /** The same of what is to be offered from now on. */
+  async describeNew(grant: Grant): Promise<DeviceFacts> {
+    return this.#parts.devices.describeNew(grant);
+  }
+
   /** From now on the descriptor belongs to this worker. */
   adopt(adoption: Adoption): void {
     this.#parts.connections.adopt(adoption);
@@ -264,6 +269,7 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     scrub: (command) => plane.scrub(command),
     setLimits: (storeId, limits) => plane.setLimits(storeId, limits),
     describe: (grant) => plane.describe(grant),
+    describeNew: (grant) => plane.describeNew(grant),
     adopt: (adoption) => plane.adopt(adoption),
     listConnections: () => plane.listConnections(),
     disconnect: (selection) => plane.disconnect(selection),

@@ -107,6 +107,15 @@ export class Devices {
     return { sizeBytes, blockSizes, capabilities, readOnly, contexts: [...grant.contexts, ...offers] };
   }
 
+  /** The same of what is to be offered from now on: fails as `checkMeant` too. */
+  async describeNew(grant: Grant): Promise<DeviceFacts> {
+    const facts = await this.describe(grant);
+    if (grant.source.kind !== 'file') return facts;
+    const { checkMeant } = await import('@ashlar/image');
+    await checkMeant(this.#host, grant.source);
+    return facts;
+  }
+
   async setLimits(storeId: StoreId, limits: ThrottleLimits): Promise<void> {
     (await this.#find(storeId))?.throttle?.setLimits(limits);
   }

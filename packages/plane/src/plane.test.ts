@@ -48,7 +48,16 @@ function isOpenOn(descriptor: string, file: string): boolean {
 
 const fileGrant = (path: string, readOnly: boolean, format: 'raw' | 'qcow2' = 'raw'): Grant => ({
   exportName: 'raw',
-  source: { kind: 'file', format, followsFiles: false, isShared: false, partition: undefined, path, readOnly },
+  source: {
+    kind: 'file',
+    format,
+    followsFiles: false,
+    isShared: false,
+    isSaidRaw: false,
+    partition: undefined,
+    path,
+    readOnly,
+  },
   readOnly,
   mayResize: false,
   stats: new SharedArrayBuffer(deviceStatsBytes),

@@ -113,6 +113,11 @@ export class Plane {
     return this.#remote.describe(grant);
   }
 
+  /** The same of what is to be offered from now on: `invalid` where it is a file that is taken for a disk by mistake. */
+  describeNew(grant: Grant): Promise<DeviceFacts> {
+    return this.#remote.describeNew(grant);
+  }
+
   /** Hands a connection over: its descriptor belongs to the worker from this call on. */
   adopt(adoption: Adoption): Promise<void> {
     return this.#remote.adopt(adoption);

@@ -162,7 +162,7 @@ export class Control {
     const { catalogue, grants, plane } = this.#parts;
     const item = await catalogue.exports.add(request);
     try {
-      await plane.describe(grants.grant(item));
+      await plane.describeNew(grants.grant(item));
     } catch (error) {
       await catalogue.exports.remove(item.name);
       grants.forgetUnused();

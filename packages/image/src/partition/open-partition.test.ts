@@ -35,6 +35,7 @@ const partitionOf = (path: string, partition: number, format: 'raw' | 'qcow2' = 
   format,
   followsFiles: false,
   isShared: false,
+  isSaidRaw: false,
   partition,
 });
 
