@@ -13,7 +13,7 @@ type Output = {
   }[];
 };
 
-const seconds = long ? 60 : 5;
+const seconds = long ? 60 : 3;
 
 /** Runs fio on the volume. What it wrote it reads again and compares; the first difference ends it with an error. */
 async function fio(cwd: string, uri: string, ...options: readonly string[]): Promise<Output['jobs'][number]> {

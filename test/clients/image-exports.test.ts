@@ -232,7 +232,7 @@ testQemu('bitmaps of an image are contexts of its export, to which what a client
   t.regex(await shell(`nbdinfo ${server}/image`), /qemu:dirty-bitmap:monday/);
 });
 
-const rounds = long ? 200 : 30;
+const rounds = long ? 200 : 10;
 
 testQemu(
   `an image whose server is killed in the middle of writes has lost clusters at the worst, and all that was flushed, ${rounds} times`,

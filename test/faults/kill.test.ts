@@ -6,7 +6,7 @@ import test from 'ava';
 import { directory, long, serve } from '../clients/served.ts';
 import { Ledger } from './ledger.ts';
 
-const rounds = long ? 50 : 5;
+const rounds = long ? 50 : 3;
 const lanes = 24;
 const size = 64;
 

@@ -12,7 +12,7 @@ import { fuzz, play } from './fuzz.ts';
 import { recordings } from './recordings.ts';
 
 const long = process.env['ASHLAR_LONG'] === '1';
-const cases = long ? 100_000 : 5000;
+const cases = long ? 100_000 : 3000;
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

@@ -4,7 +4,7 @@ import { SimulatedPool, type Contents } from './damaged-pools.ts';
 import type { PoolReport } from './check.ts';
 import { plantings } from './planting.ts';
 
-const seeds = process.env['ASHLAR_LONG'] === '1' ? 300 : 25;
+const seeds = process.env['ASHLAR_LONG'] === '1' ? 300 : 15;
 
 async function filled(seed: number): Promise<SimulatedPool> {
   const pool = new SimulatedPool(new SimulatedMachine(seed), new SeededRandom(seed), seed % 2 === 0);
