@@ -72,10 +72,8 @@ const onDevice: PoolSubject = {
 };
 
 objectStoreContract(test, 'chunk store on the simulated host', subject);
-if (long) {
-  objectStoreContract(test, 'chunk store on a simulated device', onDevice);
-  objectStoreContractWithPast(test, 'chunk store on a simulated device', onDevice);
-}
+objectStoreContract(test, 'chunk store on a simulated device', onDevice);
+if (long) objectStoreContractWithPast(test, 'chunk store on a simulated device', onDevice);
 objectStoreContractWithPast(test, 'chunk store on the simulated host', subject);
 objectStoreContract(test, 'chunk store on the simulated host, compressed', ofCompressed(subject));
 if (long) objectStoreContractWithPast(test, 'chunk store on the simulated host, compressed', ofCompressed(subject));
