@@ -22,6 +22,8 @@ const specialRows = [
   'scrub',
   'compression',
   'qcow2',
+  'device',
+  'nfs',
   'convert',
   'simulator',
 ] as const;

@@ -120,11 +120,16 @@ export const qemuNbdCompressing = foreground('qemu-nbd qcow2 zstd', 'qemu-nbd', 
   return [...qemuNbdOptions(socket), `json:${JSON.stringify({ driver: 'compress', file })}`];
 });
 
-/** A qcow2 file with whatever is behind it; `name` keeps the sockets of several apart. */
-export async function qemuNbdChain(directory: string, path: string, name: string): Promise<Running> {
+/** A qcow2 file with whatever is behind it, or a raw disk; `name` keeps the sockets of several apart. */
+export async function qemuNbdOf(
+  directory: string,
+  path: string,
+  name: string,
+  format: 'qcow2' | 'raw' = 'qcow2',
+): Promise<Running> {
   const place = join(directory, name);
   await prepare(place);
-  return listening(start('qemu-nbd', qemuNbd(socketOf(place), 'qcow2', path)), place);
+  return listening(start('qemu-nbd', qemuNbd(socketOf(place), format, path)), place);
 }
 
 const nbdServer: Server = {

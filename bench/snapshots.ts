@@ -6,7 +6,7 @@ import { ask } from './admin.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Figure } from './figure.ts';
 import { fio, loadOf, type Load, type Throughput } from './fio.ts';
-import { ashlar, qemuNbdChain, type Running } from './peers.ts';
+import { ashlar, qemuNbdOf, type Running } from './peers.ts';
 import { run } from './process.ts';
 import { metricsOf } from './metrics.ts';
 import { fetchedBytes, residentBytes, untilAtRest, untilIdle } from './process-usage.ts';
@@ -159,20 +159,20 @@ async function measureChain(
   await mkdir(directory, { recursive: true });
   const image = (index: number): string => join(directory, `${index}.qcow2`);
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', image(0), String(sizeBytes)]);
-  const plain = await filled(() => qemuNbdChain(directory, image(0), 'plain'), sizeBytes, cleanup);
+  const plain = await filled(() => qemuNbdOf(directory, image(0), 'plain'), sizeBytes, cleanup);
   await plain.stop();
   await run('cp', [image(0), join(directory, 'alone.qcow2')]);
   for (let index = 1; index <= count; index += 1) {
     const backing = ['-b', image(index - 1), '-F', 'qcow2'];
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, image(index)]);
-    const running = await qemuNbdChain(directory, image(index), 'chain');
+    const running = await qemuNbdOf(directory, image(index), 'chain');
     cleanup.add(() => running.stop());
     await fio(running.uri, { ...randomWrites, ioBytes: writtenBytes }, { sizeBytes });
     await running.stop();
   }
   say(`snapshots: the chain of ${count} qcow2 files is made`);
-  const alone = await qemuNbdChain(directory, join(directory, 'alone.qcow2'), 'plain');
-  const chain = await qemuNbdChain(directory, image(count), 'chain');
+  const alone = await qemuNbdOf(directory, join(directory, 'alone.qcow2'), 'plain');
+  const chain = await qemuNbdOf(directory, image(count), 'chain');
   for (const running of [alone, chain]) {
     cleanup.add(() => running.stop());
     await warmed(running, sizeBytes, say);

@@ -10,7 +10,7 @@ const list = `find . -printf '%p %m %u %g %s %n %l %T@\\n' | sort`;
 /** Small and large files, holes, links and names; half of the small ones go again, and their room is trimmed. */
 const fill = `mkdir mnt/tree mnt/small
   cp -a ${long ? '/usr/share' : join(root, 'packages')} mnt/tree
-  head -c 50000000 /dev/urandom > mnt/large
+  head -c ${long ? 50_000_000 : 20_000_000} /dev/urandom > mnt/large
   truncate -s 150M mnt/sparse
   printf x | dd of=mnt/sparse bs=1 seek=100000000 conv=notrunc status=none
   ln mnt/large mnt/link; ln -s large mnt/pointer
@@ -35,7 +35,7 @@ const writeForever = `n=0
     (cd mnt; sha256sum file$n) >> safe
   done`;
 
-const untilManyAreSafe = 'until test -e safe && test $(wc -l < safe) -gt 100; do sleep 0.1; done';
+const untilManyAreSafe = `until test -e safe && test $(wc -l < safe) -gt ${long ? 100 : 50}; do sleep 0.1; done`;
 
 const kinds = [
   { name: 'ext4', make: 'mkfs.ext4 -q', check: 'e2fsck -f -n $loop' },

@@ -20,6 +20,8 @@ type GuestFiles = {
   readonly init: string;
   /** Programs of this machine, with their libraries. */
   readonly programs: readonly string[];
+  /** Of this machine, where they are here too. */
+  readonly files?: readonly string[];
   /** Of the kernel, with those that they need; `/modules/order` says in which order. */
   readonly modules: readonly string[];
 };
@@ -41,7 +43,7 @@ poweroff -f
 `;
 
 /** Makes `initramfs` in a directory: an initial file system. */
-export async function makeInitramfs(cwd: string, { init, modules, programs }: GuestFiles): Promise<void> {
+export async function makeInitramfs(cwd: string, { files = [], init, modules, programs }: GuestFiles): Promise<void> {
   await writeFile(join(cwd, 'init'), prologue + init);
   await shell(
     `mkdir -p root/bin root/etc root/lib root/lib64 root/mnt root/modules root/proc root/sys root/dev
@@ -51,6 +53,7 @@ export async function makeInitramfs(cwd: string, { init, modules, programs }: Gu
       cp -L $path root/bin/$program
       ldd $path | grep -o '/[^ ]*' | xargs -I{} cp -L --parents {} root
     done
+    for file in ${files.join(' ')}; do cp -L --parents $file root; done
     for name in ${modules.join(' ')}; do modprobe --set-version ${release} --show-depends $name; done |
       sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }' > modules
     xargs -I{} cp {} root/modules < modules
@@ -61,11 +64,26 @@ export async function makeInitramfs(cwd: string, { init, modules, programs }: Gu
   );
 }
 
+type BootOptions = {
+  /** The network namespace that it is in. */
+  readonly netns?: string;
+  /** Added to the kernel's command line: `NAME=VALUE` is a variable of the guest's first process. */
+  readonly say?: string;
+  /** Virtual processors. */
+  readonly processors?: number;
+  /** It is ended after this time, and the answer rejects. 300 s where nothing is said. */
+  readonly timeoutMs?: number;
+  /** Told of all that it wrote to its console until now, whenever it does. */
+  readonly heard?: (out: string) => void;
+};
+
 /** Boots it, with more of QEMU's options, and gives what it writes to its console until it is off. */
-export function boot(cwd: string, options: string): Promise<string> {
+export function boot(cwd: string, options: string, more: BootOptions = {}): Promise<string> {
+  const { heard, netns, processors = 2, say = '', timeoutMs = 300_000 } = more;
+  const inside = netns === undefined ? '' : `ip netns exec ${netns} `;
   return shell(
-    `qemu-system-x86_64 -accel tcg -m 512 -smp 2 -nodefaults -no-reboot -display none -serial stdio \\
-    -kernel ${kernel} -initrd initramfs -append 'console=ttyS0 quiet panic=-1' ${options} </dev/null`,
-    { cwd, timeoutMs: 300_000 },
+    `${inside}qemu-system-x86_64 -accel tcg -m 512 -smp ${processors} -nodefaults -no-reboot -display none -serial stdio \\
+    -kernel ${kernel} -initrd initramfs -append 'console=ttyS0 quiet panic=-1 ${say}' ${options} </dev/null`,
+    { cwd, timeoutMs, ...(heard === undefined ? {} : { heard }) },
   );
 }

@@ -4,24 +4,30 @@ import { mergeExtents, type Extent } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import { SeededRandom, testAsRoot, testWithTools } from '@ashlar/testing';
 import test from 'ava';
+import { addExport } from './admin.ts';
 import { loopDeviceOf, loopTools, why } from './loop-device.ts';
 import { ashlar, directory, long, qemuIo, serve, shell } from './served.ts';
+import { madeOnce, sharedServer } from './shared.ts';
 
 const testQemu = testWithTools(test, 'qemu-img', 'nbdinfo');
+const shared = sharedServer(test);
 
 /** A qcow2 image with some data, compressed clusters, and a base that it is over. */
-const makeImages = `head -c 3000000 /usr/bin/qemu-img > some.raw && truncate -s 20M some.raw
-  qemu-img convert -c -f raw -O qcow2 some.raw base.qcow2
-  qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 top.qcow2
-  qemu-io -c 'write -P 7 1M 2M' -c 'write -z 12M 1M' top.qcow2`;
+const images = madeOnce(test, (cwd) =>
+  shell(
+    `head -c 3000000 /usr/bin/qemu-img > some.raw && truncate -s 20M some.raw
+    qemu-img convert -c -f raw -O qcow2 some.raw base.qcow2
+    qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 top.qcow2
+    qemu-io -c 'write -P 7 1M 2M' -c 'write -z 12M 1M' top.qcow2`,
+    { cwd },
+  ),
+);
 
 testQemu('a qcow2 image is served as QEMU reads it, with its holes', async (t) => {
-  const cwd = directory(t);
-  await shell(makeImages, { cwd });
-  const data = join(cwd, 'data');
-  const { server } = await serve(t, data, '1M');
-  await ashlar(data, `export add golden qcow2://${cwd}/base.qcow2 --read-only`);
-  await ashlar(data, `export add chained 'qcow2://${cwd}/top.qcow2?follow=on' --read-only`);
+  const cwd = await images(t);
+  const { data, server } = await shared();
+  await addExport(data, 'golden', `qcow2://${cwd}/base.qcow2`, { readOnly: true });
+  await addExport(data, 'chained', `qcow2://${cwd}/top.qcow2?follow=on`, { readOnly: true });
   await shell(`qemu-img compare -f raw -F qcow2 ${server}/golden base.qcow2`, { cwd });
   await shell(`qemu-img compare -f raw -F qcow2 ${server}/chained top.qcow2`, { cwd });
   type Run = { data: boolean; start: number; length: number };
@@ -35,20 +41,16 @@ testQemu('a qcow2 image is served as QEMU reads it, with its holes', async (t) =
 });
 
 testQemu('files that an image names are not opened unless that is asked for', async (t) => {
-  const cwd = directory(t);
-  await shell(makeImages, { cwd });
-  const data = join(cwd, 'data');
-  await serve(t, data, '1M');
+  const cwd = await images(t);
+  const { data } = await shared();
   await t.throwsAsync(ashlar(data, `export add top qcow2://${cwd}/top.qcow2 --read-only`), {
     message: /is backed by 'base.qcow2', and files that an image names are not opened here/,
   });
 });
 
 testQemu('what is no image is refused with a sentence', async (t) => {
-  const cwd = directory(t);
-  await shell(makeImages, { cwd });
-  const data = join(cwd, 'data');
-  await serve(t, data, '1M');
+  const cwd = await images(t);
+  const { data } = await shared();
   await t.throwsAsync(ashlar(data, `export add odd 'qcow2://${cwd}/base.qcow2?other=1' --read-only`), {
     message: /cannot be exported/,
   });
@@ -58,26 +60,24 @@ testQemu('what is no image is refused with a sentence', async (t) => {
 });
 
 testQemu('a qcow2 image is not taken for a raw file, unless it is said that its bytes are meant', async (t) => {
-  const cwd = directory(t);
-  await shell(makeImages, { cwd });
-  const data = join(cwd, 'data');
-  const { server } = await serve(t, data, '1M');
+  const cwd = await images(t);
+  const { data, server } = await shared();
   for (const source of [`file://${cwd}/base.qcow2`, `${cwd}/base.qcow2`]) {
-    await t.throwsAsync(ashlar(data, `export add base ${source}`), {
+    await t.throwsAsync(ashlar(data, `export add bytes ${source}`), {
       message: /base.qcow2 is a qcow2 image: say qcow2:\/\/.*base.qcow2\?format=raw/,
     });
   }
-  t.notRegex(await ashlar(data, 'export ls'), /base/);
-  await ashlar(data, `export add base 'file://${cwd}/base.qcow2?format=raw' --read-only`);
-  await shell(`qemu-img compare -f raw -F raw ${server}/base base.qcow2`, { cwd });
+  t.notRegex(await ashlar(data, 'export ls'), /bytes/);
+  await addExport(data, 'bytes', `file://${cwd}/base.qcow2?format=raw`, { readOnly: true });
+  await shell(`qemu-img compare -f raw -F raw ${server}/bytes base.qcow2`, { cwd });
 });
 
 testQemu('what a guest writes to a raw file may begin as an image: it is served all the same', async (t) => {
-  const cwd = directory(t);
-  await shell(`${makeImages}; head -c 65536 base.qcow2 > head; truncate -s 20M disk.raw`, { cwd });
+  const cwd = await images(t);
+  await shell(`head -c 65536 base.qcow2 > head; truncate -s 20M disk.raw`, { cwd });
   const data = join(cwd, 'data');
   const { server, stop } = await serve(t, data, '1M');
-  await ashlar(data, `export add disk file://${cwd}/disk.raw`);
+  await addExport(data, 'disk', `file://${cwd}/disk.raw`);
   await shell(`qemu-io -f raw -c 'write -s head 0 64k' -c flush ${server}/disk`, { cwd });
   await stop();
   const again = await serve(t, data, '1M');
@@ -96,10 +96,9 @@ testWithTools(
 )('a partition inside an image is an export by itself', async (t) => {
   const cwd = directory(t);
   await shell(makePartitioned, { cwd });
-  const data = join(cwd, 'data');
-  const { server } = await serve(t, data, '1M');
-  await ashlar(data, `export add second 'file://${cwd}/disk.raw?partition=2'`);
-  await ashlar(data, `export add first 'qcow2://${cwd}/disk.qcow2?partition=1' --read-only`);
+  const { data, server } = await shared();
+  await addExport(data, 'second', `file://${cwd}/disk.raw?partition=2`);
+  await addExport(data, 'first', `qcow2://${cwd}/disk.qcow2?partition=1`, { readOnly: true });
   await shell(`qemu-io -f raw -c 'write -P 7 0 8M' -c flush ${server}/second`, { cwd });
   t.is(Number(await shell(`nbdinfo --size ${server}/first`, { cwd })), 4 * 2 ** 20);
   await shell(
@@ -123,8 +122,7 @@ testWithTools(
   await shell(makePartitioned, { cwd });
   const data = join(cwd, 'data');
   const { server, stop } = await serve(t, data, '1M');
-  for (const number of [1, 2])
-    await ashlar(data, `export add p${number} 'qcow2://${cwd}/disk.qcow2?partition=${number}'`);
+  for (const number of [1, 2]) await addExport(data, `p${number}`, `qcow2://${cwd}/disk.qcow2?partition=${number}`);
   const write = (number: number): Promise<string> =>
     shell(
       `qemu-io -f raw -c 'write -P ${number} 0 4M' -c flush -c 'sleep 1000' -c 'write -P ${number + 4} 1M 1M' ${server}/p${number}`,
@@ -147,11 +145,10 @@ testAsRoot(
   'qemu-io',
 )(`a device is an export of its own size, for one alone, and not while it is mounted${why}`, async (t) => {
   const cwd = directory(t);
-  const data = join(cwd, 'data');
   await shell('truncate -s 20M disk.raw && mkdir mnt', { cwd });
   const device = await loopDeviceOf(t, cwd, 'disk.raw', '--sector-size 4096');
-  const { server } = await serve(t, data, '1M');
-  await ashlar(data, `export add whole dev://${device}`);
+  const { data, server } = await shared();
+  await addExport(data, 'whole', `dev://${device}`);
   t.is(Number(await shell(`nbdinfo --size ${server}/whole`)), 20 * 2 ** 20);
   t.regex(await shell(`nbdinfo ${server}/whole`), /block_size_minimum: 4096/);
   await shell(
@@ -164,18 +161,17 @@ testAsRoot(
   await t.throwsAsync(ashlar(data, `export add mounted dev://${device}`), {
     message: /is in use: .* is mounted on .*\/mnt/,
   });
-  await ashlar(data, `export add shared 'dev://${device}?shared=on' --read-only`);
+  await addExport(data, 'shared', `dev://${device}?shared=on`, { readOnly: true });
   await shell('umount mnt', { cwd });
   await t.throwsAsync(ashlar(data, `export add file dev://${cwd}/disk.raw`), { message: /is no block device/ });
   await t.throwsAsync(ashlar(data, `export add both 'dev://${device}?shared=on'`), { message: /add --read-only/ });
 });
 
 testQemu('a qcow2 image is written over NBD, and QEMU finds it in order and with all of it', async (t) => {
-  const cwd = directory(t);
-  await shell(makeImages, { cwd });
+  const cwd = await images(t);
   const data = join(cwd, 'data');
   const { server, stop } = await serve(t, data, '1M');
-  await ashlar(data, `export add top 'qcow2://${cwd}/top.qcow2?follow=on'`);
+  await addExport(data, 'top', `qcow2://${cwd}/top.qcow2?follow=on`);
   const written = ['write -P 1 0 3M', 'write -P 2 5000k 13k', 'write -z 8M 1M', 'discard 9M 1M', 'write -z -u 15M 2M'];
   const found = ['read -P 1 0 3M', 'read -P 2 5000k 13k', 'read -P 0 8M 1M', 'read -P 0 15M 2M'];
   await qemuIo(`${server}/top`, ...written, 'flush', ...found);
@@ -187,25 +183,22 @@ testQemu('a qcow2 image is written over NBD, and QEMU finds it in order and with
 });
 
 testQemu('while a client may write to an image, neither another server nor QEMU opens it', async (t) => {
-  const cwd = directory(t);
-  await shell(makeImages, { cwd });
-  const [data, other] = [join(cwd, 'data'), join(cwd, 'other')];
+  const cwd = await images(t);
+  const data = join(cwd, 'data');
   const one = await serve(t, data, '1M');
-  const two = await serve(t, other, '1M');
-  const export_ = `export add base qcow2://${cwd}/base.qcow2`;
-  await ashlar(data, export_);
-  await ashlar(other, export_);
+  const { data: other, server } = await shared();
+  for (const each of [data, other]) await addExport(each, 'base', `qcow2://${cwd}/base.qcow2`);
   const client = await openNbd(`${one.server}/base`, { reconnectMs: 0 });
   await client.write(0, new Uint8Array(65_536).fill(5), false);
   const said = await shell("qemu-io -c 'write 0 64k' base.qcow2 2>&1 || true", { cwd });
   t.regex(said, /Is another process using the image/);
-  await t.throwsAsync(qemuIo(`${two.server}/base`, 'write -P 6 0 64k'));
+  await t.throwsAsync(qemuIo(`${server}/base`, 'write -P 6 0 64k'));
   await t.throwsAsync(ashlar(other, `export add again qcow2://${cwd}/base.qcow2 --read-only`), {
     message: /is in use: another program/,
   });
   await one.kill();
   await client.close();
-  await qemuIo(`${two.server}/base`, 'write -P 6 0 64k', 'flush');
+  await qemuIo(`${server}/base`, 'write -P 6 0 64k', 'flush');
 });
 
 testQemu('bitmaps of an image are contexts of its export, to which what a client writes is added', async (t) => {
@@ -215,9 +208,8 @@ testQemu('bitmaps of an image are contexts of its export, to which what a client
     qemu-io -c 'write 1M 64k' a.qcow2`,
     { cwd },
   );
-  const data = join(cwd, 'data');
-  const { server } = await serve(t, data, '1M');
-  await ashlar(data, `export add image qcow2://${cwd}/a.qcow2`);
+  const { data, server } = await shared();
+  await addExport(data, 'image', `qcow2://${cwd}/a.qcow2`);
   const written = async (): Promise<readonly (readonly number[])[]> => {
     const map = await shell(`nbdinfo --json --map=qemu:dirty-bitmap:monday ${server}/image`);
     const runs = JSON.parse(map) as { readonly offset: number; readonly length: number; readonly type: number }[];
@@ -238,10 +230,9 @@ testQemu(
   `an image whose server is killed in the middle of writes has lost clusters at the worst, and all that was flushed, ${rounds} times`,
   async (t) => {
     t.timeout(20 * 60_000);
-    const cwd = directory(t);
+    const cwd = await images(t);
     await shell(
-      `${makeImages}
-    qemu-img create -q -f qcow2 -o cluster_size=4k -b base.qcow2 -F qcow2 a.qcow2 ${rounds + 16}M
+      `qemu-img create -q -f qcow2 -o cluster_size=4k -b base.qcow2 -F qcow2 a.qcow2 ${rounds + 16}M
     qemu-io -c 'write -P 200 0 8M' a.qcow2; qemu-img snapshot -c one a.qcow2`,
       { cwd },
     );
@@ -251,7 +242,7 @@ testQemu(
     let cut = 0;
     for (let round = 0; round < rounds; round += 1) {
       const { server, kill } = await serve(t, data, '1M');
-      if (round === 0) await ashlar(data, `export add image 'qcow2://${cwd}/a.qcow2?follow=on'`);
+      if (round === 0) await addExport(data, 'image', `qcow2://${cwd}/a.qcow2?follow=on`);
       const pattern = 1 + (round % 199);
       await qemuIo(`${server}/image`, `write -P ${pattern} ${round}M 700k`, 'flush');
       flushed.push(`read -P ${pattern} ${round}M 700k`);

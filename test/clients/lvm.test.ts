@@ -1,16 +1,23 @@
 import { join } from 'node:path';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
+import { addExport } from './admin.ts';
 import { boot, guestTools, makeInitramfs, working } from './guest.ts';
-import { ashlar, directory, root, serve, shell } from './served.ts';
+import { ashlar, root, serve, shell } from './served.ts';
+import { madeOnce } from './shared.ts';
 
 const lvm = `${process.execPath} ${join(root, 'packages/cli/bin/ashlar.js')} lvm`;
 
 /** Two images with a group of a linear and a striped volume, and room besides. */
-const makeGroup = `truncate -s 300M a.img b.img
-  ${lvm} vgcreate vg a.img b.img
-  ${lvm} lvcreate -n linear -L 8M --devices a.img --devices b.img vg
-  ${lvm} lvcreate -n striped -i 2 -I 16 -L 16M --devices a.img --devices b.img vg`;
+const group = madeOnce(test, (cwd) =>
+  shell(
+    `truncate -s 300M a.img b.img
+    ${lvm} vgcreate vg a.img b.img
+    ${lvm} lvcreate -n linear -L 8M --devices a.img --devices b.img vg
+    ${lvm} lvcreate -n striped -i 2 -I 16 -L 16M --devices a.img --devices b.img vg`,
+    { cwd },
+  ),
+);
 
 const uriOf = (cwd: string, volume: string): string => `lvm://${cwd}/a.img?vg=vg&lv=${volume}&pv=${cwd}/b.img`;
 
@@ -19,12 +26,11 @@ testWithTools(
   'qemu-io',
   'nbdcopy',
 )('a logical volume is served, read and written in its place', async (t) => {
-  const cwd = directory(t);
-  await shell(makeGroup, { cwd });
+  const cwd = await group(t);
   const data = join(cwd, 'data');
   const { kill, server } = await serve(t, data, '1M');
   for (const name of ['linear', 'striped']) {
-    await ashlar(data, `export add ${name} '${uriOf(cwd, name)}'`);
+    await addExport(data, name, uriOf(cwd, name));
     await shell(`qemu-io -f raw -c 'write -P 7 1M 3M' -c 'write -z 2M 64k' -c flush ${server}/${name}`, { cwd });
     await shell(
       `qemu-io -f raw -c 'read -P 7 1M 1M' -c 'read -P 0 2M 64k' -c 'read -P 7 2112k 64k' ${server}/${name}`,
@@ -112,8 +118,7 @@ testWithTools(
   "a group that we made is activated, mounted and written by a guest's LVM, and what that makes of every kind is read",
   async (t) => {
     t.timeout(400_000);
-    const cwd = directory(t);
-    await shell(makeGroup, { cwd });
+    const cwd = await group(t);
     await makeInitramfs(cwd, { init: working(inGuest), programs: ['lvm', 'mkfs.ext4'], modules });
     const drives = ['a', 'b'].map((name) => `-drive file=${name}.img,format=raw,if=virtio`).join(' ');
     const console = await boot(cwd, drives);
@@ -123,7 +128,7 @@ testWithTools(
     const data = join(cwd, 'data');
     const { server } = await serve(t, data, '1M');
     for (const [, name = '', sum] of sums) {
-      await ashlar(data, `export add ${name} '${uriOf(cwd, name)}' --read-only`);
+      await addExport(data, name, uriOf(cwd, name), { readOnly: true });
       const found = await shell(`nbdcopy ${server}/${name} ${name}.raw && md5sum < ${name}.raw`, { cwd });
       t.is(found.slice(0, 32), sum, name);
     }

@@ -3,6 +3,9 @@ import { GiB, MiB } from '@ashlar/core';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
 import { directory, serve, shell } from './served.ts';
+import { sharedServer } from './shared.ts';
+
+const shared = sharedServer(test);
 
 type Export = Readonly<Record<string, unknown>> & { readonly contexts: readonly string[] };
 type Info = { readonly protocol: string; readonly structured: boolean; readonly exports: readonly Export[] };
@@ -33,14 +36,14 @@ const sparseRuns = [
 ];
 
 testWithTools(test, 'nbdinfo')('nbdinfo tells what the volume is and can', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '3T');
+  const uri = await (await shared()).volume('info', '3T');
   const { protocol, structured, exports } = await infoOf(uri);
   t.is(protocol, 'newstyle-fixed');
   t.true(structured);
   t.is(exports.length, 1);
   t.true(exports[0]!.contexts.includes('base:allocation'));
   t.like(exports[0]!, {
-    'export-name': 'demo',
+    'export-name': 'info',
     'export-size': 3 * 1024 * GiB,
     is_read_only: false,
     is_rotational: false,
@@ -81,7 +84,7 @@ testWithTools(
   'qemu-img',
 )('nbdcopy copies in and out, and nbdinfo and qemu-img see the holes', async (t) => {
   const cwd = directory(t);
-  const { uri } = await serve(t, join(cwd, 'data'), '512M');
+  const uri = await (await shared()).volume('sparse', '512M');
   t.deepEqual(await dataRuns(uri), []);
   await shell(makeSparse, { cwd });
   await shell(`nbdcopy --flush in.raw ${uri}`, { cwd });
@@ -106,11 +109,11 @@ testWithTools(
   'nbdcopy',
 )('nbdcopy copies from one server to another, over many connections', async (t) => {
   const cwd = directory(t);
-  const from = await serve(t, join(cwd, 'from'), '512M');
+  const from = await (await shared()).volume('from', '512M');
   const to = await serve(t, join(cwd, 'to'), '512M');
   await shell(makeSparse, { cwd });
-  await shell(`nbdcopy --connections 4 --requests 32 in.raw ${from.uri}`, { cwd });
-  await shell(`nbdcopy --connections 4 --requests 8 --flush --destination-is-zero ${from.uri} ${to.uri}`);
+  await shell(`nbdcopy --connections 4 --requests 32 in.raw ${from}`, { cwd });
+  await shell(`nbdcopy --connections 4 --requests 8 --flush --destination-is-zero ${from} ${to.uri}`);
   t.deepEqual(await dataRuns(to.uri), sparseRuns);
   await shell(`nbdcopy --synchronous ${to.uri} - | cmp - in.raw`, { cwd });
 });
@@ -121,7 +124,7 @@ testWithTools(
   'nbdinfo',
 )('nbdcopy writes zeroes over what was there', async (t) => {
   const cwd = directory(t);
-  const { uri } = await serve(t, join(cwd, 'data'), '64M');
+  const uri = await (await shared()).volume('zeroes', '64M');
   await shell(`head -c 67108864 /dev/urandom > full.raw && nbdcopy full.raw ${uri}`, { cwd });
   t.deepEqual(await dataRuns(uri), [[0, 64 * MiB]]);
   await shell(`truncate -s 64M empty.raw && nbdcopy empty.raw ${uri} && nbdcopy ${uri} - | cmp - empty.raw`, { cwd });
@@ -129,7 +132,7 @@ testWithTools(
 });
 
 testWithTools(test, 'qemu-img')('qemu-img tells the size, and that nothing is allocated', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '5T');
+  const uri = await (await shared()).volume('empty', '5T');
   t.like(JSON.parse(await shell(`qemu-img info -f raw --output=json ${uri}`)) as object, {
     'virtual-size': 5 * 1024 * GiB,
     format: 'raw',

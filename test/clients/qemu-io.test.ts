@@ -4,8 +4,15 @@ import { openNbd } from '@ashlar/nbd';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
 import { directory, qemuIo, serve, shell } from './served.ts';
+import { sharedServer } from './shared.ts';
 
 const testQemu = testWithTools(test, 'qemu-io', 'qemu-img');
+const shared = sharedServer(test);
+
+/** A volume of its own for a test, on the server that they share. */
+async function volume(name: string, size: string): Promise<string> {
+  return await (await shared()).volume(name, size);
+}
 
 type Run = { readonly start: number; readonly length: number; readonly data: boolean; readonly zero: boolean };
 
@@ -16,7 +23,7 @@ async function dataRuns(uri: string): Promise<{ start: number; length: number }[
 }
 
 testQemu('qemu-io reads back what it wrote, at odd offsets and of odd sizes', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '1T');
+  const uri = await volume('odd', '1T');
   const pieces = [
     [1, 1],
     [511, 3],
@@ -40,7 +47,7 @@ testQemu(
   'zeroes that a client writes as data are holes: those of qemu-io, and of qemu-img told to look for none',
   async (t) => {
     const folder = directory(t);
-    const { uri } = await serve(t, join(folder, 'data'), '64M');
+    const uri = await volume('full', '64M');
     await qemuIo(uri, 'write -P 5 0 24M', 'write -P 0 1M 2M', 'write -P 0 8M 4k', 'write -P 0 16383k 5k', 'flush');
     const expected = [
       { start: 0, length: MiB },
@@ -59,13 +66,13 @@ testQemu(
 );
 
 testQemu('qemu-io is told of a pattern that is not there', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '64M');
+  const uri = await volume('pattern', '64M');
   const { message } = await t.throwsAsync(qemuIo(uri, 'write -P 1 0 8192', 'read -P 2 4096 4096'));
   t.regex(message, /Pattern verification failed at offset 4096, 4096 bytes/);
 });
 
 testQemu('qemu-io has many operations of many buffers in flight', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '1G');
+  const uri = await volume('flight', '1G');
   const offsets = Array.from({ length: 48 }, (_, index) => index * 20 * MiB + index * 513);
   const writes = offsets.map((offset, index) => `aio_write -P ${index + 1} ${offset} 65537 4099`);
   const vectors = offsets.map((offset, index) => `writev -P ${index + 101} ${offset + MiB} 512 1536 4096`);
@@ -81,7 +88,7 @@ testQemu('qemu-io has many operations of many buffers in flight', async (t) => {
 });
 
 testQemu('writes past the end and to a read-only client are refused', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '64M');
+  const uri = await volume('end', '64M');
   await t.throwsAsync(qemuIo(uri, `write ${64 * MiB - 1} 2`), {
     message: /Input\/output error|Invalid argument|No space/,
   });
@@ -126,7 +133,7 @@ function discards(offset: number, length: number): string[] {
 }
 
 testQemu('discards of more than 4 GiB leave holes, and what is beside them stays', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '1T');
+  const uri = await volume('discards', '1T');
   await qemuIo(uri, ...dataAround);
   await qemuIo(uri, ...discards(2 * MiB, 11 * GiB), 'flush');
   await qemuIo(uri, `read -P 0x5a ${MiB} 1M`, `read -P 0 ${2 * MiB} 2M`, `read -P 0 ${5 * GiB} 2M`);
@@ -138,7 +145,7 @@ testQemu('discards of more than 4 GiB leave holes, and what is beside them stays
 });
 
 testQemu('zeroes of 64-bit lengths are written, with and without holes', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '1T');
+  const uri = await volume('zeroes', '1T');
   await qemuIo(uri, ...dataAround);
   await qemuIo(uri, `write -z -n ${3 * MiB} 9G`, `read -P 0x5a ${3 * MiB - 1} 1`, `read -P 0 ${5 * GiB} 2M`);
   await qemuIo(uri, `read -P 0x5c ${12 * GiB} 1M`, `write -z -u -n ${8 * GiB} 8G`, `read -P 0 ${12 * GiB} 1M`);
@@ -152,7 +159,7 @@ testQemu('zeroes of 64-bit lengths are written, with and without holes', async (
 });
 
 testQemu('zeroes are written at odd offsets and of odd sizes', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '1G');
+  const uri = await volume('odd-zeroes', '1G');
   await qemuIo(uri, `write -P 7 0 64M`, `write -z 5001 ${9 * MiB + 77}`, `write -z -u ${20 * MiB - 3} 7`);
   const end = 5001 + 9 * MiB + 77;
   await qemuIo(uri, 'read -P 7 0 5001', `read -P 0 5001 ${9 * MiB + 77}`, `read -P 7 ${end} ${20 * MiB - 3 - end}`);
@@ -161,7 +168,7 @@ testQemu('zeroes are written at odd offsets and of odd sizes', async (t) => {
 });
 
 testQemu('one trim and one zero of more than 4 GiB each, with extended headers, are what qemu sees', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '1T');
+  const uri = await volume('trim', '1T');
   await qemuIo(uri, ...dataAround);
   const device = await openNbd(uri);
   t.teardown(() => device.close());
@@ -176,7 +183,7 @@ testQemu('one trim and one zero of more than 4 GiB each, with extended headers, 
 });
 
 testQemu('a qemu that asks for extended headers gets them', async (t) => {
-  const { uri } = await serve(t, join(directory(t), 'data'), '1G');
+  const uri = await volume('extended', '1G');
   const trace = await shell(`qemu-io -T 'nbd_*option*' -f raw -c 'write -P 1 1 1' -c 'read -P 1 1 1' ${uri}`);
   const extended = /option request 11 /.test(trace);
   if (!extended) t.log('this qemu knows no extended headers (it does from 8.2 on): structured replies are checked');

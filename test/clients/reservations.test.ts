@@ -31,7 +31,7 @@ testQemu('a volume with room reserved goes on writing while another gets ENOSPC'
   const count = await fill(uri);
   t.true(count > 20 && count <= 40, `${count} MiB went in`);
   const listed = await ashlar(data, 'volume ls');
-  t.regex(listed, /NAME +SIZE +USED +RESERVED .*\n.*demo.* - .*\n.*kept +24 MiB +0 B +24 MiB/);
+  t.regex(listed, /NAME +TYPE +SIZE +USED +RESERVED .*\n.*demo.* - .*\n.*kept +block +24 MiB +0 B +24 MiB/);
   t.regex(listed, /1\.02 GiB in volumes, 1638 % of the capacity: more than there is room for/);
   const written = '--rw=randwrite --bs=4k --size=24M --iodepth=16 --verify=crc32c --verify_fatal=1';
   await shell(`fio --name=kept --ioengine=nbd '--uri=${kept}' ${written}`, { cwd: directory(t) });

@@ -18,6 +18,10 @@ export type Served = {
   /** URI of the server, for clients that list exports. */
   readonly server: string;
   readonly port: string;
+  /** What mounts a file volume, where `more` asked for one: a line for a shell. */
+  readonly mount: string | undefined;
+  /** Of the server's process. */
+  readonly pid: number;
   /** Ends the server as a power cut would end it: no signal handler runs. */
   readonly kill: () => Promise<void>;
   /** Asks the server to stop, waits until it has, and gives its exit status (null where a signal ended it). */
@@ -70,6 +74,8 @@ type ShellOptions = {
   readonly cwd?: string;
   /** The commands are ended after this time, and the answer rejects. 100 s where nothing is said. */
   readonly timeoutMs?: number;
+  /** Told of all that was printed until now, whenever something is. */
+  readonly heard?: (out: string) => void;
 };
 
 /**
@@ -77,11 +83,15 @@ type ShellOptions = {
  * answer rejects with the last that was printed.
  */
 export async function shell(commands: string, options: ShellOptions = {}): Promise<string> {
-  const { cwd = tmpdir(), timeoutMs = 100_000 } = options;
+  const { cwd = tmpdir(), heard, timeoutMs = 100_000 } = options;
   const child = launch('/bin/sh', ['-e', '-c', commands], cwd);
   let out = '';
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (out += text));
+  const hear = (text: string): void => {
+    out += text;
+    heard?.(out);
+  };
+  child.stdout!.setEncoding('utf8').on('data', hear);
+  child.stderr!.setEncoding('utf8').on('data', hear);
   const limit = setTimeout(() => {
     out += `\n(ended after ${timeoutMs} ms)`;
     killGroup(child);
@@ -117,8 +127,19 @@ function greeting(child: ChildProcess): Promise<string> {
 }
 
 /** Serves the pool in `data`, where the volume `demo` is made when it is not there, until the test ends. `more`: options of `ashlar serve`. */
-export async function serve(t: Test, data: string, size: string, ...more: readonly string[]): Promise<Served> {
-  const ports = ['--port', '0', '--admin-port', '0'];
+export function serve(t: Test, data: string, size: string, ...more: readonly string[]): Promise<Served> {
+  return serveIn(undefined, t, data, size, ...more);
+}
+
+/** The same in a network namespace. */
+export async function serveIn(
+  netns: string | undefined,
+  t: Test,
+  data: string,
+  size: string,
+  ...more: readonly string[]
+): Promise<Served> {
+  const ports = ['--port', '0', '--admin-port', '0', ...(netns === undefined ? ['--nfs-port', '0'] : [])];
   const parameters = [
     bin,
     'serve',
@@ -131,7 +152,10 @@ export async function serve(t: Test, data: string, size: string, ...more: readon
     'warn',
     ...more,
   ];
-  const child = launch(process.execPath, parameters, tmpdir());
+  const child =
+    netns === undefined
+      ? launch(process.execPath, parameters, tmpdir())
+      : launch('ip', ['netns', 'exec', netns, process.execPath, ...parameters], tmpdir());
   const gone = once(child, 'close');
   let killed = false;
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
@@ -149,9 +173,20 @@ export async function serve(t: Test, data: string, size: string, ...more: readon
     killed = true;
     await end('SIGKILL');
   };
-  const [, server, port] = /'(nbd:\/\/[\d.]+:(\d+))\/demo'/.exec(await greeting(child))!;
+  const greeted = await greeting(child);
+  const [, server, port] = /'(nbd:\/\/[\d.]+:(\d+))\/demo'/.exec(greeted)!;
+  const [, mount] = /files: +(mount .*)/.exec(greeted) ?? [];
   const reload = (): void => void child.kill('SIGHUP');
-  return { uri: `${server}/demo`, server: server!, port: port!, kill, stop: () => end('SIGTERM'), reload };
+  return {
+    uri: `${server}/demo`,
+    server: server!,
+    port: port!,
+    mount,
+    pid: child.pid!,
+    kill,
+    stop: () => end('SIGTERM'),
+    reload,
+  };
 }
 
 /** Runs commands of qemu-io, each of which must succeed: a pattern that is not found is a failure. */

@@ -2,9 +2,12 @@ import { join } from 'node:path';
 import { GiB, KiB, MiB } from '@ashlar/core';
 import { testWithTools } from '@ashlar/testing';
 import test from 'ava';
+import { makeVolume, snapshot } from './admin.ts';
 import { ashlar, directory, qemuIo, serve, shell } from './served.ts';
+import { sharedServer } from './shared.ts';
 
 const testQemu = testWithTools(test, 'qemu-io', 'qemu-img', 'nbdinfo', 'nbdcopy');
+const shared = sharedServer(test);
 
 testQemu(
   'a snapshot is read under VOLUME@SNAPSHOT as it was, whatever is written since, also after kill -9',
@@ -12,9 +15,9 @@ testQemu(
     const data = join(directory(t), 'data');
     const first = await serve(t, data, '1G');
     await qemuIo(first.uri, 'write -P 1 0 1M', 'write -P 1 700M 5000');
-    await ashlar(data, 'volume snapshot demo@one');
+    await snapshot(data, 'demo@one');
     await qemuIo(first.uri, 'write -P 2 4096 4096', 'write -z 512k 256k', 'write -P 2 900M 1M');
-    await ashlar(data, 'volume snapshot demo@two');
+    await snapshot(data, 'demo@two');
     await qemuIo(first.uri, 'write -P 3 0 64k', 'write -f -P 3 700M 5000');
     const one = ['read -P 1 0 1M', 'read -P 1 700M 5000', 'read -P 0 900M 1M'];
     const two = ['read -P 1 0 4096', 'read -P 2 4096 4096', 'read -P 0 512k 256k', 'read -P 2 900M 1M'];
@@ -34,7 +37,7 @@ testQemu(
 testQemu('snapshots are listed, keep their own size, and refuse writes', async (t) => {
   const data = join(directory(t), 'data');
   const { uri, server } = await serve(t, data, '64M');
-  await ashlar(data, 'volume snapshot demo@small');
+  await snapshot(data, 'demo@small');
   await ashlar(data, 'volume resize demo --size 128M');
   const listed = await shell(`nbdinfo --list --json ${server}`);
   const { exports } = JSON.parse(listed) as { exports: { 'export-name': string; 'export-size': number }[] };
@@ -57,12 +60,12 @@ type MapRun = { readonly offset: number; readonly length: number; readonly type:
 testQemu(
   'what changed between two snapshots is told by the dirty bitmap context, to nbdinfo and to qemu-img',
   async (t) => {
-    const data = join(directory(t), 'data');
-    const { uri, port } = await serve(t, data, '1T');
+    const { data, port, volume } = await shared();
+    const uri = await volume('changed', '1T');
     await qemuIo(uri, 'write -P 1 0 4M', 'write -P 1 900G 1M');
-    await ashlar(data, 'volume snapshot demo@one');
+    await snapshot(data, 'changed@one');
     await qemuIo(uri, 'write -P 2 1M 4096', 'write -P 2 3M 64k', 'discard 900G 128k', 'write -P 2 500G 8192');
-    await ashlar(data, 'volume snapshot demo@two');
+    await snapshot(data, 'changed@two');
     await qemuIo(uri, 'write -P 3 0 4096');
     const changed = [
       [MiB, 4096],
@@ -77,7 +80,7 @@ testQemu(
     t.deepEqual(await runs(`${uri}@two`), changed);
     t.deepEqual(await runs(uri), [[0, 4096], ...changed]);
     const server = `server.type=inet,server.host=127.0.0.1,server.port=${port}`;
-    const image = `driver=nbd,${server},export=demo@two,x-dirty-bitmap=qemu:dirty-bitmap:one`;
+    const image = `driver=nbd,${server},export=changed@two,x-dirty-bitmap=qemu:dirty-bitmap:one`;
     const map = JSON.parse(await shell(`qemu-img map --output=json --image-opts ${image}`)) as {
       start: number;
       length: number;
@@ -88,7 +91,7 @@ testQemu(
       map.filter((run) => !run.data).map(({ start, length }) => [start, length]),
       changed,
     );
-    const diff = JSON.parse(await ashlar(data, 'volume diff demo@one demo@two --json')) as {
+    const diff = JSON.parse(await ashlar(data, 'volume diff changed@one changed@two --json')) as {
       offset: number;
       length: number;
     }[];
@@ -101,14 +104,14 @@ testQemu(
 
 testQemu('an incremental backup with the tools of QEMU copies what changed, and is the volume', async (t) => {
   const cwd = directory(t);
-  const data = join(cwd, 'data');
-  const { uri, port } = await serve(t, data, '256M');
+  const { data, port, volume } = await shared();
+  const uri = await volume('week', '256M');
   await qemuIo(uri, 'write -P 1 0 64M', 'write -P 5 200M 1M');
-  await ashlar(data, 'volume snapshot demo@monday');
+  await snapshot(data, 'week@monday');
   await shell(`qemu-img convert -f raw -O qcow2 ${uri}@monday monday.qcow2`, { cwd });
   await qemuIo(uri, 'write -P 2 1M 4096', 'write -P 3 30M 100k', 'discard 200M 1M', 'write -P 4 255M 1M');
-  await ashlar(data, 'volume snapshot demo@tuesday');
-  const nbd = `driver=nbd,server.type=inet,server.host=127.0.0.1,server.port=${port},export=demo@tuesday`;
+  await snapshot(data, 'week@tuesday');
+  const nbd = `driver=nbd,server.type=inet,server.host=127.0.0.1,server.port=${port},export=week@tuesday`;
   const from = `driver=qcow2,file.filename=tuesday.qcow2,backing.driver=raw,${nbd
     .split(',')
     .map((part) => `backing.file.${part}`)
@@ -129,30 +132,30 @@ testQemu('an incremental backup with the tools of QEMU copies what changed, and 
 });
 
 testQemu('a clone begins with what the snapshot has, and neither sees what the other writes', async (t) => {
-  const data = join(directory(t), 'data');
-  const { uri, server } = await serve(t, data, '256M');
+  const { data, server, volume } = await shared();
+  const uri = await volume('origin', '256M');
   await qemuIo(uri, 'write -P 1 0 32M');
-  await ashlar(data, 'volume snapshot demo@base');
+  await snapshot(data, 'origin@base');
   await qemuIo(uri, 'write -P 2 0 1M');
-  await ashlar(data, 'volume clone demo@base copy');
+  await ashlar(data, 'volume clone origin@base copy');
   await qemuIo(`${server}/copy`, 'read -P 1 0 32M', 'write -P 3 1M 1M');
   await qemuIo(uri, 'read -P 2 0 1M', 'read -P 1 1M 31M');
   await qemuIo(`${uri}@base`, 'read -P 1 0 32M');
   await qemuIo(`${server}/copy`, 'read -P 1 0 1M', 'read -P 3 1M 1M', 'read -P 1 2M 30M');
-  await t.throwsAsync(ashlar(data, 'volume snapshot rm demo@base'), { message: /has clones \(copy\)/ });
+  await t.throwsAsync(ashlar(data, 'volume snapshot rm origin@base'), { message: /has clones \(copy\)/ });
   await ashlar(data, 'volume rm copy');
-  await ashlar(data, 'volume snapshot rm demo@base');
+  await ashlar(data, 'volume snapshot rm origin@base');
   await qemuIo(uri, 'read -P 2 0 1M', 'read -P 1 1M 31M');
 });
 
 testQemu('a volume goes back to what a snapshot has, with its size', async (t) => {
-  const data = join(directory(t), 'data');
-  const { uri } = await serve(t, data, '64M');
+  const { data, volume } = await shared();
+  const uri = await volume('back', '64M');
   await qemuIo(uri, 'write -P 1 0 8M');
-  await ashlar(data, 'volume snapshot demo@before');
+  await snapshot(data, 'back@before');
   await qemuIo(uri, 'write -P 2 4M 8M');
-  await ashlar(data, 'volume resize demo --size 128M');
-  await ashlar(data, 'volume rollback demo@before');
+  await ashlar(data, 'volume resize back --size 128M');
+  await ashlar(data, 'volume rollback back@before');
   await qemuIo(uri, 'read -P 1 0 8M', 'read -P 0 8M 56M', 'write -P 4 0 4096');
   t.is((await shell(`nbdinfo --size ${uri}`)).trim(), String(64 * MiB));
 });
@@ -160,22 +163,22 @@ testQemu('a volume goes back to what a snapshot has, with its size', async (t) =
 testQemu(
   'a snapshot of several volumes is of one instant: no later write of one is in it without an earlier one of the other',
   async (t) => {
-    const data = join(directory(t), 'data');
-    const { server } = await serve(t, data, '16M');
-    await ashlar(data, 'volume create log --size 16M');
+    const { data, server } = await shared();
+    await makeVolume(data, 'log', '16M');
+    await makeVolume(data, 'table', '16M');
     // Each count is written to the log first, and to the volume when that was answered.
     const write = `python3 -c '
 import nbd
-log, demo = nbd.NBD(), nbd.NBD()
+log, table = nbd.NBD(), nbd.NBD()
 log.connect_uri("${server}/log")
-demo.connect_uri("${server}/demo")
+table.connect_uri("${server}/table")
 for count in range(1, 4000):
     log.pwrite(count.to_bytes(512, "big"), 0)
-    demo.pwrite(count.to_bytes(512, "big"), 0)
+    table.pwrite(count.to_bytes(512, "big"), 0)
 '`;
     const writing = shell(write.replace('python3', '/usr/bin/python3'));
     for (let round = 0; round < 5; round += 1) {
-      await ashlar(data, `volume snapshot log@${round} demo@${round}`.replaceAll('@', '@s'));
+      await ashlar(data, `volume snapshot log@${round} table@${round}`.replaceAll('@', '@s'));
     }
     await writing;
     const countOf = async (volume: string): Promise<bigint> => {
@@ -183,8 +186,8 @@ for count in range(1, 4000):
       return BigInt(`0x${hex}`);
     };
     for (let round = 0; round < 5; round += 1) {
-      const [log, demo] = [await countOf(`log@s${round}`), await countOf(`demo@s${round}`)];
-      t.true(demo === log || demo + 1n === log, `round ${round}: the log has ${log}, the volume ${demo}`);
+      const [log, table] = [await countOf(`log@s${round}`), await countOf(`table@s${round}`)];
+      t.true(table === log || table + 1n === log, `round ${round}: the log has ${log}, the volume ${table}`);
     }
   },
 );

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { admin } from '../clients/admin.ts';
 import { root } from '../clients/served.ts';
 
 export type Ended = { readonly status: number; readonly out: string; readonly err: string };
@@ -30,7 +31,7 @@ type Status = {
   };
 };
 
-/** What `ashlar status` says of the server of a data directory. */
+/** What the server of a data directory says of itself. */
 export async function statusOf(data: string): Promise<Status> {
-  return JSON.parse((await ashlar('status', '--data', data, '--json')).out) as Status;
+  return JSON.parse(await admin(data, 'GET', '/v1/status')) as Status;
 }

@@ -2,7 +2,8 @@ import { openSync, readdirSync, readFileSync, readSync, truncateSync, writeSync,
 import { join } from 'node:path';
 import { openNbd } from '@ashlar/nbd';
 import test from 'ava';
-import { directory, serve } from '../clients/served.ts';
+import { directory, serve, type Test } from '../clients/served.ts';
+import { madeOnce } from '../clients/shared.ts';
 import { ashlar, statusOf } from './ashlar.ts';
 
 const KiB = 1024;
@@ -70,20 +71,25 @@ test('a flipped byte of a data file is an error and a count, never wrong data; w
 });
 
 /** Writes that a killed server has only in its journal. */
-async function journaled(t: Parameters<typeof serve>[0], data: string): Promise<string[]> {
-  const server = await serve(t, data, '64M');
+const killed = madeOnce(test, async (cwd, file) => {
+  const server = await serve(file, join(cwd, 'data'), '64M');
   const writer = await openNbd(server.uri, { reconnectMs: 0 });
   for (let block = 0; block < 8; block += 1) {
     await writer.write(block * 4 * KiB, filled(4 * KiB, 0x60 + block), true);
   }
   await server.kill();
   await writer.close();
-  return readdirSync(join(data, 'pool/journal')).map((name) => join(data, 'pool/journal', name));
+});
+
+/** A copy of what that server left: its data directory, and the segments of its journal. */
+async function journaled(t: Test): Promise<{ data: string; segments: string[] }> {
+  const data = join(await killed(t), 'data');
+  const journal = join(data, 'pool/journal');
+  return { data, segments: readdirSync(journal).map((name) => join(journal, name)) };
 }
 
 test('a flipped byte in the journal is told: the block it belongs to is an error, the others are there', async (t) => {
-  const data = join(directory(t), 'data');
-  const segments = await journaled(t, data);
+  const { data, segments } = await journaled(t);
   const segment = segments.find((path) => placeOf(path, 0x62) >= 0)!;
   flipByte(segment, placeOf(segment, 0x62) + 100);
 
@@ -102,8 +108,7 @@ test('a flipped byte in the journal is told: the block it belongs to is an error
 });
 
 test('a damaged head in the journal is known from the next one: nothing is lost, and it is counted', async (t) => {
-  const data = join(directory(t), 'data');
-  const segments = await journaled(t, data);
+  const { data, segments } = await journaled(t);
   const segment = segments.find((path) => placeOf(path, 0x62) >= 0)!;
   flipByte(segment, placeOf(segment, 0x62) - 4 * KiB + 100);
 
@@ -121,8 +126,7 @@ test('a damaged head in the journal is known from the next one: nothing is lost,
 });
 
 test('two damaged heads in a row are told: the pool is degraded, and the volume is held until it is accepted', async (t) => {
-  const data = join(directory(t), 'data');
-  const segments = await journaled(t, data);
+  const { data, segments } = await journaled(t);
   for (const byte of [0x62, 0x63]) {
     const segment = segments.find((path) => placeOf(path, byte) >= 0)!;
     flipByte(segment, placeOf(segment, byte) - 4 * KiB + 100);
@@ -144,8 +148,7 @@ test('two damaged heads in a row are told: the pool is degraded, and the volume 
 });
 
 test('a journal that was cut off is recovered up to the cut, the status says so, and nothing false is read', async (t) => {
-  const data = join(directory(t), 'data');
-  const segments = await journaled(t, data);
+  const { data, segments } = await journaled(t);
   const segment = segments.find((path) => placeOf(path, 0x64) >= 0)!;
   truncateSync(segment, placeOf(segment, 0x64));
 

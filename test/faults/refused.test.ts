@@ -7,7 +7,10 @@ import { xxh64Low } from '@ashlar/host';
 import { testAsRoot } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
 import { directory, serve } from '../clients/served.ts';
+import { sharedServer } from '../clients/shared.ts';
 import { ashlar, bin, run, type Ended } from './ashlar.ts';
+
+const shared = sharedServer(test);
 
 const shortly = ['--port', '0', '--admin-port', '0', '--run', 'true'];
 
@@ -20,14 +23,12 @@ function refuses(t: ExecutionContext, { status, err }: Ended, sentence: RegExp):
 }
 
 test('a data directory that another server has is refused', async (t) => {
-  const data = join(directory(t), 'data');
-  await serve(t, data, '64M');
+  const { data } = await shared();
   refuses(t, await ashlar('serve', '--data', data, ...shortly), /in use|another server|is running/);
 });
 
 test('a pool that another server has is not checked under it', async (t) => {
-  const data = join(directory(t), 'data');
-  await serve(t, data, '64M');
+  const { data } = await shared();
   refuses(t, await ashlar('check', '--data', data), /in use|another server|is running|stop/);
 });
 

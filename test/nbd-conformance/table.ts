@@ -21,8 +21,8 @@ export async function versions(): Promise<readonly string[]> {
   ];
 }
 
-/** The page: counts first, then each check in which the servers differ. */
-export function tableOf(columns: readonly Column[], programs: readonly string[]): string {
+/** Counts, and each check that somebody fails, by server. */
+export function tablesOf(columns: readonly Column[]): { readonly counts: string; readonly differing: string } {
   const names = columns.map(({ name }) => name);
   const head = (first: string): string =>
     `| ${first} | ${names.join(' | ')} |\n| --- |${names.map(() => ' --- |').join('')}\n`;
@@ -42,17 +42,31 @@ export function tableOf(columns: readonly Column[], programs: readonly string[])
     const cell = title.replaceAll('|', '\\|');
     return [`| \`${id}\` (${level}): ${cell} | ${found.map((result) => signs[result]).join(' | ')} |`];
   });
+  return { counts: `${head('checks')}${counts.join('\n')}`, differing: `${head('check')}${differing.join('\n')}` };
+}
+
+/** The rows of a page's tables, however wide they are. */
+export const rowsOf = (page: string): string[] =>
+  page
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.replace(/\s+/g, ' '))
+    .filter((line) => !line.startsWith('| ---') && !line.startsWith('| -'));
+
+/** The page: counts first, then each check in which the servers differ. */
+export function tableOf(columns: readonly Column[], programs: readonly string[]): string {
+  const { counts, differing } = tablesOf(columns);
   return `# Who passes what of the NBD protocol
 
 \`npx nbd-conformance URI\` checks any NBD server against the protocol document: every option, flag, command, limit and
 error, 64-bit headers, malformed and cut-off messages, replies in any order, many connections. A check that asks for what
 a server does not offer does not apply to it. Checked were ${programs.map((program) => `*${program}*`).join(', ')}.
 
-${head('checks')}${counts.join('\n')}
+${counts}
 
 Each check that somebody fails: ✓ passed, ✗ failed, · does not apply.
 
-${head('check')}${differing.join('\n')}
+${differing}
 
 A failure of a peer is a difference from the document and no judgement: most of these no client ever meets. Run the suite
 yourself before you believe a table. The test that made this one is

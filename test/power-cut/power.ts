@@ -29,9 +29,12 @@ export const xfs: FileSystem = {
   tears: { sectorBytes: 4096, untornBytes: 0 },
 };
 
-/** Programs of this folder. They are many and short: what Node makes of their sources is kept. */
+/** Where what Node makes of the sources of programs is kept: they are many and short. */
+const compiled = process.env['NODE_COMPILE_CACHE'] ?? 'compiled';
+
+/** Programs of this folder. */
 const run = (program: string, parameters: string): string =>
-  `env NODE_COMPILE_CACHE=compiled ${process.execPath} ${new URL(program, import.meta.url).pathname} ${parameters}`;
+  `env NODE_COMPILE_CACHE=${compiled} ${process.execPath} ${new URL(program, import.meta.url).pathname} ${parameters}`;
 
 /** The machine has been started again: what the kernel says of that is another word. */
 const startedAgain = (name: string): string => `echo ${name} > boot

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { createRealHost, endProcess } from '@ashlar/host';
 import { openPool, PoolInspection } from '@ashlar/store';
@@ -60,5 +61,7 @@ try {
   problems.push(String(error));
 }
 for (const problem of problems.slice(0, mostTold)) console.log(problem);
+// The next one need not compile what this one did: an end such as this keeps nothing by itself.
+flushCompileCache();
 // A pool that failed may still be open.
 endProcess(0);

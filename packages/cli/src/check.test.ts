@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readSync, rmSync, writeFileSync, wri
 import { join } from 'node:path';
 import { openNbd } from '@ashlar/nbd';
 import test, { type ExecutionContext } from 'ava';
-import { directory, serve, serveIn } from './command.ts';
+import { madeOnce, serve, serveIn } from './command.ts';
 import { run } from './hosted.ts';
 
 const KiB = 1024;
@@ -23,9 +23,8 @@ type Check = {
   readonly madeAnew?: string;
 };
 
-/** The pool of a server that a signal ended, with 8 KiB written to the volume `demo`. */
-async function stopped(t: ExecutionContext, signal: NodeJS.Signals): Promise<string> {
-  const data = join(directory(t), 'data');
+/** Leaves the pool of a server that a signal ended, with 8 KiB written to the volume `demo`. */
+async function serveUntil(data: string, signal: NodeJS.Signals): Promise<void> {
   const { child, gone, out } = await serveIn(data, ['--volume', 'demo:16M']);
   const [, uri] = /'(nbd:\/\/[\d.]+:\d+\/demo)'/.exec(out) ?? [];
   const client = await openNbd(uri ?? '', { reconnectMs: 0 });
@@ -34,8 +33,14 @@ async function stopped(t: ExecutionContext, signal: NodeJS.Signals): Promise<str
   await client.close();
   child.kill(signal);
   await gone;
-  return data;
 }
+
+const pools = {
+  SIGTERM: madeOnce(test, (data) => serveUntil(data, 'SIGTERM')),
+  SIGKILL: madeOnce(test, (data) => serveUntil(data, 'SIGKILL')),
+};
+
+const stopped = (t: ExecutionContext, signal: keyof typeof pools): Promise<string> => pools[signal](t);
 
 async function check(data: string, ...flags: string[]): Promise<Check & { readonly status: number | null }> {
   const { status, out, errors } = await run(['check', '--data', data, '--json', ...flags]);

@@ -1,8 +1,10 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { bin, directory, run as runAnew, serve, type Ended } from './command.ts';
+import { bin, directory, run as runAnew, serve, serveOnce, type Ended } from './command.ts';
 import { run } from './hosted.ts';
+
+const shared = serveOnce(test, '--volume', 'demo:1G');
 
 test('the version and the help of every command are there, with examples', async (t) => {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -76,7 +78,7 @@ test('in the command of --run the ashlar command finds the server by itself', as
 });
 
 test('serve prints how to attach with each client', async (t) => {
-  const { out } = await serve(t, '--volume', 'demo:1G');
+  const { out } = await shared();
   for (const line of [
     /nbdinfo 'nbd:\/\/127\.0\.0\.1:\d+\/demo'/,
     /qemu-system-x86_64 -drive/,
@@ -94,7 +96,7 @@ test('a volume lives through the command: create, ls, show, resize, rename, acce
   t.is((await ashlar('volume', 'create', 'demo', '--size', '10G')).out, 'made the volume demo of 10 GiB\n');
   t.regex(
     (await ashlar('volume', 'ls')).out,
-    /^NAME +SIZE +USED +RESERVED +STATE +CLIENTS +EXPORTS\ndemo +10 GiB +0 B +- +ok +0 +demo\n$/,
+    /^NAME +TYPE +SIZE +USED +RESERVED +STATE +CLIENTS +EXPORTS\ndemo +block +10 GiB +0 B +- +ok +0 +demo\n$/,
   );
   t.is((await ashlar('volume', 'resize', 'demo', '--size', '20G')).out, 'the volume demo has 20 GiB now\n');
   const small = await ashlar('volume', 'resize', 'demo', '--size', '1G');
@@ -139,7 +141,7 @@ test('an export of a file is added by URI or path, shown, and taken back', async
 });
 
 test('the ready lines attach by port or by socket', async (t) => {
-  const { data } = await serve(t, '--volume', 'demo:1G');
+  const { data } = await shared();
   const lines = async (format: string, ...more: string[]): Promise<string> =>
     (await run(['export', 'show', 'demo', '--format', format, '--data', data, ...more])).out;
   t.regex(
@@ -154,7 +156,7 @@ test('the ready lines attach by port or by socket', async (t) => {
 });
 
 test('status is shown for people and as JSON, found by directory, by socket and by URL with the token', async (t) => {
-  const { data } = await serve(t, '--volume', 'demo:1G');
+  const { data } = await shared();
   const shown = await run(['status', '--data', data]);
   t.regex(shown.out, /^server +ready, version /);
   const status = JSON.parse((await run(['status', '--json'], { ASHLAR_DATA: data })).out) as {
@@ -168,7 +170,7 @@ test('status is shown for people and as JSON, found by directory, by socket and 
 });
 
 test('top shows each volume once where the output is no terminal', async (t) => {
-  const { data } = await serve(t, '--volume', 'demo:1G');
+  const { data } = await shared();
   const { status, out } = await run(['top', '--data', data, '--interval', '0.1']);
   t.is(status, 0);
   t.regex(out, /^VOLUME .*READ\/S.*\ndemo +0 /);
@@ -177,7 +179,7 @@ test('top shows each volume once where the output is no terminal', async (t) => 
 });
 
 test('a second server on the data directory ends with status 1 and one sentence', async (t) => {
-  const { data } = await serve(t);
+  const { data } = await shared();
   const { status, errors } = await runAnew(['serve', '--data', data, '--port', '0', '--admin-port', '0']);
   t.is(status, 1);
   t.regex(errors, /^ashlar: the pool in '\S+' is in use by another server\n$/);
@@ -193,6 +195,30 @@ test('faults of the configuration end serve and config check alike', async (t) =
   }
   writeFileSync(file, '[nbd]\nport = 1\n');
   t.is((await run(['config', 'check', '--config', file])).out, `${file} is in order\n`);
+  writeFileSync(file, '[nfs]\nexports = "exports"\n');
+  const exports = `${file.slice(0, file.lastIndexOf('/'))}/exports`;
+  writeFileSync(exports, '/home *(rw)\n/mail vm(wr)\n');
+  t.regex(
+    (await run(['config', 'check', '--config', file])).errors,
+    /exports \(nfs\.exports\): line 2 of the exports: the option 'wr'/,
+  );
+});
+
+test('export set changes the rules of an export, and export show tells them as exports(5) does', async (t) => {
+  const { data } = await serve(t, '--volume', 'home:1G:file', '--nfs-port', '0');
+  const set = (...given: string[]) => run(['export', 'set', 'home', '--data', data, ...given]);
+  t.regex((await set('--squash', 'root', '--async', '--read-only')).out, /read-only[^]*async,insecure,root_squash/);
+  t.regex(
+    (await set('--sync', '--read-write', '--allow', '127.0.0.1')).out,
+    /127\.0\.0\.1[^]* sync,insecure,root_squash/,
+  );
+  const { out } = await set('--clients', 'vm1(rw) *');
+  t.regex(out, /client +vm1\(sync,rw,secure,root_squash,no_all_squash\)\n *client +\*\(sync,ro/);
+  t.notRegex(out, /rules|allow/);
+  t.regex((await run(['export', 'ls', '--data', data])).out, / vm1,\* +nfs /);
+  t.regex((await set('--clients', '', '--allow-all')).out, /allow +all[^]* sync,insecure,root_squash/);
+  t.is((await set()).status, 2);
+  t.is((await set('--sync', '--async')).status, 2);
 });
 
 test('config show says where each value came from', async (t) => {

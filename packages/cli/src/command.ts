@@ -18,6 +18,39 @@ export function directory(t: Test): string {
   return path;
 }
 
+/** The tests of a file together: what they share is tidied up after the last. */
+type File = { readonly after: { always(tidy: () => Promise<void>): void } };
+
+function allOf(file: File): Test {
+  const tidies: (() => void | Promise<unknown>)[] = [];
+  file.after.always(async () => {
+    for (const tidy of tidies.toReversed()) await tidy();
+  });
+  return { teardown: (tidy) => void tidies.push(tidy) };
+}
+
+/**
+ * A data directory that is made when the first test of a file asks for it, since a server costs more than most tests; each
+ * test has a copy of its own.
+ */
+export function madeOnce(file: File, make: (data: string) => Promise<void>): (t: Test) => Promise<string> {
+  const all = allOf(file);
+  let making: Promise<string> | undefined;
+  const original = async (): Promise<string> => {
+    const data = join(directory(all), 'data');
+    await make(data);
+    return data;
+  };
+  return async (t) => {
+    const made = await (making ??= original());
+    const data = join(directory(t), 'data');
+    // Holes stay holes.
+    const { status, errors } = await ended(spawn('cp', ['-a', made, data]));
+    if (status !== 0) throw new Error(errors);
+    return data;
+  };
+}
+
 /** Set for a command, or with `undefined` not set. */
 export type Variables = { readonly [name: string]: string | undefined };
 
@@ -80,4 +113,11 @@ export async function serve(t: Test, ...more: string[]): Promise<Served & { read
     await served.gone;
   });
   return { ...served, data };
+}
+
+/** A server that is started when the first test of a file asks for it, for all that change nothing which others see. */
+export function serveOnce(file: File, ...more: string[]): () => ReturnType<typeof serve> {
+  const all = allOf(file);
+  let served: ReturnType<typeof serve> | undefined;
+  return () => (served ??= serve(all, ...more));
 }

@@ -1,15 +1,14 @@
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { openNbd } from '@ashlar/nbd';
-import test, { type ExecutionContext } from 'ava';
-import { directory, serve, serveIn, type Ended } from './command.ts';
+import test from 'ava';
+import { madeOnce, serve, serveIn, type Ended } from './command.ts';
 import { run } from './hosted.ts';
 
 const KiB = 1024;
 
 /** A pool whose server was killed: one chunk is home, one small and one large write are in the journal only. */
-async function killed(t: ExecutionContext): Promise<string> {
-  const data = join(directory(t), 'data');
+const killed = madeOnce(test, async (data) => {
   const first = await serveIn(data, ['--volume', 'demo:16M']);
   const write = async (out: string, offset: number, bytes: Uint8Array): Promise<void> => {
     const [, uri] = /'(nbd:\/\/[\d.]+:\d+\/demo)'/.exec(out) ?? [];
@@ -25,8 +24,7 @@ async function killed(t: ExecutionContext): Promise<string> {
   await write(second.out, 1024 * KiB, new Uint8Array(256 * KiB).fill(3));
   second.child.kill('SIGKILL');
   await second.gone;
-  return data;
-}
+});
 
 async function dump<T>(data: string, ...parameters: string[]): Promise<T> {
   const { status, out, errors } = await run(['debug', 'dump', ...parameters, '--data', data, '--json']);

@@ -63,3 +63,21 @@ test('a command that talks to a server loads nothing that a server is made of', 
     );
   }
 });
+
+test('a server loads what makes its metrics only when they are asked for', async (t) => {
+  const command = (words: string): string[] => [
+    'serve',
+    '--data',
+    join(directory(t), 'data'),
+    '--port',
+    '0',
+    '--admin-port',
+    '0',
+    '--run',
+    words,
+  ];
+  const loads = async (words: string): Promise<boolean> =>
+    (await packagesOf(t, command(words))).includes('prom-client');
+  t.false(await loads('true'));
+  t.true(await loads('curl -sSf -H "Authorization: Bearer $token" $admin/metrics'));
+});

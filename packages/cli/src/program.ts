@@ -7,6 +7,7 @@ import { addDebugCommands } from './commands/debug.ts';
 import { addExportCommands } from './commands/export.ts';
 import { addImageCommands } from './commands/image.ts';
 import { addLvmCommands } from './commands/lvm.ts';
+import { addNfsCommands } from './commands/nfs.ts';
 import { addScrubCommands } from './commands/scrub.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -25,7 +26,7 @@ Examples:
 /** The `ashlar` command. `setStatus` is told the status that the process should end with. */
 export function createProgram(setStatus: (status: number) => void): Command {
   const program = new Command('ashlar')
-    .description('Sparse, checksummed network disks: the server and its tools.')
+    .description('Sparse, checksummed network disks and file systems: the server and its tools.')
     .version(version, '--version')
     .addHelpText('after', examples)
     .showSuggestionAfterError()
@@ -35,6 +36,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
   addVolumeCommands(program, setStatus);
   addExportCommands(program);
   addStatusCommand(program);
+  addNfsCommands(program);
   addTopCommand(program);
   addBenchCommand(program);
   addCheckCommand(program, setStatus);

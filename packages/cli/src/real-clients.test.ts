@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { MiB } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import { testAsRoot, testWithTools } from '@ashlar/testing';
-import { bin, directory, ended, run as runAnew, serve, serveIn, type Ended } from './command.ts';
+import { bin, directory, ended, run as runAnew, serveIn, serveOnce, type Ended } from './command.ts';
 import { run } from './hosted.ts';
+
+const shared = serveOnce(test, '--volume', 'demo:8M');
 
 /** Runs a command of the shell. */
 function shell(command: string, cwd: string): Promise<Ended> {
@@ -135,18 +138,18 @@ while True:
       path,
     ]);
     const heard = ended(listener);
-    await new Promise((resolve) => listener.stdout.once('data', resolve));
+    let told = '';
+    listener.stdout.on('data', (part: Buffer) => {
+      told += part.toString();
+    });
+    await once(listener.stdout, 'data');
     const { child, gone } = await serveIn(join(cwd, 'data'), [], { NOTIFY_SOCKET: path, WATCHDOG_USEC: '200000' });
-    const said = (text: string): Promise<void> =>
-      new Promise((resolve) => {
-        listener.stdout.on('data', (part: Buffer) => {
-          if (part.toString().includes(text)) resolve();
-        });
-      });
-    await said('WATCHDOG=1');
-    const reloaded = said('RELOADING=1');
+    const until = async (expected: RegExp): Promise<void> => {
+      while (!expected.test(told)) await once(listener.stdout, 'data');
+    };
+    await until(/READY=1[^]*WATCHDOG=1/);
     child.kill('SIGHUP');
-    await reloaded;
+    await until(/RELOADING=1[^]*READY=1/);
     child.kill('SIGTERM');
     await gone;
     const { out } = await heard;
@@ -201,7 +204,7 @@ testAsRoot(
 });
 
 test('a port in use ends the start with status 1 and one sentence', async (t) => {
-  const { out } = await serve(t, '--volume', 'demo:1M');
+  const { out } = await shared();
   const { port } = new URL(uriIn(out).replace('nbd:', 'http:'));
   const data = join(directory(t), 'other');
   const { status, errors } = await runAnew(['serve', '--data', data, '--port', port, '--admin-port', '0']);
@@ -210,7 +213,7 @@ test('a port in use ends the start with status 1 and one sentence', async (t) =>
 });
 
 test('bench measures reads, and writes only what may be written over', async (t) => {
-  const { data } = await serve(t, '--volume', 'demo:8M');
+  const { data } = await shared();
   const bench = (...more: string[]): Promise<Ended> =>
     run(['bench', 'demo', '--data', data, '--seconds', '0.3', ...more]);
   const result = JSON.parse((await bench('--json', '--depth', '4')).out) as { read: { operations: number } };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { KiB } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
 import test, { type ExecutionContext } from 'ava';
-import { directory, serve, serveIn, type Ended } from './command.ts';
+import { madeOnce, serve, serveIn, type Ended } from './command.ts';
 import { run } from './hosted.ts';
 
 type Scrub = { readonly state: string; readonly bytesPerSecond?: number; readonly completed?: string };
@@ -12,16 +12,14 @@ const scrub = (data: string, ...words: string[]): Promise<Ended> => run(['scrub'
 const last = async (data: string): Promise<Scrub> => JSON.parse((await scrub(data, 'status', '--json')).out) as Scrub;
 
 /** The data directory of a server that was stopped, with 64 KiB in a volume. */
-async function written(t: ExecutionContext): Promise<string> {
-  const data = join(directory(t), 'data');
+const written = madeOnce(test, async (data) => {
   const { child, gone } = await serveIn(data, ['--volume', 'demo:1G']);
   const device = await openNbd(`nbd+unix:///demo?socket=${join(data, 'nbd.sock')}`, { reconnectMs: 0 });
   await device.write(0, new Uint8Array(64 * KiB).fill(1), true);
   await device.close();
   child.kill('SIGTERM');
   await gone;
-  return data;
-}
+});
 
 /** A server that is stopped with the test. */
 async function serveAgain(t: ExecutionContext, data: string): Promise<void> {

@@ -1,3 +1,3 @@
-export const snippetFormats = ['qemu', 'libvirt', 'nbd-client', 'fstab'] as const;
+export const snippetFormats = ['qemu', 'libvirt', 'nbd-client', 'fstab', 'mount'] as const;
 
 export type SnippetFormat = (typeof snippetFormats)[number];

@@ -1,5 +1,7 @@
 import { AshlarError } from '@ashlar/core';
 import type { ExportView } from '@ashlar/server';
+import { nfsSnippet } from './nfs-snippets.ts';
+import { escapeXml, inShell } from './quoting.ts';
 import type { SnippetFormat } from './snippet-formats.ts';
 
 /** An NBD URI taken apart. */
@@ -23,14 +25,6 @@ function choose(item: ExportView, unix: boolean): Place {
     'closed',
     `the export '${item.name}' is served nowhere: the server has neither a port nor a socket for NBD`,
   );
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[<>&'"]/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-function inShell(text: string): string {
-  return /^[\w@%+=:,./?-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function qemu({ readOnly }: ExportView, { uri }: Place): string {
@@ -75,7 +69,7 @@ function fstab({ name, readOnly }: ExportView, place: Place): string {
   ].join('\n');
 }
 
-const writers: Readonly<Record<SnippetFormat, (item: ExportView, place: Place) => string>> = {
+const writers: Readonly<Record<Exclude<SnippetFormat, 'mount'>, (item: ExportView, place: Place) => string>> = {
   qemu,
   libvirt,
   'nbd-client': nbdClient,
@@ -84,5 +78,12 @@ const writers: Readonly<Record<SnippetFormat, (item: ExportView, place: Place) =
 
 /** What attaches an export, ready to paste. `unix`: by the Unix socket where there is one. */
 export function snippet(item: ExportView, format: SnippetFormat, unix: boolean): string {
+  if (item.over.includes('nfs')) return nfsSnippet(item, format);
+  if (format === 'mount') {
+    throw new AshlarError(
+      'invalid',
+      `'${item.name}' is a disk, which is attached and not mounted: say --format qemu, libvirt or nbd-client`,
+    );
+  }
   return writers[format](item, choose(item, unix));
 }

@@ -4,7 +4,7 @@
  */
 export interface RecordStore {
   get(key: Uint8Array): Uint8Array | undefined;
-  /** Calls `visit` for keys `from` ≤ key < `to` in byte order until it returns false. The bytes are valid during the call only. */
+  /** Calls `visit` for keys `from` ≤ key < `to` in byte order until it returns false. Nobody changes the bytes afterwards. */
   scan(from: Uint8Array, to: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void;
   /** Applies all changes atomically and durably (value `null` deletes). Rejects with `no-space`, `io`. */
   commit(changes: readonly { readonly key: Uint8Array; readonly value: Uint8Array | null }[]): Promise<void>;

@@ -42,4 +42,6 @@ export type StreamPeer = {
   readonly port: number;
   /** Subject of a verified TLS client certificate or PSK user name. */
   readonly identity?: string;
+  /** The address of this machine that it came to, where that is known. */
+  readonly local?: string;
 };

@@ -1,4 +1,3 @@
-export { sessionMemory, type SessionMemory } from './server/buffer-pool.ts';
 export {
   handshake,
   type HandshakeOptions,

@@ -1,10 +1,11 @@
-import { AshlarError, AssertionError, errorKindOf, type Stream, type StreamPeer } from '@ashlar/core';
+import { AshlarError, AssertionError, errorKindOf, type Stream } from '@ashlar/core';
 import type { EventLoop } from '@ashlar/host';
-import { handshake, TransmissionSession, type ExportDirectory, type Negotiated, type SessionMemory } from '@ashlar/nbd';
-import { acceptTls, duplexOf } from '@ashlar/wire';
+import { handshake, TransmissionSession, type ExportDirectory, type Negotiated } from '@ashlar/nbd';
+import { acceptTls, duplexOf, type SessionMemory } from '@ashlar/wire';
 import type { ControlFunctions } from './control-functions.ts';
 import type { Devices, Lease } from './devices.ts';
 import type { Adoption, ConnectionInfo, Grant, Selection } from './messages.ts';
+import { peerText } from './peer-text.ts';
 import type { Remote } from './rpc.ts';
 
 type ConnectionsParts = {
@@ -21,11 +22,6 @@ type Connection = {
   readonly stream: Stream;
   readonly session: TransmissionSession;
 };
-
-function peerText({ address, port }: StreamPeer): string {
-  if (address === 'unix') return 'unix';
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
 
 /** The connections of this worker, from the hand-over to their end. */
 export class Connections {

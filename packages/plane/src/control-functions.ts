@@ -19,4 +19,6 @@ export type ControlFunctions = {
   readonly attached: (id: number) => void;
   /** A connection that was handed over is gone, attached or not. */
   readonly ended: (id: number) => void;
+  /** The same of one of NFS. */
+  readonly nfsEnded: (id: number) => void;
 };

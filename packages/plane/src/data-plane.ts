@@ -15,11 +15,27 @@ import {
   type StoreId,
   type Usage,
 } from '@ashlar/core';
-import type { VolumePlace } from '@ashlar/volume';
+import type { CallCountsView, HeldLock } from '@ashlar/nfs';
+import type { Volume, VolumePlace } from '@ashlar/volume';
+import type { AcceptedSocket } from '@ashlar/host';
 import type { Connections } from './connections.ts';
 import type { Devices } from './devices.ts';
-import type { Adoption, Changes, ConnectionInfo, DeviceFacts, Grant, Selection } from './messages.ts';
+import type {
+  Adoption,
+  Changes,
+  ConnectionInfo,
+  DeviceFacts,
+  Grant,
+  NfsClientInfo,
+  NfsConnectionInfo,
+  NfsGrant,
+  NfsOptions,
+  NfsPlace,
+  Selection,
+} from './messages.ts';
+import type { NfsConnections } from './nfs-connections.ts';
 import type { Stores } from './stores.ts';
+import type { Trees } from './trees.ts';
 
 type DataPlaneParts = {
   readonly pool: Pool;
@@ -27,6 +43,8 @@ type DataPlaneParts = {
   readonly stores: Stores;
   readonly devices: Devices;
   readonly connections: Connections;
+  readonly trees: Trees;
+  readonly nfs: NfsConnections;
 };
 
 /** What the control plane may ask of a data worker. Every store access of the process happens behind these. */
@@ -69,6 +87,23 @@ export class DataPlane {
     }
   }
 
+  /** The same with an empty file tree. */
+  async createTree(compression: Compression): Promise<VolumePlace> {
+    const { pool, trees } = this.#parts;
+    const storeId = await pool.createStore();
+    try {
+      if (compression !== 'off') await pool.setCompression(storeId, compression);
+      return await trees.make(storeId);
+    } catch (error) {
+      await this.removeVolume(storeId);
+      throw error;
+    }
+  }
+
+  resizeTree({ storeId }: VolumePlace, sizeBytes: number): void {
+    this.#parts.trees.resize(storeId, sizeBytes);
+  }
+
   async resizeVolume({ storeId, objectId }: VolumePlace, sizeBytes: number): Promise<void> {
     const store = await this.#parts.stores.open(storeId);
     if (store.sizeOf(objectId) !== sizeBytes) await store.truncate(objectId, sizeBytes);
@@ -81,6 +116,7 @@ export class DataPlane {
 
   async releaseVolume(storeId: StoreId, force: boolean): Promise<void> {
     await this.#parts.devices.release(storeId, force);
+    await this.#parts.trees.close(storeId);
     await this.#parts.stores.close(storeId);
   }
 
@@ -103,8 +139,21 @@ export class DataPlane {
   }
 
   /** Durable with the next durable commit of records: the stores of a pool have one journal. */
-  async snapshotVolumes(storeIds: readonly StoreId[]): Promise<readonly SnapshotId[]> {
-    return this.#parts.pool.snapshot(storeIds, false);
+  async snapshotVolumes(volumes: readonly Pick<Volume, 'storeId' | 'type'>[]): Promise<readonly SnapshotId[]> {
+    const { pool, trees } = this.#parts;
+    const storeIds = volumes.map(({ storeId }) => storeId);
+    const held = await trees.hold(volumes.flatMap(({ storeId, type }) => (type === 'file' ? [storeId] : [])));
+    try {
+      const ids = await pool.snapshot(storeIds, false);
+      const ofTrees = ids.filter((_, at) => volumes[at]?.type === 'file');
+      for (const [at, each] of held.entries()) await each.took(ofTrees[at]!);
+      return ids;
+    } catch (error) {
+      for (const each of held) await each.failed();
+      throw error;
+    } finally {
+      for (const each of held) each.release();
+    }
   }
 
   async listSnapshots(): Promise<readonly { storeId: StoreId; snapshotId: SnapshotId }[]> {
@@ -118,10 +167,13 @@ export class DataPlane {
 
   async releaseSnapshot(storeId: StoreId, snapshotId: SnapshotId, force: boolean): Promise<void> {
     await this.#parts.devices.releaseSnapshot(storeId, snapshotId, force);
+    await this.#parts.nfs.withdrawSnapshot(storeId, snapshotId);
+    await this.#parts.trees.closeSnapshot(storeId, snapshotId);
   }
 
   async removeSnapshot(storeId: StoreId, snapshotId: SnapshotId): Promise<void> {
     await (await this.#parts.stores.open(storeId)).deleteSnapshot(snapshotId);
+    await this.#parts.trees.forgetSnapshots(storeId);
   }
 
   async cloneVolume(storeId: StoreId, snapshotId: SnapshotId): Promise<StoreId> {
@@ -161,9 +213,12 @@ export class DataPlane {
   }
 
   /** Its devices are released. */
-  async rollBackVolume(storeId: StoreId, snapshotId: SnapshotId): Promise<void> {
-    await this.#parts.stores.close(storeId);
-    await this.#parts.pool.rollBack(storeId, snapshotId);
+  async rollBackVolume({ storeId, type }: Pick<Volume, 'storeId' | 'type'>, snapshotId: SnapshotId): Promise<void> {
+    const { pool, stores, trees } = this.#parts;
+    await stores.close(storeId);
+    await pool.rollBack(storeId, snapshotId);
+    // Where this is cut off the whole of it is done again.
+    if (type === 'file') await trees.rollBack(storeId, snapshotId);
   }
 
   async usageOf({ storeId, objectId }: VolumePlace): Promise<Usage> {
@@ -203,6 +258,46 @@ export class DataPlane {
     this.#parts.connections.adopt(adoption);
   }
 
+  /** A directory that is to be exported from now on. */
+  async openDirectory(path: string): Promise<void> {
+    await this.#parts.trees.directories.openNew(path);
+  }
+
+  /** What is exported over NFS from now on: what is not is used by nobody when it settles. */
+  async offerTrees(grants: readonly NfsGrant[]): Promise<void> {
+    await this.#parts.nfs.offer(grants);
+  }
+
+  /** Gives whether a port mapper of somebody else tells of it. */
+  async openNfs(place: NfsPlace): Promise<boolean> {
+    return this.#parts.nfs.open(place);
+  }
+
+  listNfsClients(): readonly NfsClientInfo[] {
+    return this.#parts.nfs.clients();
+  }
+
+  nfsCalls(): CallCountsView {
+    return this.#parts.nfs.calls();
+  }
+
+  setNfsOptions(options: NfsOptions): void {
+    this.#parts.nfs.setOptions(options);
+  }
+
+  listLocks(): readonly HeldLock[] {
+    return this.#parts.nfs.locks();
+  }
+
+  /** From now on the descriptor belongs to this worker. */
+  adoptNfs(id: number, socket: AcceptedSocket): void {
+    this.#parts.nfs.adopt(id, socket);
+  }
+
+  listNfsConnections(): readonly NfsConnectionInfo[] {
+    return this.#parts.nfs.list();
+  }
+
   listConnections(): readonly ConnectionInfo[] {
     return this.#parts.connections.list();
   }
@@ -213,8 +308,9 @@ export class DataPlane {
 
   /** Ends all connections as `close` does, and makes durable what they wrote. */
   async drain(timeoutMs: number): Promise<number> {
-    const { connections, records } = this.#parts;
-    const cut = await connections.drain(timeoutMs);
+    const { records, trees } = this.#parts;
+    const cut = await this.#drained(timeoutMs);
+    await trees.directories.sync();
     // The stores of a pool have one journal: a sync of any is one of all.
     await records.sync();
     return cut;
@@ -225,9 +321,10 @@ export class DataPlane {
    * and closed. Gives how many had to be cut off. Rejects where something could not be made durable, all closed even so.
    */
   async close(timeoutMs: number): Promise<number> {
-    const { connections, devices, stores, records, pool } = this.#parts;
-    const cut = await connections.drain(timeoutMs);
+    const { devices, stores, trees, records, pool } = this.#parts;
+    const cut = await this.#drained(timeoutMs);
     try {
+      await trees.closeAll();
       await devices.close();
       await stores.closeAll();
       await records.close();
@@ -235,6 +332,12 @@ export class DataPlane {
       await pool.close();
     }
     return cut;
+  }
+
+  async #drained(timeoutMs: number): Promise<number> {
+    const { connections, nfs } = this.#parts;
+    const [cut, cutOfNfs] = await Promise.all([connections.drain(timeoutMs), nfs.drain(timeoutMs)]);
+    return cut + cutOfNfs;
   }
 }
 
@@ -248,6 +351,17 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     status: () => plane.status(),
     commitRecords: (changes, durable) => plane.commitRecords(changes, durable),
     scanRecords: (from, to, limit) => plane.scanRecords(from, to, limit),
+    createTree: (compression) => plane.createTree(compression),
+    resizeTree: (place, sizeBytes) => plane.resizeTree(place, sizeBytes),
+    openDirectory: (path) => plane.openDirectory(path),
+    offerTrees: (grants) => plane.offerTrees(grants),
+    openNfs: (place) => plane.openNfs(place),
+    listNfsClients: () => plane.listNfsClients(),
+    nfsCalls: () => plane.nfsCalls(),
+    setNfsOptions: (options) => plane.setNfsOptions(options),
+    listLocks: () => plane.listLocks(),
+    adoptNfs: (id, socket) => plane.adoptNfs(id, socket),
+    listNfsConnections: () => plane.listNfsConnections(),
     createVolume: (sizeBytes, preallocation, compression) => plane.createVolume(sizeBytes, preallocation, compression),
     setCompression: (storeId, compression) => plane.setCompression(storeId, compression),
     resizeVolume: (place, sizeBytes) => plane.resizeVolume(place, sizeBytes),
@@ -256,14 +370,14 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     reserve: (storeId, bytes, mustFit) => plane.reserve(storeId, bytes, mustFit),
     setCapacity: (bytes) => plane.setCapacity(bytes),
     listVolumes: () => plane.listVolumes(),
-    snapshotVolumes: (storeIds) => plane.snapshotVolumes(storeIds),
+    snapshotVolumes: (volumes) => plane.snapshotVolumes(volumes),
     listSnapshots: () => plane.listSnapshots(),
     releaseSnapshot: (storeId, snapshotId, force) => plane.releaseSnapshot(storeId, snapshotId, force),
     removeSnapshot: (storeId, snapshotId) => plane.removeSnapshot(storeId, snapshotId),
     cloneVolume: (storeId, snapshotId) => plane.cloneVolume(storeId, snapshotId),
     flattenVolume: (storeId) => plane.flattenVolume(storeId),
     changesOf: (place, since, until, offset, limit) => plane.changesOf(place, since, until, offset, limit),
-    rollBackVolume: (storeId, snapshotId) => plane.rollBackVolume(storeId, snapshotId),
+    rollBackVolume: (volume, snapshotId) => plane.rollBackVolume(volume, snapshotId),
     usageOf: (place) => plane.usageOf(place),
     spaceOf: (place, snapshotId) => plane.spaceOf(place, snapshotId),
     scrub: (command) => plane.scrub(command),

@@ -1,2 +1,2 @@
-export { sourceKey, type DeviceSource, type Grant, type WorkerSettings } from './messages.ts';
+export { sourceKey, type DeviceSource, type Grant, type NfsGrant, type WorkerSettings } from './messages.ts';
 export { Plane } from './plane.ts';

@@ -3,6 +3,7 @@ import type { BlockCapabilities, BlockSizes, ObjectId, SnapshotId, StoreId } fro
 import type { AcceptedSocket } from '@ashlar/host';
 import type { HostSource } from '@ashlar/image';
 import type { ContextOffer, Negotiated, TlsStart } from '@ashlar/nbd';
+import type { CallCountsView, ExportRules } from '@ashlar/nfs';
 import type { TlsServerSettings } from '@ashlar/wire';
 
 /** What a device is made of; the data plane has at most one of each open. */
@@ -47,6 +48,76 @@ export function sourceKey(source: DeviceSource): string {
   const options = `${followsFiles ? '+' : ''}${isShared ? '*' : ''}${volume}${part}`;
   return `${format}${options}:${readOnly ? 'ro' : 'rw'}:${path}`;
 }
+
+/** A file volume or a directory of the machine, of whose tree the data plane has one open. */
+export type TreeSource =
+  | {
+      readonly kind: 'volume';
+      readonly uuid: string;
+      readonly storeId: StoreId;
+      readonly objectId: ObjectId;
+      /** Most that its files may take. */
+      readonly sizeBytes: number;
+    }
+  | { readonly kind: 'directory'; readonly path: string };
+
+/** A snapshot of a file volume, which is a file system of its own. */
+export type SnapshotGrant = {
+  readonly name: string;
+  readonly snapshotId: SnapshotId;
+  readonly fileSystem: bigint;
+  /** Seconds since 1970. */
+  readonly takenSeconds: number;
+};
+
+/** What is exported over NFS, to whom and by which rules. Each has a file system's number of its own. */
+export type NfsGrant = {
+  /** What it is mounted from. */
+  readonly path: string;
+  /** The number that clients know its file system by, for ever. */
+  readonly fileSystem: bigint;
+  /** Of the tree: the same in each export of it. */
+  readonly treeNumber: bigint;
+  readonly source: TreeSource;
+  /** Nobody may use it for now: whoever asks is to ask again. */
+  readonly isWithdrawn: boolean;
+  /** What is below `.snapshot`, which is a file system of its own. Directories have none. */
+  readonly snapshots: { readonly fileSystem: bigint; readonly all: readonly SnapshotGrant[] };
+  /** As exports(5) writes them, such as `10.0.0.0/8` or `*`. */
+  readonly clients: readonly { readonly client: string; readonly rules: ExportRules }[];
+};
+
+/** Where NFS and what belongs to it is listened for. `portmapper`: at its port as well, or another one is there, or nobody is to be asked. */
+export type NfsPlace = {
+  readonly hosts: readonly string[];
+  readonly port: number;
+  readonly portmapper: 'own' | 'other' | 'none';
+};
+
+/** What of NFS may be another at any time. */
+export type NfsOptions = {
+  /** Each call is logged. */
+  readonly accessLog: boolean;
+  /** The groups of a user are those that this machine knows, in place of those that a call says. */
+  readonly manageGids: boolean;
+};
+
+/** A connection of NFS and what belongs to it, for people. */
+export type NfsConnectionInfo = {
+  readonly id: number;
+  readonly peer: string;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+};
+
+/** A client of NFS, for people. */
+export type NfsClientInfo = {
+  readonly address: string;
+  readonly connections: number;
+  /** Milliseconds since 1970: when it came first. */
+  readonly sinceMs: number;
+  readonly calls: CallCountsView;
+};
 
 /** What a handshake says about a device. */
 export type DeviceFacts = {

@@ -33,6 +33,7 @@ function start(path: string, onDeath: (error: Error) => void = () => undefined):
     log: nothing,
     attached: nothing,
     ended: nothing,
+    nfsEnded: nothing,
   };
   return Plane.start({ settings: { poolPath: join(path, 'pool'), store }, control, onDeath });
 }

@@ -12,10 +12,25 @@ import {
   type SnapshotId,
   type StoreId,
 } from '@ashlar/core';
+import type { AcceptedSocket } from '@ashlar/host';
+import type { CallCountsView, HeldLock } from '@ashlar/nfs';
 import type { VolumePlace, VolumeStores } from '@ashlar/volume';
 import type { ControlFunctions } from './control-functions.ts';
 import type { DataPlaneFunctions } from './data-plane.ts';
-import type { Adoption, Changes, ConnectionInfo, DeviceFacts, Grant, Selection, WorkerSettings } from './messages.ts';
+import type {
+  Adoption,
+  Changes,
+  ConnectionInfo,
+  DeviceFacts,
+  Grant,
+  NfsClientInfo,
+  NfsConnectionInfo,
+  NfsGrant,
+  NfsOptions,
+  NfsPlace,
+  Selection,
+  WorkerSettings,
+} from './messages.ts';
 import { Calls, type Remote } from './rpc.ts';
 import { startWorker } from './start-worker.ts';
 
@@ -55,6 +70,8 @@ export class Plane {
     };
     this.stores = {
       create: (sizeBytes, preallocation, compression) => remote.createVolume(sizeBytes, preallocation, compression),
+      createTree: (_sizeBytes, compression) => remote.createTree(compression),
+      resizeTree: (place, sizeBytes) => remote.resizeTree(place, sizeBytes),
       setCompression: (storeId, compression) => remote.setCompression(storeId, compression),
       resize: (place, sizeBytes) => remote.resizeVolume(place, sizeBytes),
       release: (storeId, force) => remote.releaseVolume(storeId, force),
@@ -63,13 +80,13 @@ export class Plane {
       reserve: (storeId, bytes, mustFit) => remote.reserve(storeId, bytes, mustFit),
       usage: (place) => remote.usageOf(place),
       space: (place, snapshotId) => remote.spaceOf(place, snapshotId),
-      snapshot: (storeIds) => remote.snapshotVolumes(storeIds),
+      snapshot: (volumes) => remote.snapshotVolumes(volumes.map(({ storeId, type }) => ({ storeId, type }))),
       listSnapshots: () => remote.listSnapshots(),
       releaseSnapshot: (storeId, snapshotId, force) => remote.releaseSnapshot(storeId, snapshotId, force),
       removeSnapshot: (storeId, snapshotId) => remote.removeSnapshot(storeId, snapshotId),
       clone: (storeId, snapshotId) => remote.cloneVolume(storeId, snapshotId),
       flatten: (storeId) => remote.flattenVolume(storeId),
-      rollBack: (storeId, snapshotId) => remote.rollBackVolume(storeId, snapshotId),
+      rollBack: ({ storeId, type }, snapshotId) => remote.rollBackVolume({ storeId, type }, snapshotId),
     };
     const die = (error: Error): void => {
       this.#calls.close(new AshlarError('failed', `the data worker is gone: ${error.message}`, {}, error));
@@ -121,6 +138,47 @@ export class Plane {
   /** Hands a connection over: its descriptor belongs to the worker from this call on. */
   adopt(adoption: Adoption): Promise<void> {
     return this.#remote.adopt(adoption);
+  }
+
+  /** Opens a directory that is to be exported. Throws what keeps it from that. */
+  openDirectory(path: string): Promise<void> {
+    return this.#remote.openDirectory(path);
+  }
+
+  /** What is exported over NFS from now on, and nothing else. */
+  offerTrees(grants: readonly NfsGrant[]): Promise<void> {
+    return this.#remote.offerTrees(grants);
+  }
+
+  /** NFS is listened for there. Gives whether a port mapper of somebody else tells of it. */
+  openNfs(place: NfsPlace): Promise<boolean> {
+    return this.#remote.openNfs(place);
+  }
+
+  nfsClients(): Promise<readonly NfsClientInfo[]> {
+    return this.#remote.listNfsClients();
+  }
+
+  /** Of all clients, by procedure. */
+  nfsCalls(): Promise<CallCountsView> {
+    return this.#remote.nfsCalls();
+  }
+
+  setNfsOptions(options: NfsOptions): Promise<void> {
+    return this.#remote.setNfsOptions(options);
+  }
+
+  locks(): Promise<readonly HeldLock[]> {
+    return this.#remote.listLocks();
+  }
+
+  /** Hands a connection over that speaks NFS. */
+  adoptNfs(id: number, socket: AcceptedSocket): Promise<void> {
+    return this.#remote.adoptNfs(id, socket);
+  }
+
+  nfsConnections(): Promise<readonly NfsConnectionInfo[]> {
+    return this.#remote.listNfsConnections();
   }
 
   connections(): Promise<readonly ConnectionInfo[]> {

@@ -7,7 +7,7 @@ import { openPool } from '@ashlar/store';
 import { blockDeviceContract, type DeviceFixture } from '@ashlar/testing';
 import test from 'ava';
 
-const options = { overlayBytes: 8 * MiB, journalBytes: 32 * MiB };
+const options = { overlayBytes: 8 * MiB, journalBytes: 32 * MiB, cacheBytes: 4 * MiB, mapCacheBytes: 4 * MiB };
 
 /** Makes a store with an object of that size that reads as zeros, and gives both. */
 type Make = (pool: Pool, sizeBytes: number) => Promise<readonly [ObjectStore, number]>;

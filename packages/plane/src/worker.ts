@@ -1,17 +1,23 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 import { parentPort } from 'node:worker_threads';
 import { assert, FairQueue, systemStore } from '@ashlar/core';
-import { createRealHost, EventLoop, giveMemoryBack } from '@ashlar/host';
-import { sessionMemory } from '@ashlar/nbd';
+import { createRealHost, EventLoop, giveMemoryBack, groupsOfUser } from '@ashlar/host';
+import { sessionMemory } from '@ashlar/wire';
 import { openPool } from '@ashlar/store';
+import { systemResolver } from './client-names.ts';
 import { Connections } from './connections.ts';
 import type { ControlFunctions } from './control-functions.ts';
 import { DataPlane, functionsOf, type DataPlaneFunctions } from './data-plane.ts';
 import { Devices } from './devices.ts';
+import { Directories } from './directories.ts';
 import { IdleMemory } from './idle-memory.ts';
 import type { WorkerSettings } from './messages.ts';
 import { Calls } from './rpc.ts';
+import { nfsHandleKey } from './nfs-handle-key.ts';
+import { NfsConnections } from './nfs-connections.ts';
+import { NfsLockRecords } from './nfs-lock-records.ts';
 import { Stores } from './stores.ts';
+import { Trees } from './trees.ts';
 
 assert(parentPort !== null, 'the data plane runs in a worker');
 const port = parentPort;
@@ -54,7 +60,13 @@ async function open({ poolPath, store, device, capacityBytes, bootId }: WorkerSe
   new IdleMemory({ scheduler, utilization, residentBytes: process.memoryUsage.rss, giveBack }).watch();
   const { remote: control } = calls;
   const connections = new Connections({ loop, devices, control, memory, now: () => host.clock.wallMs() });
-  return functionsOf(new DataPlane({ pool, records, stores, devices, connections }));
+  const trees = new Trees(pool, stores, host, new Directories(records, host));
+  const handleKey = await nfsHandleKey(records, host.random);
+  const { clock, random } = host;
+  const lockRecords = new NfsLockRecords(records);
+  const seams = { clock, scheduler, random, resolver: systemResolver, groupsOf: groupsOfUser };
+  const nfs = new NfsConnections({ loop, trees, control, memory, handleKey, lockRecords, ...seams });
+  return functionsOf(new DataPlane({ pool, records, stores, devices, connections, trees, nfs }));
 }
 
 const functions: { [name: string]: (...parameters: never[]) => unknown } = {

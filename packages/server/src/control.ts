@@ -1,35 +1,48 @@
 import { AshlarError, type PoolStatus, type ScrubCommand } from '@ashlar/core';
 import type { Plane } from '@ashlar/plane';
-import type { Catalogue, Export, NewExport, NewVolume, Volume } from '@ashlar/volume';
+import { directoryNamedBy, type Catalogue, type Export, type NewVolume, type Volume } from '@ashlar/volume';
 import type * as z from 'zod';
 import type {
   acceptSchema,
   connectionSchema,
+  exportChangeSchema,
   exportSchema,
+  lockSchema,
   newCloneSchema,
+  newExportSchema,
   newVolumeSchema,
+  nfsClientSchema,
   removeVolumeQuery,
   rollBackSchema,
   volumeChangeSchema,
   volumeSchema,
 } from './admin/schemas.ts';
 import { sizeOf } from './admin/size.ts';
+import { checkExportedDirectory } from './exported-directory.ts';
 import type { Flattener } from './flattener.ts';
 import type { Grants } from './grants.ts';
+import { clientsNamed, clientsText } from './nfs-clients.ts';
+import type { NfsFront } from './nfs-front.ts';
 import { scrubView, type ScrubView } from './scrub-view.ts';
 import { SnapshotControl } from './snapshot-control.ts';
 
 export type VolumeView = z.output<typeof volumeSchema>;
 export type ExportView = z.output<typeof exportSchema>;
 export type ConnectionView = z.output<typeof connectionSchema>;
+export type NfsClientView = z.output<typeof nfsClientSchema>;
+export type LockView = z.output<typeof lockSchema>;
 
 type Parts = {
   readonly catalogue: Catalogue;
   readonly grants: Grants;
   readonly plane: Plane;
+  /** The server's own, as it really is. */
+  readonly dataDirectory: string;
   readonly flattener: Flattener;
-  /** URIs that an export's name is found under, now. */
-  readonly urisOf: (exportName: string) => readonly string[];
+  /** URIs that an export is found under, now. */
+  readonly urisOf: (item: Export) => readonly string[];
+  /** What is exported over NFS was changed; fails where nothing can be. */
+  readonly nfs: Pick<NfsFront, 'open' | 'offer' | 'offerAgain' | 'without'>;
   /** Most bytes a second of a scrub that says nothing itself; null for no bound. */
   readonly scrubRate: () => number | null;
 };
@@ -84,7 +97,13 @@ export class Control {
       ...(afterLoss === undefined ? {} : { afterLoss }),
       ...(compression === undefined ? {} : { compression }),
     };
-    return this.#view(await this.#parts.catalogue.createVolume(wanted), new Map());
+    const isOverNfs = request.type === 'file' && request.exported;
+    // Where it cannot listen nothing is made.
+    if (isOverNfs) await this.#parts.nfs.open();
+    const volume = await this.#parts.catalogue.createVolume(wanted);
+    if (isOverNfs) await this.#parts.nfs.offer();
+    else if (request.type === 'file') await this.#parts.nfs.offerAgain();
+    return this.#view(volume, new Map());
   }
 
   async changeVolume(name: string, change: z.output<typeof volumeChangeSchema>): Promise<VolumeView> {
@@ -98,7 +117,7 @@ export class Control {
     if (change.compression !== undefined) await catalogue.setCompression(name, change.compression);
     if (change.schedules !== undefined) await catalogue.setSchedules(name, change.schedules);
     if (change.receiving !== undefined) await catalogue.setReceiving(name, change.receiving ?? undefined);
-    if (change.name !== undefined && change.name !== name) await catalogue.renameVolume(name, change.name);
+    if (change.name !== undefined && change.name !== name) await this.#rename(name, change.name);
     return this.volume(change.name ?? name);
   }
 
@@ -115,12 +134,15 @@ export class Control {
   /** Serves a volume again that was held. */
   async acceptVolume(name: string, { afterLoss }: z.output<typeof acceptSchema>): Promise<VolumeView> {
     await this.#parts.catalogue.acceptVolume(name, afterLoss);
+    await this.#parts.nfs.offer();
     return this.volume(name);
   }
 
   async removeVolume(name: string, { force, snapshots }: z.output<typeof removeVolumeQuery>): Promise<void> {
-    const { catalogue, grants } = this.#parts;
-    await catalogue.removeVolume(name, force, snapshots);
+    const { catalogue, grants, nfs } = this.#parts;
+    const { type, uuid } = catalogue.volume(name);
+    if (type === 'file') await nfs.without(uuid, () => catalogue.removeVolume(name, force, snapshots));
+    else await catalogue.removeVolume(name, force, snapshots);
     grants.forgetUnused();
   }
 
@@ -129,10 +151,12 @@ export class Control {
   }
 
   async rollBack(snapshot: string, request: z.output<typeof rollBackSchema>): Promise<VolumeView> {
-    const { catalogue, grants } = this.#parts;
-    const { name } = await catalogue.rollBack(snapshot, request);
+    const { catalogue, grants, nfs } = this.#parts;
+    const { volume } = catalogue.snapshots.find(snapshot);
+    const rollBack = () => catalogue.rollBack(snapshot, request);
+    await (volume.type === 'file' ? nfs.without(volume.uuid, rollBack) : rollBack());
     grants.forgetUnused();
-    return this.volume(name);
+    return this.volume(volume.name);
   }
 
   /** Goes on in the background; `stop`: settles when it does not any more. */
@@ -150,17 +174,23 @@ export class Control {
 
   async exports(): Promise<ExportView[]> {
     const connections = await this.connectionsByExport();
-    return this.#parts.catalogue.exports.list().map((item) => this.#exportView(item, connections));
+    return this.#parts.grants.exports().map((item) => this.#exportView(item, connections));
   }
 
   async export(name: string): Promise<ExportView> {
-    return this.#exportView(this.#parts.catalogue.exports.get(name), await this.connectionsByExport());
+    const { catalogue, grants } = this.#parts;
+    const item = grants.exports().find((each) => each.name === name) ?? catalogue.exports.get(name);
+    return this.#exportView(item, await this.connectionsByExport());
   }
 
   /** Tries the file or volume first: an export of nothing is refused. */
-  async addExport(request: NewExport): Promise<ExportView> {
-    const { catalogue, grants, plane } = this.#parts;
-    const item = await catalogue.exports.add(request);
+  async addExport({ clients, ...request }: z.output<typeof newExportSchema>): Promise<ExportView> {
+    const { catalogue, dataDirectory, grants, plane } = this.#parts;
+    this.#refuseOfFile(request.name);
+    const directory = directoryNamedBy(request.source);
+    if (directory !== undefined) checkExportedDirectory(directory, dataDirectory);
+    const item = await catalogue.exports.add({ ...request, clients: clientsNamed(clients ?? '') });
+    if (item.over.includes('nfs')) return this.#offered(item, directory);
     try {
       await plane.describeNew(grants.grant(item));
     } catch (error) {
@@ -171,8 +201,19 @@ export class Control {
     return this.#exportView(item, new Map());
   }
 
+  /** Its clients keep what they mounted, and go by the new rules from their next call on. */
+  async changeExport(name: string, { clients, ...change }: z.output<typeof exportChangeSchema>): Promise<ExportView> {
+    const { catalogue, nfs } = this.#parts;
+    this.#refuseOfFile(name);
+    const named = clients === undefined ? {} : { clients: clientsNamed(clients) };
+    const item = await catalogue.exports.change(name, { ...change, ...named });
+    if (item.over.includes('nfs')) await nfs.offer();
+    return this.#exportView(item, await this.connectionsByExport());
+  }
+
   async removeExport(name: string, force: boolean): Promise<void> {
-    const { catalogue, grants, plane } = this.#parts;
+    const { catalogue, grants, nfs, plane } = this.#parts;
+    this.#refuseOfFile(name);
     const item = catalogue.exports.get(name);
     // Its volume's snapshots are offered with it.
     const names = [name, ...grants.snapshotNames(item)];
@@ -186,6 +227,7 @@ export class Control {
     }
     await catalogue.exports.remove(name);
     for (const exportName of names) await plane.disconnect({ exportName });
+    if (item.over.includes('nfs')) await nfs.offer();
     grants.forgetUnused();
   }
 
@@ -194,6 +236,20 @@ export class Control {
     return found.map(({ id, exportName, peer, identity, tls, sinceMs }) => {
       const since = new Date(sinceMs).toISOString();
       return { id, exportName, peer, tls, since, ...(identity === undefined ? {} : { identity }) };
+    });
+  }
+
+  async nfsClients(): Promise<NfsClientView[]> {
+    const found = await this.#parts.plane.nfsClients();
+    return found.map(({ address, calls, connections, sinceMs }) => {
+      return { address, connections, since: new Date(sinceMs).toISOString(), calls };
+    });
+  }
+
+  async locks(): Promise<LockView[]> {
+    const found = await this.#parts.plane.locks();
+    return found.map(({ client, fileId, from, isExclusive, path, to }) => {
+      return { client, export: path, file: fileId, from, to: to === Infinity ? null : to, exclusive: isExclusive };
     });
   }
 
@@ -209,6 +265,30 @@ export class Control {
       counts.set(exportName, (counts.get(exportName) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** Throws `denied`. */
+  #refuseOfFile(name: string): void {
+    const place = this.#parts.grants.file.placeOf(name);
+    if (place === undefined) return;
+    throw new AshlarError('denied', `the export '${name}' is that of ${place}: change it there, and reload`);
+  }
+
+  async #offered(item: Export, directory: string | undefined): Promise<ExportView> {
+    const { catalogue, nfs, plane } = this.#parts;
+    try {
+      if (directory !== undefined) await plane.openDirectory(directory);
+      await nfs.offer();
+    } catch (error) {
+      await catalogue.exports.remove(item.name);
+      throw error;
+    }
+    return this.#exportView(item, new Map());
+  }
+
+  async #rename(name: string, to: string): Promise<void> {
+    const { type } = await this.#parts.catalogue.renameVolume(name, to);
+    if (type === 'file') await this.#parts.nfs.offer();
   }
 
   async #view(asked: Volume, connections: ReadonlyMap<string, number>): Promise<VolumeView> {
@@ -257,7 +337,8 @@ export class Control {
   }
 
   #exportView(item: Export, connections: ReadonlyMap<string, number>): ExportView {
-    const { name, source, readOnly, resizable = false, allow, over, created } = item;
+    const { name, source, readOnly, resizable = false, allow, clients, over, nfs, created } = item;
+    const place = over.includes('nfs') ? this.#parts.grants.file.placeOf(name) : undefined;
     const volume = source.kind === 'volume' ? this.#parts.catalogue.byUuid(source.uuid) : undefined;
     return {
       name,
@@ -269,7 +350,10 @@ export class Control {
       over: [...over],
       created,
       connections: connections.get(name) ?? 0,
-      uris: [...this.#parts.urisOf(name)],
+      ...(nfs === undefined || clients !== undefined ? {} : { nfs }),
+      ...(clients === undefined ? {} : { clients: clientsText(clients) }),
+      ...(place === undefined ? {} : { file: place }),
+      uris: [...this.#parts.urisOf(item)],
     };
   }
 }

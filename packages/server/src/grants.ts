@@ -1,16 +1,21 @@
+import { createHash } from 'node:crypto';
 import { deviceStats, deviceStatsBytes, type DeviceStats } from '@ashlar/block';
 import { AshlarError } from '@ashlar/core';
 import type { ContextOffer } from '@ashlar/nbd';
-import { sourceKey, type DeviceSource, type Grant } from '@ashlar/plane';
+import { sourceKey, type DeviceSource, type Grant, type NfsGrant } from '@ashlar/plane';
 import {
   AddressRanges,
+  directoryNamedBy,
   fileNamedBy,
   heldError,
   type Catalogue,
   type Export,
+  type NfsRules,
   type Volume,
   type VolumeSnapshot,
 } from '@ashlar/volume';
+import type { ExportsFile } from './exports-file.ts';
+import { exportRules } from './nfs-clients.ts';
 
 /** A volume or file with its counters since the start of the process. */
 type Device = { readonly name: string; readonly kind: 'volume' | 'file'; readonly stats: DeviceStats };
@@ -28,15 +33,26 @@ type Counters = {
 export class Grants {
   readonly #catalogue: Catalogue;
   readonly #counters = new Map<string, Counters>();
+  /** What it exports takes the place of what the catalogue does under the same names. */
+  readonly file: ExportsFile;
 
-  constructor(catalogue: Catalogue) {
+  constructor(catalogue: Catalogue, file: ExportsFile) {
     this.#catalogue = catalogue;
+    this.file = file;
+  }
+
+  /** What is offered, by name. */
+  exports(): readonly Export[] {
+    const ofFile = this.file.exports();
+    const names = new Set(ofFile.map(({ name }) => name));
+    const others = this.#catalogue.exports.list().filter(({ name, over }) => !over.includes('nfs') || !names.has(name));
+    return [...ofFile, ...others].toSorted((one, other) => (one.name < other.name ? -1 : 1));
   }
 
   /** Names a client at `address` is shown: those of exports, and behind each those of its volume's snapshots. */
   namesFor(address: string): readonly string[] {
     return this.#catalogue.exports.list().flatMap((item) => {
-      if (!mayAttach(item, address)) return [];
+      if (!item.over.includes('nbd') || !mayAttach(item, address)) return [];
       return [item.name, ...this.snapshotNames(item)];
     });
   }
@@ -55,7 +71,7 @@ export class Grants {
     if (name === undefined) return undefined;
     const [itemName = '', snapshotName] = name.split('@', 2);
     const item = this.#catalogue.exports.find(itemName);
-    if (item === undefined) return undefined;
+    if (item === undefined || !item.over.includes('nbd')) return undefined;
     if (!mayAttach(item, address)) {
       throw new AshlarError('denied', `${address} may not attach to the export '${item.name}'`, { peer: address });
     }
@@ -71,6 +87,14 @@ export class Grants {
     const contexts = source.kind === 'file' ? [] : contextsOf(this.#snapshotsOf(item));
     const { name: exportName, readOnly, resizable: mayResize = false } = item;
     return { exportName, source, readOnly, mayResize, stats: this.#countersOf(source).memory, contexts };
+  }
+
+  /** What is exported over NFS. */
+  nfs(): NfsGrant[] {
+    return this.exports().flatMap((item) => {
+      const grant = item.nfs === undefined ? undefined : this.#nfsGrant(item, item.nfs);
+      return grant ?? [];
+    });
   }
 
   /** Every volume, used or not, then the files that were used. */
@@ -95,12 +119,51 @@ export class Grants {
         ]),
     );
     for (const item of this.#catalogue.exports.list())
-      if (item.source.kind === 'uri') used.add(sourceKey(this.#sourceOf(item)));
+      if (item.source.kind === 'uri' && item.nfs === undefined) used.add(sourceKey(this.#sourceOf(item)));
     for (const key of this.#counters.keys()) if (!used.has(key)) this.#counters.delete(key);
   }
 
+  /** Nothing of a volume that is away. */
+  #nfsGrant(item: Export, rules: NfsRules): NfsGrant | undefined {
+    const { allow, name } = item;
+    const path = `/${name}`;
+    const all = exportRules(rules, item.readOnly);
+    const clients =
+      item.clients === undefined
+        ? (allow.length === 0 ? ['*'] : allow).map((client) => ({ client, rules: all }))
+        : item.clients.map((each) => ({
+            client: each.client,
+            rules: exportRules(each, item.readOnly || each.readOnly),
+          }));
+    if (item.source.kind === 'uri') return directoryGrant(path, item.source.uri, clients);
+    const volume = this.#catalogue.byUuid(item.source.uuid);
+    if (volume === undefined) return undefined;
+    const { objectId, sizeBytes, storeId, uuid } = volume;
+    // A handle leads to the rules that it was given by: each further export of a volume has a number of its own.
+    const numbered = name === volume.name ? uuid : `${uuid}/export/${name}`;
+    return {
+      path,
+      fileSystem: fileSystemOf(numbered),
+      treeNumber: fileSystemOf(uuid),
+      source: { kind: 'volume', uuid, storeId, objectId, sizeBytes },
+      isWithdrawn: this.#catalogue.isHeld(volume),
+      snapshots: {
+        fileSystem: fileSystemOf(`${numbered}/.snapshot`),
+        all: this.#catalogue.snapshots.of(volume).map(({ created, name, snapshotId }) => ({
+          name,
+          snapshotId,
+          fileSystem: fileSystemOf(`${numbered}/${snapshotId}`),
+          takenSeconds: Math.floor(Date.parse(created) / 1000),
+        })),
+      },
+      clients,
+    };
+  }
+
   #onlyName(address: string): string | undefined {
-    const items = this.#catalogue.exports.list().filter((item) => mayAttach(item, address));
+    const items = this.#catalogue.exports
+      .list()
+      .filter((item) => item.over.includes('nbd') && mayAttach(item, address));
     return items.length === 1 ? items[0]?.name : undefined;
   }
 
@@ -157,6 +220,25 @@ function contextsOf(snapshots: readonly VolumeSnapshot[]): readonly ContextOffer
   }));
   return [{ name: 'qemu:allocation-depth', source: { kind: 'depth' } }, ...changes];
 }
+
+/** Each export of a directory is a file system of its own: its rules are those that its handles go by. */
+function directoryGrant(path: string, uri: string, clients: NfsGrant['clients']): NfsGrant | undefined {
+  const directory = directoryNamedBy(uri);
+  if (directory === undefined) return undefined;
+  const name = `${path}:${directory}`;
+  return {
+    path,
+    fileSystem: fileSystemOf(name),
+    treeNumber: fileSystemOf(name),
+    source: { kind: 'directory', path: directory },
+    isWithdrawn: false,
+    snapshots: { fileSystem: fileSystemOf(`${name}/.snapshot`), all: [] },
+    clients,
+  };
+}
+
+/** The number of a file system that NFS clients know it by: no two names have one. */
+const fileSystemOf = (name: string): bigint => createHash('sha256').update(name).digest().readBigUInt64BE();
 
 /** An export without rules is for all that may connect; the Unix socket is guarded by its file's mode. */
 function mayAttach(item: Export, address: string): boolean {

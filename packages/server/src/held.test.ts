@@ -92,10 +92,10 @@ test('after-loss = "serve" in the configuration holds no volume that says nothin
   const up = await again(t, data, 'the next boot', 'after-loss = "serve"\n');
   t.like(await volumeOf(up), { state: 'ok', afterLoss: 'serve' });
   writeFileSync(up.file, '');
-  t.deepEqual(up.server.reload().applied, ['after-loss']);
+  t.deepEqual((await up.server.reload()).applied, ['after-loss']);
   t.like(await volumeOf(up), { state: 'held', afterLoss: 'hold' });
   writeFileSync(up.file, 'after-loss = "serve"\n');
-  up.server.reload();
+  await up.server.reload();
   const device = await attach(uriOf(up));
   const found = Buffer.alloc(bytes.length);
   await device.read(0, found);

@@ -1,17 +1,19 @@
 import { bucketUpperMicros, operationNames, type OperationName, type OperationStats } from '@ashlar/block';
-import { errorKinds, type PoolState, type PoolStatus, type ScrubReport, type Usage } from '@ashlar/core';
+import { errorKinds, type PoolState, type ScrubReport, type Usage } from '@ashlar/core';
+import type { Plane } from '@ashlar/plane';
 import type { Catalogue } from '@ashlar/volume';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Grants } from './grants.ts';
+import type { ConnectionCounts } from './nbd-front.ts';
 
 type MetricsOptions = {
   readonly version: string;
   readonly catalogue: Catalogue;
   readonly grants: Grants;
-  readonly poolStatus: () => Promise<PoolStatus>;
+  readonly plane: Plane;
+  readonly counts: Readonly<ConnectionCounts>;
   /** The threshold of `pool.warn-at` that its use has reached; 0: none. */
   readonly poolThreshold: () => number;
-  readonly scrub: () => Promise<ScrubReport>;
   /** Clients attached, by export. */
   readonly connections: () => Promise<ReadonlyMap<string, number>>;
   /** Clones that are being flattened. */
@@ -82,18 +84,15 @@ function askedOnce<T>(ask: () => Promise<T>): () => Promise<T> {
 export class Metrics {
   readonly #options: MetricsOptions;
   readonly #registry = new Registry();
-  readonly #connections: Counter<'result'>;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
     collectDefaultMetrics({ register: this.#registry });
-    this.#connections = new Counter({
-      name: 'ashlar_connections_total',
-      help: 'Connections since the start: accepted, refused before or during the handshake, attached to an export',
-      labelNames: ['result'],
-      registers: [this.#registry],
+    const connectionsHelp =
+      'Connections since the start: accepted, refused before or during the handshake, attached to an export';
+    this.#counter('ashlar_connections_total', connectionsHelp, ['result'], (counter) => {
+      for (const [result, count] of Object.entries(options.counts)) counter.inc({ result }, count);
     });
-    for (const result of ['accepted', 'refused', 'attached'] as const) this.#connections.inc({ result }, 0);
     this.#gauge('ashlar_info', 'Always 1; the version is a label', ['version'], (gauge) =>
       gauge.set({ version: options.version }, 1),
     );
@@ -102,10 +101,7 @@ export class Metrics {
     this.#addPool();
     this.#addScrub();
     this.#addFlattening();
-  }
-
-  count(result: 'accepted' | 'refused' | 'attached'): void {
-    this.#connections.inc({ result });
+    this.#addNfs();
   }
 
   /** In Prometheus' text format. */
@@ -172,6 +168,20 @@ export class Metrics {
     new SharedHistogram(this.#registry, samples);
   }
 
+  #addNfs(): void {
+    const { plane } = this.#options;
+    const calls = askedOnce(() => plane.nfsCalls());
+    this.#counter('ashlar_nfs_calls_total', 'Calls of NFS that ended, well or not', ['procedure'], async (counter) => {
+      for (const [procedure, { calls: count }] of Object.entries(await calls())) counter.inc({ procedure }, count);
+    });
+    this.#counter('ashlar_nfs_call_seconds_total', 'How long those took', ['procedure'], async (counter) => {
+      for (const [procedure, { seconds }] of Object.entries(await calls())) counter.inc({ procedure }, seconds);
+    });
+    this.#gauge('ashlar_nfs_connections', 'Connections of clients of file volumes', [], async (gauge) =>
+      gauge.set((await plane.nfsConnections()).length),
+    );
+  }
+
   #addVolumes(): void {
     const { catalogue } = this.#options;
     this.#gauge('ashlar_volume_size_bytes', 'Size of each volume', ['volume'], (gauge) => {
@@ -208,7 +218,7 @@ export class Metrics {
   }
 
   #addPool(): void {
-    const status = askedOnce(this.#options.poolStatus);
+    const status = askedOnce(() => this.#options.plane.status());
     this.#gauge('ashlar_pool_state', '1 for the state that the pool is in', ['state'], async (gauge) => {
       const { state } = await status();
       for (const each of poolStates) gauge.set({ state: each }, each === state ? 1 : 0);
@@ -274,7 +284,7 @@ export class Metrics {
   }
 
   #addScrub(): void {
-    const scrub = askedOnce(this.#options.scrub);
+    const scrub = askedOnce(() => this.#options.plane.scrub({ action: 'status' }));
     const values = [
       ['running', '1 while a scrub runs', ({ state }) => (state === 'running' ? 1 : 0)],
       ['paused', '1 while a scrub is paused', ({ state }) => (state === 'paused' ? 1 : 0)],

@@ -285,5 +285,5 @@ test('an export that is read-only, or of a file, is not resizable', async (t) =>
   const up = await running(t, '', demo);
   const add = (more: object) => bySocket(up, 'POST', '/v1/exports', { name: 'x', resizable: true, ...more });
   t.regex((await add({ source: 'demo', readOnly: true })).text, /cannot be resizable: it is read-only/);
-  t.regex((await add({ source: 'file:///dev/null' })).text, /cannot be resizable: it is of no volume/);
+  t.regex((await add({ source: 'file:///dev/null' })).text, /cannot be resizable: it is of no block volume/);
 });

@@ -10,12 +10,15 @@ import type { Config } from './config/schema.ts';
 import type { Grants } from './grants.ts';
 import { readTlsSettings } from './tls-files.ts';
 
+/** Connections since the start: accepted, refused before or during the handshake, attached to an export. */
+export type ConnectionCounts = { accepted: number; refused: number; attached: number };
+
 type NbdFrontOptions = {
   readonly config: () => Config;
   readonly grants: Grants;
   readonly plane: Plane;
   readonly logger: Logger;
-  readonly count: (result: 'accepted' | 'refused' | 'attached') => void;
+  readonly count: (result: keyof ConnectionCounts) => void;
 };
 
 const tlsModes: Readonly<Record<Config['nbd']['tls'], TlsMode>> = { off: 'off', allow: 'offered', require: 'required' };

@@ -23,7 +23,7 @@ export function directory(t: Test): string {
 export async function start(
   data: string,
   text = '',
-  volumes: { name: string; sizeBytes: number }[] = [],
+  volumes: { name: string; sizeBytes: number; type?: 'block' | 'file' }[] = [],
   machine: Machine = {},
 ): Promise<Running> {
   const file = join(data, '..', `${data.split('/').at(-1)}.toml`);
@@ -31,6 +31,7 @@ export async function start(
   const overrides = {
     data,
     'nbd.port': 0,
+    'nfs.port': 0,
     'admin.port': 0,
     'store.journalSize': 16 * MiB,
     'store.overlaySize': 8 * MiB,

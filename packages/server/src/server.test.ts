@@ -118,7 +118,7 @@ test('what was made is there after a restart, and its address is free again', as
   const first = await start(data, '', [{ name: 'demo', sizeBytes: GiB }]);
   await first.server.stop();
   const second = await start(data, '', [{ name: 'demo', sizeBytes: GiB }]);
-  t.deepEqual(second.server.exportNames, ['demo']);
+  t.deepEqual(second.server.exportsOver('nbd'), ['demo']);
   await second.server.stop();
 });
 

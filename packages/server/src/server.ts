@@ -4,24 +4,26 @@ import type { Worker } from 'node:worker_threads';
 import { AshlarError, assert, errorKindOf } from '@ashlar/core';
 import { createRealHost } from '@ashlar/host';
 import { Plane } from '@ashlar/plane';
-import { Catalogue } from '@ashlar/volume';
+import { Catalogue, type Export, type ExportProtocol } from '@ashlar/volume';
 import type { Logger } from 'pino';
 import type * as z from 'zod';
 import { isAnotherMachine } from './another-machine.ts';
+import { inUri, urisOf, type Addresses } from './addresses.ts';
 import type { createAdminApp } from './admin/app.ts';
 import type { RouteContext } from './admin/routes.ts';
 import type { statusSchema } from './admin/schemas.ts';
 import { openAdminServers, type AdminServers } from './admin/servers.ts';
 import { LiveConfig, type Reloaded } from './config/live.ts';
 import type { LoadedConfig } from './config/load.ts';
-import type { Config } from './config/schema.ts';
-import { storeSettings } from './config/store-settings.ts';
+import { capacityOf, storeSettings } from './config/store-settings.ts';
 import { Control } from './control.ts';
 import { inside, prepareDataDirectory, type DataDirectory } from './data-directory.ts';
+import { ExportsFile } from './exports-file.ts';
 import { Flattener } from './flattener.ts';
 import { Grants } from './grants.ts';
 import type { Metrics } from './metrics.ts';
-import { NbdFront } from './nbd-front.ts';
+import { NbdFront, type ConnectionCounts } from './nbd-front.ts';
+import { NfsFront } from './nfs-front.ts';
 import { PoolWatch } from './pool-watch.ts';
 import { createSocketServer, listenPassed, listenTcp, listenUnix, stopListening } from './process/listen.ts';
 import { readOrMakeToken } from './process/token.ts';
@@ -30,14 +32,14 @@ import { lastScrub } from './scrub-view.ts';
 import { SnapshotSchedules } from './snapshot-schedules.ts';
 import { takeStatistics } from './statistics.ts';
 import { version } from './version.ts';
-import { ensureVolume } from './volume-option.ts';
+import { ensureVolume, type NamedVolume } from './volume-option.ts';
 
 type ServerOptions = {
   readonly loaded: LoadedConfig;
   /** Reads the configuration again. */
   readonly reload: () => LoadedConfig;
   /** Made where they are not there. */
-  readonly volumes: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly volumes: readonly NamedVolume[];
   readonly logger: Logger;
   /** Listening sockets that were passed to this process, in place of its own. */
   readonly passed: readonly { readonly descriptor: number; readonly name: string }[];
@@ -49,30 +51,7 @@ type ServerOptions = {
   readonly machine?: { readonly bootId?: string; readonly isAnother?: (address: string) => boolean };
 };
 
-/** Where a running server is found. */
-type Addresses = {
-  /** `ADDRESS:PORT` each. */
-  readonly nbd: readonly string[];
-  readonly nbdSocket: string | undefined;
-  /** `http://ADDRESS:PORT`. */
-  readonly admin: string;
-  readonly adminSocket: string;
-};
-
 type AdminApp = Awaited<ReturnType<typeof createAdminApp>>;
-
-/** What takes long to load and is not needed before the pool is open. */
-type Loaded = { readonly app: AdminApp; readonly Metrics: typeof Metrics };
-
-/** Most that the pool's data may take; nothing: what the disk has. */
-function capacityOf({ pool: { capacity } }: Config): number | undefined {
-  return capacity === 'auto' ? undefined : capacity;
-}
-
-/** An address as it stands in a URI. */
-function inUri(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
-}
 
 /** `ashlar serve` without a process around it: everything is wired here. */
 export class Server {
@@ -83,8 +62,10 @@ export class Server {
   readonly #plane: Plane;
   readonly #grants: Grants;
   readonly #control: Control;
-  readonly #metrics: Metrics;
+  #metrics: Metrics | undefined;
+  readonly #counts: ConnectionCounts = { accepted: 0, refused: 0, attached: 0 };
   readonly #front: NbdFront;
+  readonly #nfs: NfsFront;
   readonly #app: AdminApp;
   readonly #listeners: SocketServer[] = [];
   readonly #startedAt = new Date();
@@ -105,7 +86,7 @@ export class Server {
     plane: Plane,
     catalogue: Catalogue,
     grants: Grants,
-    { app, Metrics }: Loaded,
+    app: AdminApp,
   ) {
     this.#live = live;
     this.#logger = options.logger;
@@ -121,12 +102,20 @@ export class Server {
       flattening: catalogue.flattening,
       logger: options.logger,
     });
+    this.#nfs = new NfsFront({
+      config: () => live.current,
+      plane,
+      logger: options.logger,
+      grants: () => grants.nfs(),
+    });
     this.#control = new Control({
       catalogue,
       grants,
       plane,
+      dataDirectory: directory.path,
       flattener: this.#flattener,
-      urisOf: (name) => this.urisOf(name),
+      urisOf: (item) => this.#urisOf(item),
+      nfs: this.#nfs,
       scrubRate: () => this.#scrubRate,
     });
     const { scheduler } = createRealHost();
@@ -152,22 +141,12 @@ export class Server {
       now: Date.now,
       logger: options.logger,
     });
-    this.#metrics = new Metrics({
-      version,
-      catalogue,
-      grants,
-      poolStatus: () => plane.status(),
-      poolThreshold: () => this.#watch.threshold,
-      scrub: () => plane.scrub({ action: 'status' }),
-      connections: () => this.#control.connectionsByExport(),
-      flattening: () => this.#flattener.count,
-    });
     this.#front = new NbdFront({
       config: () => live.current,
       grants,
       plane,
       logger: options.logger,
-      count: (result) => this.#metrics.count(result),
+      count: (result) => void (this.#counts[result] += 1),
     });
   }
 
@@ -205,8 +184,9 @@ export class Server {
           options.logger.info({ volume, sizeBytes }, 'resized by a client');
         },
         log: (level, fields, message) => options.logger[level](fields, message),
-        attached: () => started().#metrics.count('attached'),
+        attached: () => void (started().#counts.attached += 1),
         ended: () => started().#front.ended(),
+        nfsEnded: () => started().#nfs.ended(),
       },
       onDeath: options.onDeath,
       worker: options.worker,
@@ -220,9 +200,13 @@ export class Server {
         loss: await plane.status(),
         afterLoss: () => live.current.afterLoss,
         compression: () => live.current.compression,
+        snapshotsChanged: async (volume) => {
+          if (volume.type === 'file') await started().#nfs.offerAgain();
+        },
       });
-      for (const { name, sizeBytes } of options.volumes) await ensureVolume(catalogue, name, sizeBytes);
-      server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue), await loading);
+      for (const volume of options.volumes) await ensureVolume(catalogue, volume);
+      const file = new ExportsFile(live.current.nfs.exports, { catalogue, dataDirectory: directory.path });
+      server = new Server(options, live, directory, plane, catalogue, new Grants(catalogue, file), await loading);
       await server.#open(options.passed);
       const { madeAnew, state, reason } = await plane.status();
       if (madeAnew !== undefined) options.logger.warn({ damage: madeAnew }, 'the database was made anew of its log');
@@ -231,6 +215,7 @@ export class Server {
         const held = catalogue.heldReason(volume);
         if (held !== undefined) options.logger.warn({ volume: volume.name, state: 'held' }, held);
       }
+      for (const fault of file.faults()) options.logger.error(fault.message);
       server.#schedules.start();
       server.#scrubs.start();
       server.#flattener.start();
@@ -243,19 +228,35 @@ export class Server {
     }
   }
 
-  static async #load({ logger }: ServerOptions, live: LiveConfig, started: () => Server): Promise<Loaded> {
-    const [{ createAdminApp }, { Metrics }] = await Promise.all([import('./admin/app.ts'), import('./metrics.ts')]);
-    const app = await createAdminApp({
+  /** What takes long to load and is not needed before the pool is open. */
+  static async #load({ logger }: ServerOptions, live: LiveConfig, started: () => Server): Promise<AdminApp> {
+    const { createAdminApp } = await import('./admin/app.ts');
+    return createAdminApp({
       version,
       token: () => started().token,
       context: () => started().#context,
       allow: () => live.current.admin.allow,
       openMetrics: () => live.current.admin.openMetrics,
-      metrics: () => started().#metrics.text(),
+      metrics: async () => (await started().#loadMetrics()).text(),
       unready: () => started().#unready(),
       onBug: (error) => logger.error({ error }, 'a request of the admin API failed'),
     });
-    return { app, Metrics };
+  }
+
+  /** Loaded when they are asked for first: their client costs a tenth of a start, and many servers are asked for none. */
+  async #loadMetrics(): Promise<Metrics> {
+    const { Metrics } = await import('./metrics.ts');
+    this.#metrics ??= new Metrics({
+      version,
+      catalogue: this.#catalogue,
+      grants: this.#grants,
+      plane: this.#plane,
+      counts: this.#counts,
+      poolThreshold: () => this.#watch.threshold,
+      connections: () => this.#control.connectionsByExport(),
+      flattening: () => this.#flattener.count,
+    });
+    return this.#metrics;
   }
 
   get addresses(): Addresses {
@@ -263,6 +264,7 @@ export class Server {
     return {
       nbd: this.#nbd,
       nbdSocket: this.#nbdSocket,
+      nfs: this.#nfs.addresses.map(({ host, port }) => `${inUri(host)}:${port}`),
       admin: `http://${inUri(listen)}:${this.#admin?.port ?? 0}`,
       adminSocket: this.#directory.adminSocket,
     };
@@ -273,21 +275,28 @@ export class Server {
     return this.#directory.path;
   }
 
-  get exportNames(): readonly string[] {
-    return this.#catalogue.exports.list().map(({ name }) => name);
+  /** Names of exports. */
+  exportsOver(protocol: ExportProtocol): readonly string[] {
+    return this.#catalogue.exports.list().flatMap(({ name, over }) => (over.includes(protocol) ? [name] : []));
   }
 
-  /** Where clients find an export: each TCP address, then the Unix socket. */
+  /** Where clients find an export. */
   urisOf(name: string): string[] {
-    const tls = this.#live.current.nbd.tls === 'require' ? 's' : '';
-    const uris = this.#nbd.map((address) => `nbd${tls}://${address}/${name}`);
-    if (this.#nbdSocket !== undefined) uris.push(`nbd${tls}+unix:///${name}?socket=${encodeURI(this.#nbdSocket)}`);
-    return uris;
+    return this.#urisOf(this.#catalogue.exports.find(name) ?? { name, over: ['nbd'] });
   }
 
-  /** Connections stay as they are. Throws `invalid` and changes nothing when the configuration has faults. */
-  reload(): Reloaded {
-    const result = this.#live.reload((config) => this.#front.prepare(config));
+  #urisOf(item: Pick<Export, 'name' | 'over'>): string[] {
+    return urisOf(item, this.addresses, this.#live.current.nbd.tls === 'require');
+  }
+
+  /** Connections stay as they are. Rejects with `invalid` and changes nothing when the configuration has faults. */
+  async reload(): Promise<Reloaded> {
+    const result = this.#live.reload((config) => {
+      const take = this.#grants.file.prepare(config.nfs.exports);
+      this.#front.prepare(config);
+      this.#nfs.prepare(config);
+      take();
+    });
     if (result.applied.includes('pool.capacity')) {
       // A worker that is gone ends the process.
       this.#plane.setCapacity(capacityOf(this.#live.current)).catch(() => undefined);
@@ -295,6 +304,7 @@ export class Server {
     this.#logger.level = this.#live.current.log.level;
     this.#logger.info(result, 'configuration read again');
     if (result.applied.includes('scrub.rate')) void this.#setScrubRate();
+    await this.#nfs.offerAgain();
     return result;
   }
 
@@ -333,6 +343,7 @@ export class Server {
       await listenUnix(this.#listener(), path);
       this.#nbdSocket = path;
     }
+    await this.#nfs.offer();
     this.#admin = await openAdminServers(this.#app, admin.listen, admin.port, this.#directory.adminSocket);
   }
 
@@ -342,7 +353,7 @@ export class Server {
       status: () => this.#status(),
       statistics: () => takeStatistics(this.#grants),
       configuration: () => this.#live.list(),
-      reload: async () => this.reload(),
+      reload: () => this.reload(),
     };
   }
 
@@ -382,6 +393,7 @@ export class Server {
       uptimeSeconds: Math.round(process.uptime()),
       data: this.#directory.path,
       nbd: { addresses: this.#nbd, ...(socket === undefined ? {} : { socket }), tls: this.#live.current.nbd.tls },
+      nfs: { addresses: [...this.addresses.nfs] },
       admin: { address: this.addresses.admin, socket: this.#directory.adminSocket },
       workers: this.#live.current.workers,
       ...this.#control.counts,
@@ -401,6 +413,7 @@ export class Server {
   async #shutDoors(): Promise<void> {
     for (const listener of this.#listeners) stopListening(listener);
     this.#front.close();
+    this.#nfs.close();
     await this.#admin?.close();
   }
 
@@ -417,6 +430,7 @@ export class Server {
   async #stop(): Promise<void> {
     for (const listener of this.#listeners) stopListening(listener);
     this.#front.close();
+    this.#nfs.close();
     await this.#schedules.stop();
     await this.#scrubs.stop();
     await this.#flattener.close();

@@ -27,11 +27,13 @@ type Made = {
 /** Lines of text, no two alike. */
 function words(seed: number, length: number): Uint8Array {
   const random = new SeededRandom(seed);
-  let text = '';
-  while (text.length < length) {
-    text += `${random.below(1e9)} ${random.pick(['the slot', 'a volume', 'some blocks'])} of chunk ${text.length}\n`;
+  const text = Buffer.alloc(length);
+  for (let at = 0; at < length;) {
+    const number = random.below(1e9);
+    const what = random.pick(['the slot', 'a volume', 'some blocks']);
+    at += text.write(`${number} ${what} of chunk ${at}\n`, at, 'latin1');
   }
-  return Buffer.from(text.slice(0, length), 'latin1');
+  return text;
 }
 
 async function make(t: ExecutionContext, cacheBytes = 16 * MiB): Promise<Made> {

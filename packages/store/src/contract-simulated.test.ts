@@ -15,6 +15,7 @@ const options: PoolOptions = {
   overlayBytes: 8 * MiB,
   journalBytes: 32 * MiB,
   cacheBytes: 4 * MiB,
+  mapCacheBytes: 4 * MiB,
   chunkSizeBytes: 256 * KiB,
 };
 

@@ -162,10 +162,10 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
   getRecord(key: Uint8Array): Uint8Array | undefined {
     this.#check();
     const changed = this.store.records.get(key);
-    if (changed !== undefined) return changed === null ? undefined : Uint8Array.from(changed);
+    if (changed !== undefined) return changed === null ? undefined : Buffer.from(changed);
     const name = recordKey(this.store.id, key);
     const bytes = this.pool.records.get(name);
-    return bytes === undefined ? undefined : Uint8Array.from(opened(name, bytes));
+    return bytes === undefined ? undefined : opened(name, bytes);
   }
 
   scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {

@@ -18,3 +18,6 @@ export { everyKind, lvm2On, type Lvm2 } from './lvm2.ts';
 export { shrink } from './simulator/shrink.ts';
 export type { CheckedPool, RestingPool, Rot, RotTarget } from './simulator/rot.ts';
 export { simulate, type OpenPool, type Outcome } from './simulator/simulation.ts';
+export { fileTreeContract } from './file-tree-contract.ts';
+export type { TreeSubject } from './file-tree/subject.ts';
+export { MemoryObjectStore } from './memory-object-store.ts';

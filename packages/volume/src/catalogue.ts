@@ -21,6 +21,8 @@ import {
   type VolumeRecord,
 } from './records.ts';
 import { Serial } from './serial.ts';
+import { refuseTree } from './file-volumes.ts';
+import { checkNewVolume, newVolume } from './new-volume.ts';
 import { nextSchedules } from './schedules.ts';
 import { Snapshots } from './snapshots.ts';
 import type { AfterLoss, Export, NewClone, NewVolume, RollBack, SnapshotSchedule, Volume } from './types.ts';
@@ -53,18 +55,19 @@ export class Catalogue {
     this.#options = options;
     const { stores, now, newUuid } = options;
     const volume = (name: string): Volume => this.volume(name);
-    const commit = (changes: readonly RecordChange[], more?: Partial<Counts>): Promise<void> =>
-      this.#commit(changes, more);
+    const commit: ConstructorParameters<typeof Exports>[0]['commit'] = (changes, more) => this.#commit(changes, more);
     const put = (record: VolumeRecord): Promise<void> => this.#put(record);
     const common = { serial: this.#serial, stores, volume };
     this.exports = new Exports({
       serial: this.#serial,
       now,
       findVolume: (name) => this.#byName(name),
+      volumeOf: (item) => this.volumeOf(item),
       isMaking: (name) => this.#making.has(name),
       commit,
     });
-    this.snapshots = new Snapshots({ ...common, now, newUuid, volumes: () => [...this.#volumes.values()], commit });
+    const changed = options.snapshotsChanged ?? (async () => undefined);
+    this.snapshots = new Snapshots({ ...common, now, newUuid, volumes: () => this.volumes(), commit, changed });
     this.flattening = new Flattening({
       ...common,
       byUuid: (uuid) => this.byUuid(uuid),
@@ -121,32 +124,27 @@ export class Catalogue {
 
   /** Room is made outside the line of changes: `full` preallocation may take minutes. */
   async createVolume(request: NewVolume): Promise<Volume> {
-    const { name, sizeBytes, preallocation = 'off', limits = {}, afterLoss, exported = true } = request;
+    const { name, type, sizeBytes, preallocation = 'off', exported = true } = request;
     const compression = compressionOf(request, this.#options.compression());
-    checkName('volume', name);
-    checkSize(sizeBytes);
+    checkNewVolume(request);
     const reservedBytes = reservationOf(request, request.reservedBytes ?? 0);
     this.#refuseVolume(name);
     if (exported) this.exports.refuse(name);
     this.#making.add(name);
     try {
-      const place = await this.#options.stores.create(sizeBytes, preallocation, compression);
-      const created = this.#options.now();
-      const volume: Volume = {
-        name,
+      const { stores } = this.#options;
+      const place = await (type === 'file'
+        ? stores.createTree(sizeBytes, compression)
+        : stores.create(sizeBytes, preallocation, compression));
+      const volume = newVolume(request, {
         uuid: this.#options.newUuid(),
-        type: 'block',
-        sizeBytes,
-        preallocation,
-        created,
-        limits,
-        ...(reservedBytes === 0 ? {} : { reservedBytes }),
-        ...(afterLoss === undefined ? {} : { afterLoss }),
-        ...(compression === 'off' ? {} : { compression }),
+        created: this.#options.now(),
         // No loss before now concerns it.
         acceptedLoss: this.#options.loss.lossGeneration,
-        ...place,
-      };
+        place,
+        compression,
+        reservedBytes,
+      });
       await this.#serial
         .run(async () => {
           if (reservedBytes > 0) await this.#options.stores.reserve(place.storeId, reservedBytes, true);
@@ -169,6 +167,7 @@ export class Catalogue {
   cloneVolume(snapshotName: string, { name, exported = true }: NewClone): Promise<Volume> {
     return this.#serial.run(async () => {
       const found = this.snapshots.find(snapshotName);
+      refuseTree(found.volume, 'cloned');
       checkName('volume', name);
       this.#refuseVolume(name);
       if (exported) this.exports.refuse(name);
@@ -247,7 +246,8 @@ export class Catalogue {
     return this.#serial.run(async () => {
       const volume = this.volume(name);
       checkSize(sizeBytes);
-      if (!shrink) refuseShrinking(volume, sizeBytes);
+      // What the files of a tree have stays, however little they may take.
+      if (!shrink && volume.type === 'block') refuseShrinking(volume, sizeBytes);
       return this.#carry({ ...volume, resizingTo: sizeBytes });
     });
   }
@@ -286,7 +286,7 @@ export class Catalogue {
   }
 
   setLimits(name: string, limits: ThrottleLimits): Promise<Volume> {
-    return this.#change(name, (volume) => ({ ...volume, limits }));
+    return this.#change(name, (volume) => ({ ...refuseTree(volume, 'limited'), limits }));
   }
 
   /** How far a stream has been received into it; nothing when it is all there. */

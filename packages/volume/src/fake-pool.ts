@@ -56,6 +56,14 @@ export class FakePool implements VolumeStores {
     return { storeId, objectId: 1 };
   }
 
+  createTree(sizeBytes: number, compression: Compression): VolumePlace {
+    return this.create(sizeBytes, 'off', compression);
+  }
+
+  resizeTree(place: VolumePlace, sizeBytes: number): void {
+    this.resize(place, sizeBytes);
+  }
+
   setCompression(storeId: StoreId, compression: Compression): void {
     if (this.failing === 'compression') throw new AshlarError('no-space', 'the pool is full');
     this.compressions.set(storeId, compression);
@@ -95,8 +103,8 @@ export class FakePool implements VolumeStores {
     return { virtualBytes, allocatedBytes: 0, exclusiveBytes: 0, sharedBytes: 0, uncompressedBytes: 0 };
   }
 
-  snapshot(storeIds: readonly StoreId[]): SnapshotId[] {
-    return storeIds.map((storeId) => {
+  snapshot(volumes: readonly { readonly storeId: StoreId }[]): SnapshotId[] {
+    return volumes.map(({ storeId }) => {
       const taken = this.taken.get(storeId) ?? new Map<SnapshotId, number>();
       this.taken.set(storeId, taken);
       const id = (this.#lastSnapshot += 1);
@@ -134,7 +142,7 @@ export class FakePool implements VolumeStores {
     return { isDone, doneBytes: 0, totalBytes: 0, damagedBytes: 0 };
   }
 
-  rollBack(storeId: StoreId, snapshotId: SnapshotId): void {
+  rollBack({ storeId }: { readonly storeId: StoreId }, snapshotId: SnapshotId): void {
     if (this.failing === 'rollBack') throw new AshlarError('io', 'the disk failed');
     this.sizes.set(storeId, this.taken.get(storeId)?.get(snapshotId) ?? -1);
   }

@@ -21,9 +21,9 @@ export async function carryThrough({ stores, record }: Parts, intent: VolumeReco
   const { resizingTo, rollingBackTo, compressingTo, ...before } = intent;
   await record(intent);
   try {
-    if (resizingTo !== undefined) await stores.resize(before, resizingTo);
+    if (resizingTo !== undefined) await resize(stores, before, resizingTo);
     if (compressingTo !== undefined) await stores.setCompression(before.storeId, compressingTo);
-    if (rollingBackTo !== undefined) await stores.rollBack(before.storeId, rollingBackTo.snapshotId);
+    if (rollingBackTo !== undefined) await stores.rollBack(before, rollingBackTo.snapshotId);
   } catch (error) {
     await record(before);
     throw error;
@@ -36,3 +36,6 @@ export async function carryThrough({ stores, record }: Parts, intent: VolumeReco
   await record(volume);
   return volume;
 }
+
+const resize = (stores: VolumeStores, volume: Volume, sizeBytes: number) =>
+  volume.type === 'file' ? stores.resizeTree(volume, sizeBytes) : stores.resize(volume, sizeBytes);

@@ -68,7 +68,7 @@ test('a snapshot that no record names is removed by the next start', async (t) =
   const pool = new FakePool();
   const catalogue = await withSnapshots(pool, 'a');
   const { storeId } = catalogue.volume('demo');
-  pool.snapshot([storeId]);
+  pool.snapshot([{ storeId }]);
   await pool.open();
   t.deepEqual(pool.listSnapshots(), [{ storeId, snapshotId: catalogue.snapshots.find('demo@a').snapshot.snapshotId }]);
 });

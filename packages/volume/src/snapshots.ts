@@ -16,6 +16,8 @@ type SnapshotsParts = {
   readonly volume: (name: string) => Volume;
   /** One durable batch. */
   readonly commit: (changes: readonly RecordChange[], more: Partial<Counts>) => Promise<void>;
+  /** A volume has other snapshots than before. Never rejects. */
+  readonly changed: (volume: Volume) => Promise<void>;
 };
 
 export type NewSnapshot = {
@@ -91,7 +93,7 @@ export class Snapshots {
       if (new Set(storeIds).size < storeIds.length) {
         throw new AshlarError('invalid', 'a volume is named twice: a snapshot of several has each of them once');
       }
-      const ids = await stores.snapshot(storeIds);
+      const ids = await stores.snapshot(volumes);
       const created = now();
       const taken = requests.map(({ name, uuid = newUuid(), schedule }, index): FoundSnapshot => {
         const volume = volumes[index]!;
@@ -100,6 +102,7 @@ export class Snapshots {
         return { volume, snapshot: schedule === undefined ? snapshot : { ...snapshot, schedule } };
       });
       await this.#record(taken, storeIds, ids);
+      for (const volume of volumes) await this.#parts.changed(volume);
       return taken;
     });
   }
@@ -111,6 +114,7 @@ export class Snapshots {
       this.#refuseClones(volume, snapshot);
       await this.#parts.stores.releaseSnapshot(volume.storeId, snapshot.snapshotId, force);
       await this.drop(volume, [snapshot], []);
+      await this.#parts.changed(volume);
     });
   }
 

@@ -8,7 +8,7 @@ import type {
   StoreId,
   Usage,
 } from '@ashlar/core';
-import type { VolumePlace } from './types.ts';
+import type { Volume, VolumePlace } from './types.ts';
 
 /**
  * How the catalogue reaches the volumes' own stores: the worker that has them open, or the pool itself. What `create`
@@ -17,10 +17,14 @@ import type { VolumePlace } from './types.ts';
 export interface VolumeStores {
   /** Durable when it settles. */
   create(sizeBytes: number, preallocation: Preallocation, compression: Compression): Settled<VolumePlace>;
+  /** The same of an empty file tree. */
+  createTree(sizeBytes: number, compression: Compression): Settled<VolumePlace>;
   /** For what is written from now on; durable when it settles; the same again is fine. */
   setCompression(storeId: StoreId, compression: Compression): Settled<void>;
   /** Attached or not; durable when it settles; the same size again is fine. */
   resize(place: VolumePlace, sizeBytes: number): Settled<void>;
+  /** Most that the files of a tree may take, from now on. */
+  resizeTree(place: VolumePlace, sizeBytes: number): Settled<void>;
   /** Closes a volume that is open: `busy` while clients are attached, unless `force` ends their connections. */
   release(storeId: StoreId, force: boolean): Settled<void>;
   /** Not while it is open. */
@@ -34,7 +38,7 @@ export interface VolumeStores {
   space(place: VolumePlace, snapshotId?: SnapshotId): Settled<Space>;
 
   /** A snapshot of each, all of one instant. Durable with the next durable commit of the catalogue's records, which so costs the only sync. */
-  snapshot(storeIds: readonly StoreId[]): Settled<readonly SnapshotId[]>;
+  snapshot(volumes: readonly Pick<Volume, 'storeId' | 'type'>[]): Settled<readonly SnapshotId[]>;
   /** Of all stores. */
   listSnapshots(): Settled<readonly { readonly storeId: StoreId; readonly snapshotId: SnapshotId }[]>;
   /** Closes a snapshot that is open: `busy` while clients are attached to it, unless `force` ends their connections. */
@@ -45,5 +49,5 @@ export interface VolumeStores {
   /** Copies some of what a clone has of its origin. */
   flatten(storeId: StoreId): Settled<FlattenProgress>;
   /** Makes a store that is not open what its newest snapshot has. */
-  rollBack(storeId: StoreId, snapshotId: SnapshotId): Settled<void>;
+  rollBack(volume: Pick<Volume, 'storeId' | 'type'>, snapshotId: SnapshotId): Settled<void>;
 }

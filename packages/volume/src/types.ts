@@ -1,5 +1,6 @@
 import type { ThrottleLimits } from '@ashlar/block';
 import type { Compression, ObjectId, Preallocation, SnapshotId, StoreId } from '@ashlar/core';
+import type { ExportProtocol } from './protocols.ts';
 
 /** Where a volume's bytes are in the pool. */
 export type VolumePlace = { readonly storeId: StoreId; readonly objectId: ObjectId };
@@ -9,11 +10,17 @@ export const afterLossChoices = ['hold', 'serve'] as const;
 
 export type AfterLoss = (typeof afterLossChoices)[number];
 
+/** A disk, or a file tree. */
+export const volumeTypes = ['block', 'file'] as const;
+
+export type VolumeType = (typeof volumeTypes)[number];
+
 export type Volume = VolumePlace & {
   readonly name: string;
   /** Never changes, also when it is renamed; exports and attachments name the volume by it. */
   readonly uuid: string;
-  readonly type: 'block';
+  readonly type: VolumeType;
+  /** Of a file tree: most that its files may take. */
   readonly sizeBytes: number;
   readonly preallocation: Preallocation;
   /** ISO 8601, UTC. */
@@ -70,7 +77,7 @@ type ExportSource =
   | { readonly kind: 'volume'; readonly uuid: string }
   | {
       readonly kind: 'uri';
-      /** As `fileNamedBy` takes them. */
+      /** As `fileNamedBy` or `directoryNamedBy` takes them. */
       readonly uri: string;
     };
 
@@ -83,16 +90,42 @@ export type Export = {
   /** Addresses (CIDR) that may attach over TCP; empty: everybody who may connect to the server. */
   readonly allow: readonly string[];
   readonly over: readonly ExportProtocol[];
+  /** By which rules it is offered over NFS. */
+  readonly nfs?: NfsRules;
+  /** Over NFS: clients with rules of their own, and nobody else. `allow` is empty then, and `nfs` holds for none. */
+  readonly clients?: readonly NfsClient[];
   /** ISO 8601, UTC. */
   readonly created: string;
 };
 
-export const exportProtocols = ['nbd'] as const;
+/** Who may mount an export, and by which rules. */
+export type NfsClient = NfsRules & {
+  /** As exports(5) writes it, such as `10.0.0.0/8`, `*.example.org` or `*`. */
+  readonly client: string;
+  readonly readOnly: boolean;
+};
 
-export type ExportProtocol = (typeof exportProtocols)[number];
+/** Rules of an export over NFS, as exports(5) has them. */
+export type NfsRules = {
+  /** What changes names and attributes is durable before it is answered. */
+  readonly sync: boolean;
+  /** Only from ports below 1024, which only root of a machine gives. */
+  readonly secure: boolean;
+  /** Whose requests are nobody's: root's, or all. */
+  readonly squash: 'none' | 'root' | 'all';
+  readonly anonymousUid: number;
+  readonly anonymousGid: number;
+  /** Clients are told of access control lists, and set them; unset: so. */
+  readonly acls?: boolean;
+};
+
+/** Those of them that are said. */
+export type SaidRules = { readonly [K in keyof NfsRules]?: NfsRules[K] | undefined };
 
 export type NewVolume = {
   readonly name: string;
+  /** A disk unless it is named. */
+  readonly type?: VolumeType;
   readonly sizeBytes: number;
   readonly preallocation?: Preallocation;
   readonly limits?: ThrottleLimits;

@@ -1,4 +1,4 @@
-import { configKeys, fileKey, loadConfig, toVariable, type LoadedConfig } from '@ashlar/server';
+import { configKeys, fileKey, loadConfig, readExportsFile, toVariable, type LoadedConfig } from '@ashlar/server';
 import { print, show, table } from '../output.ts';
 
 type Options = { readonly config?: string; readonly json?: boolean };
@@ -23,7 +23,9 @@ function rowsOf({ config, origins }: LoadedConfig): Row[] {
 const load = ({ config: file }: Options): LoadedConfig => loadConfig({ file, environment: process.env });
 
 export function checkConfig(options: Options): void {
-  const { file } = load(options);
+  const { config, file } = load(options);
+  // Which volumes there are only the server knows.
+  if (config.nfs.exports !== undefined) readExportsFile(config.nfs.exports);
   show(options.json, { ok: true, file: file ?? null }, () => `${file ?? 'the configuration (no file)'} is in order`);
 }
 

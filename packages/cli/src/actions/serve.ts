@@ -8,8 +8,10 @@ import {
   runCaptive,
   Server,
   type LoadedConfig,
+  type NamedVolume,
 } from '@ashlar/server';
 import { exitStatus, sentenceOf } from '../failure.ts';
+import { mountLine } from '../nfs-snippets.ts';
 import { print } from '../output.ts';
 
 export type ServeOptions = {
@@ -18,21 +20,25 @@ export type ServeOptions = {
   readonly listen?: readonly string[];
   readonly port?: number;
   readonly device?: string;
+  readonly nfsPort?: number;
   readonly adminPort?: number;
-  readonly volume?: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly volume?: readonly NamedVolume[];
   readonly run?: string;
   readonly logLevel?: string;
 };
 
 /** How a client attaches, a line each. */
 function howToAttach(server: Server): string {
-  const { nbd, nbdSocket, admin } = server.addresses;
-  const name = server.exportNames[0] ?? 'NAME';
+  const { nbd, nbdSocket, nfs, admin } = server.addresses;
+  const [disk] = server.exportsOver('nbd');
+  const [files] = server.exportsOver('nfs');
+  const name = disk ?? 'NAME';
   const uri = server.urisOf(name)[0] ?? '';
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(nbd[0] ?? '') ?? [];
   const lines = [
-    `Ashlar serves NBD on ${[...nbd, ...(nbdSocket === undefined ? [] : [nbdSocket])].join(' and ')}, its admin API on ${admin}.`,
-    ...(server.exportNames.length === 0 ? ['  first:       ashlar volume create NAME --size 10G'] : []),
+    `Ashlar serves NBD on ${[...nbd, ...(nbdSocket === undefined ? [] : [nbdSocket])].join(' and ')}, ${nfs.length === 0 ? '' : `NFS on ${nfs.join(' and ')}, `}its admin API on ${admin}.`,
+    ...(files === undefined ? [] : [`  files:       ${mountLine(files, server.urisOf(files)[0] ?? '')}`]),
+    ...(disk === undefined ? ['  first:       ashlar volume create NAME --size 10G'] : []),
     `  look:        nbdinfo '${uri}'`,
     `  qemu:        qemu-system-x86_64 -drive 'file=${uri},format=raw,if=virtio,discard=unmap'`,
     `  libvirt:     ashlar export show ${name} --format libvirt`,
@@ -44,8 +50,17 @@ function howToAttach(server: Server): string {
 }
 
 /** What the command line says, by key of the configuration. */
-function overridesOf({ data, device, listen, port, adminPort, logLevel }: ServeOptions): Record<string, unknown> {
-  return { data, 'pool.device': device, listen, 'nbd.port': port, 'admin.port': adminPort, 'log.level': logLevel };
+function overridesOf(options: ServeOptions): Record<string, unknown> {
+  const { data, device, listen, port, nfsPort, adminPort, logLevel } = options;
+  return {
+    data,
+    'pool.device': device,
+    listen,
+    'nbd.port': port,
+    'nfs.port': nfsPort,
+    'admin.port': adminPort,
+    'log.level': logLevel,
+  };
 }
 
 /** With --run what nobody set is out of the way of other servers: free ports, and no word unless something is wrong. */
@@ -56,6 +71,7 @@ function load(options: ServeOptions): LoadedConfig {
   if (options.run === undefined) return loaded;
   for (const [key, value] of [
     ['nbd.port', 0],
+    ['nfs.port', 0],
     ['admin.port', 0],
     ['log.level', 'warn'],
   ] as const) {
@@ -91,12 +107,10 @@ export async function serve(options: ServeOptions, worker: Worker): Promise<numb
   }
   process.on('SIGHUP', () => {
     notifier.reloading();
-    try {
-      server.reload();
-    } catch (error) {
-      logger.error(`the configuration stays as it was: ${sentenceOf(error)}`);
-    }
-    notifier.ready('Serving');
+    void server
+      .reload()
+      .catch((error: unknown) => logger.error(`the configuration stays as it was: ${sentenceOf(error)}`))
+      .then(() => notifier.ready('Serving'));
   });
   notifier.ready('Serving');
   const status =
@@ -116,12 +130,15 @@ async function untilStopped(server: Server, signal: AbortSignal): Promise<number
 }
 
 function captive(server: Server, command: string, signal: AbortSignal): Promise<number> {
-  const { nbd, nbdSocket, admin } = server.addresses;
+  const { nbd, nbdSocket, nfs, admin } = server.addresses;
   const address = nbd[0];
+  const [, nfsHost = '', nfsPort = ''] = /^(.*):(\d+)$/.exec(nfs[0] ?? '') ?? [];
   const scheme = server.urisOf('')[0]?.split(':')[0] ?? 'nbd';
   const variables = {
     nbd: address === undefined ? '' : `${scheme}://${address}`,
     nbdsock: nbdSocket ?? '',
+    nfs: nfsHost === '' ? '' : `nfs://${nfsHost}`,
+    nfsport: nfsPort,
     admin,
     token: server.token,
     ASHLAR_DATA: server.dataDirectory,

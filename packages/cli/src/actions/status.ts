@@ -49,6 +49,7 @@ function describe(status: StatusView): string {
     ],
     ['data', pool.device === undefined ? status.data : `${status.data}, data of volumes on ${pool.device}`],
     ['nbd', [...nbd.addresses, ...(nbd.socket === undefined ? [] : [nbd.socket])].join(', ') || 'nowhere'],
+    ['nfs', status.nfs.addresses.join(', ') || undefined],
     ['admin', `${admin.address}, ${admin.socket}`],
     ['pool', pool.reason === undefined ? pool.state : `${pool.state}: ${pool.reason}`],
     ['database', pool.madeAnew === undefined ? undefined : `made anew of its log: ${pool.madeAnew}`],

@@ -17,6 +17,7 @@ type Limits = {
 
 const columns: readonly Column<VolumeView>[] = [
   { title: 'NAME', text: ({ name }) => name },
+  { title: 'TYPE', text: ({ type }) => type },
   { title: 'SIZE', text: ({ sizeBytes }) => formatSize(sizeBytes), right: true },
   { title: 'USED', text: ({ allocatedBytes }) => formatSize(allocatedBytes), right: true },
   {
@@ -94,6 +95,7 @@ export async function create(
   options: ServerOptions &
     Limits & {
       size: number;
+      type: string;
       reserve?: number;
       preallocation: string;
       export: boolean;
@@ -101,10 +103,11 @@ export async function create(
       compression?: string;
     },
 ): Promise<void> {
-  const { size, reserve = 0, preallocation, export: exported, afterLoss, compression } = options;
+  const { size, type, reserve = 0, preallocation, export: exported, afterLoss, compression } = options;
   const limits = limitsOf(options) ?? {};
   const made = await AdminClient.find(options).post<VolumeView>('/v1/volumes', {
     name,
+    type,
     size,
     reserve,
     preallocation,
@@ -113,7 +116,9 @@ export async function create(
     ...(afterLoss === undefined ? {} : { afterLoss }),
     ...(compression === undefined ? {} : { compression }),
   });
-  show(options.json, made, () => `made the volume ${name} of ${formatSize(made.sizeBytes)}`);
+  const done = `made the ${type === 'file' ? 'file ' : ''}volume ${name} of ${formatSize(made.sizeBytes)}`;
+  const next = type === 'file' && exported ? `; mount it as 'ashlar export show ${name} --format mount' says` : '';
+  show(options.json, made, () => done + next);
 }
 
 export async function list(options: ServerOptions): Promise<void> {

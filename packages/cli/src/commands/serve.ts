@@ -9,13 +9,15 @@ Examples:
       a pool in ./ashlar-data, served on 127.0.0.1:10809
   ashlar serve --data /srv/pool --volume demo:10G
       with a volume named demo, made where it is not there
+  ashlar serve --data /srv/pool --volume home:1T:file
+      with a file volume named home, mounted over NFS
   ashlar serve --data /srv/pool --device /dev/vg/data
       a new pool whose data lies on a device or a logical volume; later starts find it there
   ashlar serve --data /tmp/d --volume demo:10G --run 'nbdinfo $nbd/demo'
       serves, runs the command, stops, and ends with its status
 
 In the command of --run: $nbd (nbd://ADDRESS:PORT, with /NAME behind it a URI), $nbdsock (path of the Unix socket),
-$admin (URL of the admin API) and $token.`;
+$nfs (nfs://ADDRESS, with /NAME?nfsport=$nfsport&mountport=$nfsport behind it a URI), $nfsport, $admin (URL of the admin API) and $token.`;
 
 export function addServeCommand(program: Command, setStatus: (status: number) => void): void {
   const port = numberArgument(0, 65535);
@@ -31,9 +33,10 @@ export function addServeCommand(program: Command, setStatus: (status: number) =>
       collect((text) => text),
     )
     .option('--port <PORT>', 'NBD port; 0 takes a free one', port)
+    .option('--nfs-port <PORT>', 'NFS port; 0 takes a free one', port)
     .option('--admin-port <PORT>', 'port of the admin API; 0 takes a free one', port)
     .option(
-      '--volume <NAME:SIZE>',
+      '--volume <NAME:SIZE[:file]>',
       'volume to make where it is not there; may be given several times',
       collect(argument(parseVolumeOption)),
     )

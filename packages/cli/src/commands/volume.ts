@@ -26,7 +26,7 @@ const required = (flags: string, help: string): Option =>
 function addMaking(volume: Command): void {
   withServer(withLimits(volume.command('create <NAME>')))
     .summary('make a volume and offer it under its name')
-    .addOption(required('--size <SIZE>', 'size, such as 10G'))
+    .addOption(required('--size <SIZE>', 'size, such as 10G; of a file volume: most that its files may take'))
     .option('--reserve <SIZE>', 'room that the pool keeps for it, whatever others write', sizeArgument)
     .addOption(
       new Option('--preallocation <MODE>', 'as qemu-img means it').choices(['off', 'falloc', 'full']).default('off'),
@@ -34,7 +34,11 @@ function addMaking(volume: Command): void {
     .addOption(
       compressionOption('zstd: blocks that compress take less room (default: compression of the configuration)'),
     )
-    .addOption(new Option('--type <TYPE>', 'what the volume holds').choices(['block']).default('block'))
+    .addOption(
+      new Option('--type <TYPE>', 'block: a disk; file: a tree of files, mounted over NFS')
+        .choices(['block', 'file'])
+        .default('block'),
+    )
     .addOption(
       afterLossOption(
         'when writes of a client on another machine may be lost (default: after-loss of the configuration)',
@@ -43,7 +47,7 @@ function addMaking(volume: Command): void {
     .option('--no-export', 'offer it later, with: ashlar export add')
     .addHelpText(
       'after',
-      '\nExamples:\n  ashlar volume create demo --size 10G\n  ashlar volume create db --size 1T --preallocation falloc --iops 5000',
+      '\nExamples:\n  ashlar volume create demo --size 10G\n  ashlar volume create db --size 1T --preallocation falloc --iops 5000\n  ashlar volume create home --type file --size 1T',
     )
     .action(later(actions, ({ create }) => create));
 }
@@ -59,7 +63,7 @@ function addLooking(volume: Command): void {
 
 function addChanging(volume: Command): void {
   withServer(volume.command('resize <NAME>'))
-    .summary('make a volume larger, also while clients use it')
+    .summary('make a volume larger, also while clients use it; a file volume: larger or smaller')
     .addOption(required('--size <SIZE>', 'the new size, such as 20G'))
     .option('--shrink', 'a smaller size may cut contents off')
     .addHelpText('after', '\nExample:\n  ashlar volume resize demo --size 20G')

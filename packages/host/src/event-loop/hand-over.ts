@@ -25,7 +25,12 @@ export function takeSocket(socket: Socket): AcceptedSocket {
   }
   handle.readStop();
   const kept = socket.read() as Buffer | null;
-  const peer: StreamPeer = { address: socket.remoteAddress ?? 'unix', port: socket.remotePort ?? 0 };
+  const { localAddress: local } = socket;
+  const peer: StreamPeer = {
+    address: socket.remoteAddress ?? 'unix',
+    port: socket.remotePort ?? 0,
+    ...(local === undefined ? {} : { local }),
+  };
   const descriptor = duplicate(handle.fd);
   if (descriptor < 0) throw systemError(-descriptor, 'duplicate', `the connection of ${peer.address}`);
   // It is of no concern any more how the destroyed half ends.

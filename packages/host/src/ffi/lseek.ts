@@ -5,6 +5,7 @@ const lseek: (descriptor: number, offset: number, whence: number) => number = li
   'int64_t lseek(int fd, int64_t offset, int whence)',
 );
 
+const SEEK_SET = 0;
 const SEEK_END = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -23,3 +24,6 @@ export const seekData = (descriptor: number, offset: number): number => seek(des
 
 /** Where the next hole at or behind `offset` starts (the end of the file is one), or minus errno. */
 export const seekHole = (descriptor: number, offset: number): number => seek(descriptor, offset, SEEK_HOLE);
+
+/** Goes to an offset, which a file of the file system may have or not: that, or minus errno (EINVAL: it may not). */
+export const seekTo = (descriptor: number, offset: number): number => seek(descriptor, offset, SEEK_SET);

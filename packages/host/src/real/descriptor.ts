@@ -8,12 +8,15 @@ import { AshlarError } from '@ashlar/core';
 export class Descriptor {
   readonly #number: number;
   readonly #path: string;
+  readonly #end: (number: number) => void;
   #users = 0;
   #closed = false;
 
-  constructor(number: number, path: string) {
+  /** `end`: closes it, as whoever opened it does: Node warns where its own closes what it did not open. */
+  constructor(number: number, path: string, end: (number: number) => void = closeSync) {
     this.#number = number;
     this.#path = path;
+    this.#end = end;
   }
 
   /** Throws `closed` after `close`. */
@@ -38,12 +41,12 @@ export class Descriptor {
 
   readonly release = (): void => {
     this.#users -= 1;
-    if (this.#closed && this.#users === 0) closeSync(this.#number);
+    if (this.#closed && this.#users === 0) this.#end(this.#number);
   };
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#users === 0) closeSync(this.#number);
+    if (this.#users === 0) this.#end(this.#number);
   }
 }

@@ -10,7 +10,10 @@ export function directory(t: { teardown(tidy: () => void): void }): string {
   return path;
 }
 
-/** Runs qemu-img in a directory. Gives what it prints. */
+/**
+ * Runs qemu-img in a directory. Gives what it prints. To start a process costs the more the more memory this one has: tests
+ * that start many run one after the other, so that it is the memory of one.
+ */
 export const qemuImg = (cwd: string, ...words: readonly string[]): string =>
   execFileSync('qemu-img', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 

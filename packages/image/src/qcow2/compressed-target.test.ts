@@ -15,7 +15,7 @@ import type { WriteDevice } from './write-device.ts';
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const sizeBytes = 6 * MiB + 512;
-const changes = process.env['ASHLAR_LONG'] === '1' ? 1000 : 150;
+const changes = process.env['ASHLAR_LONG'] === '1' ? 1000 : 80;
 
 /** Bytes of which so many in a hundred are random. */
 function someBytes(random: SeededRandom, length: number): Buffer {

@@ -66,26 +66,29 @@ for (const layout of layouts) {
   for (const isBacked of layout.includes('data_file_raw') || layout.includes('preallocation')
     ? [false]
     : [false, true]) {
-    test(`what is written to an image made with '${layout}'${isBacked ? ' over another' : ''} QEMU reads, and finds in order`, async (t) => {
-      const cwd = directory(t);
-      qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'base.qcow2', '4M');
-      qemuIo(cwd, 'base.qcow2', 'write -P 9 0 4M');
-      const options = layout === '' ? [] : ['-o', layout];
-      const behind = isBacked ? ['-b', 'base.qcow2', '-F', 'qcow2'] : [];
-      qemuImg(cwd, 'create', '-q', '-f', 'qcow2', ...behind, ...options, 'a.qcow2', String(sizeBytes));
-      const written = new Written(cwd, 1, Uint8Array.from(contentsOf(cwd, 'a.qcow2')));
-      await written.reopen();
-      for (let count = 0; count < changes; count += 1) await written.change();
-      await written.isSame(t);
-      await written.device!.close();
-      const { status, said } = checked(cwd, 'a.qcow2');
-      t.is(status, 0, said);
-      t.true(contentsOf(cwd, 'a.qcow2').equals(written.model), 'QEMU reads what was written');
-    });
+    test.serial(
+      `what is written to an image made with '${layout}'${isBacked ? ' over another' : ''} QEMU reads, and finds in order`,
+      async (t) => {
+        const cwd = directory(t);
+        qemuImg(cwd, 'create', '-q', '-f', 'qcow2', 'base.qcow2', '4M');
+        qemuIo(cwd, 'base.qcow2', 'write -P 9 0 4M');
+        const options = layout === '' ? [] : ['-o', layout];
+        const behind = isBacked ? ['-b', 'base.qcow2', '-F', 'qcow2'] : [];
+        qemuImg(cwd, 'create', '-q', '-f', 'qcow2', ...behind, ...options, 'a.qcow2', String(sizeBytes));
+        const written = new Written(cwd, 1, Uint8Array.from(contentsOf(cwd, 'a.qcow2')));
+        await written.reopen();
+        for (let count = 0; count < changes; count += 1) await written.change();
+        await written.isSame(t);
+        await written.device!.close();
+        const { status, said } = checked(cwd, 'a.qcow2');
+        t.is(status, 0, said);
+        t.true(contentsOf(cwd, 'a.qcow2').equals(written.model), 'QEMU reads what was written');
+      },
+    );
   }
 }
 
-test('what is compressed or of a snapshot is written elsewhere, and the snapshot stays', async (t) => {
+test.serial('what is compressed or of a snapshot is written elsewhere, and the snapshot stays', async (t) => {
   const cwd = directory(t);
   for (const layout of [
     'compression_type=zlib',
@@ -117,47 +120,62 @@ test('what is compressed or of a snapshot is written elsewhere, and the snapshot
   }
 });
 
-test('an image whose writer was killed has clusters that nobody has at the worst, and all that was flushed', async (t) => {
-  const cwd = directory(t);
-  for (const layout of ['', 'cluster_size=512', 'extended_l2=on']) {
-    qemuImg(cwd, 'create', '-q', '-f', 'qcow2', ...(layout === '' ? [] : ['-o', layout]), 'a.qcow2', String(sizeBytes));
-    const written = new Written(cwd, 3, new Uint8Array(sizeBytes));
-    await written.reopen();
-    for (let count = 0; count < changes; count += 1) {
-      await written.change();
-      if (count % 10 > 0) continue;
-      await written.device!.flush();
-      copyFileSync(join(cwd, 'a.qcow2'), join(cwd, 'killed.qcow2'));
-      const { status, said } = checked(cwd, 'killed.qcow2');
-      t.true(status === 0 || status === 3, said);
-      t.true(contentsOf(cwd, 'killed.qcow2').equals(written.model), `${layout}: what was flushed is there`);
-      await written.change();
-      await written.change();
-      copyFileSync(join(cwd, 'a.qcow2'), join(cwd, 'killed.qcow2'));
-      const later = checked(cwd, 'killed.qcow2');
-      t.true(later.status === 0 || later.status === 3, later.said);
+test.serial(
+  'an image whose writer was killed has clusters that nobody has at the worst, and all that was flushed',
+  async (t) => {
+    const cwd = directory(t);
+    for (const layout of ['', 'cluster_size=512', 'extended_l2=on']) {
+      qemuImg(
+        cwd,
+        'create',
+        '-q',
+        '-f',
+        'qcow2',
+        ...(layout === '' ? [] : ['-o', layout]),
+        'a.qcow2',
+        String(sizeBytes),
+      );
+      const written = new Written(cwd, 3, new Uint8Array(sizeBytes));
+      await written.reopen();
+      for (let count = 0; count < changes; count += 1) {
+        await written.change();
+        if (count % 10 > 0) continue;
+        await written.device!.flush();
+        copyFileSync(join(cwd, 'a.qcow2'), join(cwd, 'killed.qcow2'));
+        const { status, said } = checked(cwd, 'killed.qcow2');
+        t.true(status === 0 || status === 3, said);
+        t.true(contentsOf(cwd, 'killed.qcow2').equals(written.model), `${layout}: what was flushed is there`);
+        await written.change();
+        await written.change();
+        copyFileSync(join(cwd, 'a.qcow2'), join(cwd, 'killed.qcow2'));
+        const later = checked(cwd, 'killed.qcow2');
+        t.true(later.status === 0 || later.status === 3, later.said);
+      }
+      await written.device!.close();
+      rmSync(join(cwd, 'a.qcow2'));
     }
-    await written.device!.close();
-    rmSync(join(cwd, 'a.qcow2'));
-  }
-});
+  },
+);
 
-test('an image whose refcounts its writer kept for later is mended before it is written, and one that is damaged refused', async (t) => {
-  const cwd = directory(t);
-  qemuImg(cwd, 'create', '-q', '-f', 'qcow2', '-o', 'lazy_refcounts=on', 'a.qcow2', '4M');
-  spawnSync('qemu-io', ['-c', 'write -P 5 0 1M', '-c', 'flush', '-c', 'abort', 'a.qcow2'], { cwd });
-  t.is(checked(cwd, 'a.qcow2').status, 2);
-  const device = await open(join(cwd, 'a.qcow2'));
-  await device.write(MiB, new Uint8Array(MiB).fill(6), false);
-  await device.close();
-  const { said, status } = checked(cwd, 'a.qcow2');
-  t.is(status, 0, said);
-  qemuIo(cwd, 'a.qcow2', 'read -P 5 0 1M', 'read -P 6 1M 1M', 'read -P 0 2M 2M');
-  const bytes = readFileSync(join(cwd, 'a.qcow2'));
-  bytes.writeUInt8(2, 79);
-  writeFileSync(join(cwd, 'a.qcow2'), bytes);
-  await failsWith(t, 'corrupt', () => open(join(cwd, 'a.qcow2')));
-});
+test.serial(
+  'an image whose refcounts its writer kept for later is mended before it is written, and one that is damaged refused',
+  async (t) => {
+    const cwd = directory(t);
+    qemuImg(cwd, 'create', '-q', '-f', 'qcow2', '-o', 'lazy_refcounts=on', 'a.qcow2', '4M');
+    spawnSync('qemu-io', ['-c', 'write -P 5 0 1M', '-c', 'flush', '-c', 'abort', 'a.qcow2'], { cwd });
+    t.is(checked(cwd, 'a.qcow2').status, 2);
+    const device = await open(join(cwd, 'a.qcow2'));
+    await device.write(MiB, new Uint8Array(MiB).fill(6), false);
+    await device.close();
+    const { said, status } = checked(cwd, 'a.qcow2');
+    t.is(status, 0, said);
+    qemuIo(cwd, 'a.qcow2', 'read -P 5 0 1M', 'read -P 6 1M 1M', 'read -P 0 2M 2M');
+    const bytes = readFileSync(join(cwd, 'a.qcow2'));
+    bytes.writeUInt8(2, 79);
+    writeFileSync(join(cwd, 'a.qcow2'), bytes);
+    await failsWith(t, 'corrupt', () => open(join(cwd, 'a.qcow2')));
+  },
+);
 
 blockDeviceContract(test, 'qcow2', {
   create: async (size) => {

@@ -1,7 +1,7 @@
 import { maxOffset, type BlockDevice } from '@ashlar/core';
+import { largestPayload } from '@ashlar/wire';
 import { command, commandFlag, errorCode } from '../codec/constants.ts';
 import type { RequestHead } from '../codec/request.ts';
-import { largestPayload } from './buffer-pool.ts';
 import type { Negotiated } from './negotiation.ts';
 
 /** Flags that each command may have (proto.md, "Command flags"). */

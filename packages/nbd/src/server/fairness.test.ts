@@ -1,9 +1,8 @@
 import { FairQueue, KiB, MiB, type BlockDevice, type Flow } from '@ashlar/core';
-import { streamPair, StreamReader } from '@ashlar/wire';
+import { sessionMemory, streamPair, StreamReader } from '@ashlar/wire';
 import test from 'ava';
 import { command } from '../codec/constants.ts';
 import { RequestHead } from '../codec/request.ts';
-import { sessionMemory } from './buffer-pool.ts';
 import { nativeCapabilities } from './native-capabilities.ts';
 import { TransmissionSession } from './transmission.ts';
 

@@ -1,7 +1,7 @@
 import { assert, isPromise, type Settled, type Turn } from '@ashlar/core';
+import type { Inbox, PooledBuffer } from '@ashlar/wire';
 import { RequestHead } from '../codec/request.ts';
 import type { ContextRuns } from './block-status.ts';
-import type { Inbox, PooledBuffer } from './buffer-pool.ts';
 import type { MetaContext } from './negotiation.ts';
 
 /** What an operation tells its session; the callbacks are made once an object, not once a request. */

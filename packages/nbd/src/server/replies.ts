@@ -1,4 +1,5 @@
 import { AshlarError, type Stream } from '@ashlar/core';
+import { headRoom } from '@ashlar/wire';
 import { chunk, chunkFlag, command } from '../codec/constants.ts';
 import {
   extendedReplySize,
@@ -10,7 +11,6 @@ import {
 } from '../codec/reply.ts';
 import type { RequestHead } from '../codec/request.ts';
 import type { ContextRuns } from './block-status.ts';
-import { headRoom } from './buffer-pool.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { Operation } from './operation.ts';
 

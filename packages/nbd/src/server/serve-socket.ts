@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { AshlarError, FairQueue, type BlockDevice, type Flow, type Stream, type StreamPeer } from '@ashlar/core';
-import { acceptTls, DuplexStream, type TlsServerSettings } from '@ashlar/wire';
-import { sessionMemory, type SessionMemory } from './buffer-pool.ts';
+import { acceptTls, DuplexStream, sessionMemory, type SessionMemory, type TlsServerSettings } from '@ashlar/wire';
 import { handshake, type TlsMode } from './handshake.ts';
 import type { ExportDirectory } from './negotiation.ts';
 import { TransmissionSession } from './transmission.ts';

@@ -1,9 +1,8 @@
 import { AshlarError, FairQueue, type BlockDevice, type Extent, type Settled } from '@ashlar/core';
-import { streamPair, StreamReader } from '@ashlar/wire';
+import { sessionMemory, streamPair, StreamReader } from '@ashlar/wire';
 import test from 'ava';
 import { command, commandFlag, errorCode, magic } from '../codec/constants.ts';
 import { RequestHead } from '../codec/request.ts';
-import { sessionMemory } from './buffer-pool.ts';
 import { nativeCapabilities } from './native-capabilities.ts';
 import type { Negotiated } from './negotiation.ts';
 import { TransmissionSession } from './transmission.ts';

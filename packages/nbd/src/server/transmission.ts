@@ -1,10 +1,10 @@
 import { AssertionError, costOf, errorKindOf, MiB, type BlockDevice, type Flow, type Stream } from '@ashlar/core';
+import type { Inbox, PooledBuffer, SessionMemory } from '@ashlar/wire';
 import { command, commandFlag, errorCode } from '../codec/constants.ts';
 import { errorOfKind } from '../codec/errors.ts';
 import { readU64 } from '../codec/reply.ts';
 import { compactRequestSize, extendedRequestSize, RequestHead } from '../codec/request.ts';
 import { statusOf, type ContextRuns } from './block-status.ts';
-import { type Inbox, type PooledBuffer, type SessionMemory } from './buffer-pool.ts';
 import { checkRequest } from './check-request.ts';
 import type { Negotiated } from './negotiation.ts';
 import { Operation, type OperationOwner } from './operation.ts';

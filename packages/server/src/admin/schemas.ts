@@ -1,5 +1,5 @@
 import { compressions, errorKinds } from '@ashlar/core';
-import { afterLossChoices, exportProtocols } from '@ashlar/volume';
+import { afterLossChoices, exportProtocols, volumeTypes } from '@ashlar/volume';
 import * as z from 'zod';
 
 /** Bytes; in a request a number or a text such as "10G". */
@@ -53,11 +53,11 @@ export const flattenCommandSchema = z.strictObject({ action: z.enum(['start', 's
 export const volumeSchema = z.object({
   name: z.string(),
   uuid: z.string(),
-  type: z.literal('block'),
+  type: z.enum(volumeTypes),
   state: z.enum(['ok', 'held']).describe('held: not served until it is accepted'),
   reason: z.string().optional().describe('why it is held, and the command that mends it'),
   afterLoss: z.enum(afterLossChoices),
-  sizeBytes: z.int(),
+  sizeBytes: z.int().describe('of a file volume: most that its files may take'),
   allocatedBytes: z.int().describe('what it takes in the pool'),
   reservedBytes: z.int().describe('room that the pool keeps for it; 0: none'),
   uncompressedBytes: z.int().describe('what it would take if nothing of it were compressed'),
@@ -78,6 +78,7 @@ export const volumeSchema = z.object({
 
 export const newVolumeSchema = z.strictObject({
   name: z.string(),
+  type: z.enum(volumeTypes).default('block').describe('a disk, or a tree of files'),
   size,
   preallocation: z.enum(['off', 'falloc', 'full']).default('off'),
   compression: z
@@ -207,6 +208,22 @@ export const scrubCommandSchema = z.strictObject({
     .describe('most that it reads; null: no bound; as the server is configured where one starts without it'),
 });
 
+const nfsRulesSchema = z.strictObject({
+  sync: z.boolean().describe('what changes names and attributes is durable before it is answered'),
+  secure: z.boolean().describe('only from ports below 1024; loopback is free of it'),
+  squash: z.enum(['none', 'root', 'all']).describe("whose requests are nobody's"),
+  anonymousUid: z.int().min(0).max(0xffff_ffff).describe('who nobody is'),
+  anonymousGid: z.int().min(0).max(0xffff_ffff),
+  acls: z.boolean().exactOptional().describe('clients are told of access control lists, and set them; true'),
+});
+
+const clients = z
+  .string()
+  .max(60_000)
+  .describe(
+    'who may mount it over NFS, each by rules of its own, as a line of exports(5) has them behind its path: "10.0.0.0/8(rw) *(ro)"; "": none',
+  );
+
 export const exportSchema = z.object({
   name: z.string(),
   volume: z.string().optional().describe('name of the volume behind it'),
@@ -215,6 +232,14 @@ export const exportSchema = z.object({
   resizable: z.boolean().describe("clients may change the volume's size"),
   allow: z.array(z.string()).describe('addresses that may attach; empty: all that may connect'),
   over: z.array(z.enum(exportProtocols)),
+  nfs: nfsRulesSchema.optional().describe('by which rules it is offered over NFS, as exports(5) has them'),
+  clients: z
+    .string()
+    .optional()
+    .describe(
+      'who may mount it over NFS, each by rules of its own, as exportfs writes them; in place of `allow` and `nfs`',
+    ),
+  file: z.string().optional().describe('the line of the file of exports that it is of: it is changed there'),
   created: z.string().describe('ISO 8601'),
   sizeBytes: z.int().optional(),
   connections: z.int(),
@@ -226,12 +251,25 @@ export const newExportSchema = z.strictObject({
   source: z
     .string()
     .describe(
-      "a volume's name, or a URI such as file:///srv/disk.raw, qcow2:///srv/disk.qcow2, dev:///dev/sdb or lvm:///dev/sdb?vg=VG&lv=LV",
+      "a volume's name, or a URI such as file:///srv/disk.raw, qcow2:///srv/disk.qcow2, dev:///dev/sdb, lvm:///dev/sdb?vg=VG&lv=LV or dir:///srv/home",
     ),
   readOnly: z.boolean().default(false),
   resizable: z.boolean().default(false).describe("clients may change the volume's size"),
   allow: z.array(z.string()).default([]),
-  over: z.array(z.enum(exportProtocols)).default(['nbd']),
+  over: z.array(z.enum(exportProtocols)).exactOptional().describe('as its source is, unless it is named'),
+  nfs: nfsRulesSchema
+    .partial()
+    .exactOptional()
+    .describe('rules that differ from those of a file volume under its own name'),
+  clients: clients.exactOptional(),
+});
+
+export const exportChangeSchema = z.strictObject({
+  readOnly: z.boolean().optional().describe('of a volume; over NBD for who attaches from then on'),
+  resizable: z.boolean().optional(),
+  allow: z.array(z.string()).optional().describe('all that may; empty: all that may connect'),
+  nfs: nfsRulesSchema.partial().optional().describe('those that are to be others'),
+  clients: clients.optional(),
 });
 
 export const connectionSchema = z.object({
@@ -241,6 +279,24 @@ export const connectionSchema = z.object({
   identity: z.string().optional(),
   tls: z.boolean(),
   since: z.string().describe('ISO 8601'),
+});
+
+export const nfsClientSchema = z.object({
+  address: z.string(),
+  connections: z.int(),
+  since: z.string().describe('ISO 8601: when it came first'),
+  calls: z
+    .record(z.string(), z.object({ calls: z.int(), seconds: z.number(), mostSeconds: z.number() }))
+    .describe('by procedure: how many, how long they took in all, and the longest'),
+});
+
+export const lockSchema = z.object({
+  client: z.string().describe('its address, and the name that it calls itself by'),
+  export: z.string().describe('the path that it is mounted from'),
+  file: z.string().describe('its number in the tree'),
+  from: z.int(),
+  to: z.int().nullable().describe('null: to the end'),
+  exclusive: z.boolean(),
 });
 
 const poolSchema = z.object({
@@ -288,6 +344,7 @@ export const statusSchema = z.object({
     socket: z.string().optional(),
     tls: z.enum(['off', 'allow', 'require']),
   }),
+  nfs: z.object({ addresses: z.array(z.string()) }).describe('none before something is exported over it'),
   admin: z.object({ address: z.string(), socket: z.string() }),
   workers: z.int(),
   volumes: z.int(),

@@ -97,7 +97,7 @@ function toCode(value: unknown): unknown {
 
 /** Paths in the file are meant from where the file is. (The socket's is inside the data directory.) */
 function resolvePaths(tree: Tree, directory: string): void {
-  for (const path of [['data'], ['nbd', 'certificates'], ['nbd', 'psk']]) {
+  for (const path of [['data'], ['nbd', 'certificates'], ['nbd', 'psk'], ['nfs', 'exports']]) {
     const value = lookUp(tree, path);
     if (typeof value === 'string') put(tree, path, resolve(directory, value));
   }

@@ -57,6 +57,27 @@ const nbd = z.strictObject({
   psk: z.string().optional().describe('file of pre-shared keys, a line "name:hex" each, as psktool writes it'),
 });
 
+const nfs = z.strictObject({
+  port: port.default(2049).describe('TCP port of NFS and all that belongs to it; 0 takes a free one'),
+  portmapper: z
+    .boolean()
+    .default(true)
+    .describe('answer at port 111 as well, or register with who does, where that can be; never where the port is 0'),
+  allow: z.array(cidr).default([]).describe('addresses that may connect besides loopback, such as ["10.0.0.0/8"]'),
+  exports: z
+    .string()
+    .optional()
+    .describe(
+      'file in the form of /etc/exports: who may mount the file volumes and directories that it names, and by which rules',
+    ),
+  accessLog: z.boolean().default(false).describe('true: each call is logged, with its client and how long it took'),
+  manageGids: z
+    .boolean()
+    .default(false)
+    .describe('true: the groups of a user are those that this machine knows, in place of the at most 16 of a call'),
+  maxConnections: z.int().min(1).max(100_000).default(16_384).describe('connections at once; one more is refused'),
+});
+
 const admin = z.strictObject({
   port: port.default(9810).describe('HTTP port of the admin API; 0 takes a free one'),
   listen: address.default('127.0.0.1').describe('address of the admin API'),
@@ -141,6 +162,7 @@ export const configSchema = z.strictObject({
     .default('off')
     .describe('whether new volumes that say nothing themselves are compressed: off or zstd'),
   nbd: nbd.prefault({}),
+  nfs: nfs.prefault({}),
   admin: admin.prefault({}),
   pool: pool.prefault({}),
   store: store.prefault({}),

@@ -20,3 +20,8 @@ export function automaticCacheSize(totalBytes: number, limitBytes: number): numb
   const memory = limitBytes > 0 ? Math.min(totalBytes, limitBytes) : totalBytes;
   return Math.floor((memory * cacheShare) / MiB) * MiB;
 }
+
+/** Most that the pool's data may take; nothing: what the disk has. */
+export function capacityOf({ pool: { capacity } }: Config): number | undefined {
+  return capacity === 'auto' ? undefined : capacity;
+}

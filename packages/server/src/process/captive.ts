@@ -7,6 +7,9 @@ type CaptiveVariables = {
   readonly nbd: string;
   /** Path of the Unix socket; empty where there is none. */
   readonly nbdsock: string;
+  /** `nfs://ADDRESS`: with `/NAME` behind it, and the port as libnfs wants it, a URI; empty where nothing is exported. */
+  readonly nfs: string;
+  readonly nfsport: string;
   readonly admin: string;
   readonly token: string;
   /** The data directory: by it the `ashlar` command finds the server. */

@@ -410,7 +410,7 @@ function checksumsAt(view: Buffer, from: number): Uint32Array {
 /** A batch's fields: count u32, then key length u32, value length i32 (-1: delete), key, value. */
 export function encodeBatch(changes: readonly RecordChange[]): Uint8Array {
   const size = changes.reduce((sum, { key, value }) => sum + 8 + key.length + (value?.length ?? 0), 4);
-  const bytes = Buffer.alloc(size);
+  const bytes = Buffer.allocUnsafe(size);
   bytes.writeUInt32LE(changes.length, 0);
   let at = 4;
   for (const { key, value } of changes) {

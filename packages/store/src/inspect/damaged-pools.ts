@@ -207,7 +207,10 @@ export class SimulatedPool {
     return found;
   }
 
+  /** Most of a badly damaged pool cannot be read, and to note each time where it failed takes longer than all the rest. */
   async #readAll(from: ObjectReader, name: string, object: ObjectId, found: Contents): Promise<void> {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     const bytes = new Uint8Array(chunkSizeBytes);
     const read = async (offset: number, into: Uint8Array): Promise<boolean> => {
       try {
@@ -224,6 +227,7 @@ export class SimulatedPool {
         if (isWhole || (await read(offset + at, block))) found.set(`${name}:${offset + at}`, checksumOf(block));
       }
     }
+    Error.stackTraceLimit = stackTraceLimit;
   }
 
   /** The checksum of every block that a committed map leads to and that verifies, by where it is. */

@@ -96,7 +96,18 @@ export const snapshotKey = (store: StoreId, snapshot: SnapshotId): Buffer => key
 /** Maps that nobody has any more and whose slots come back bit by bit. Their numbers are given out with those of objects. */
 export const deadKey = (id: number): Buffer => key('d', id);
 export const bitmapKey = (kind: 'slots' | 'pages', index: number): Buffer => key(kind === 'slots' ? 'b' : 'p', index);
-export const recordKey = (store: StoreId, name: Uint8Array): Buffer => Buffer.concat([key('r', store), name]);
+
+const recordPrefix = key('r', 0);
+/** Of the key of a store's record, in front of the store's own. */
+export const recordKeyBytes = recordPrefix.length;
+
+export function recordKey(store: StoreId, name: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(recordPrefix.length + name.length);
+  bytes.set(recordPrefix);
+  bytes.writeUIntBE(store, 3, 6);
+  bytes.set(name, recordPrefix.length);
+  return bytes;
+}
 
 /** The number at a place behind the letter. */
 export function keyNumber(from: Uint8Array, index: number): number {
@@ -110,18 +121,29 @@ export function keyRange(letter: string, ...numbers: readonly number[]): { from:
   return { from, to };
 }
 
+/** What a checksum is made of, from its beginning on. */
+let summed = Buffer.alloc(4096);
+
+function checksumOfBoth(name: Uint8Array, value: Uint8Array): number {
+  const length = name.length + value.length;
+  if (length > summed.length) summed = Buffer.alloc(length * 2);
+  summed.set(name);
+  summed.set(value, name.length);
+  return checksumOf(summed.subarray(0, length));
+}
+
 /** Rule 12: each value carries a checksum over key and value, because LMDB's pages have none. */
 export function sealed(name: Uint8Array, value: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(4 + value.length);
+  const bytes = Buffer.allocUnsafe(4 + value.length);
+  bytes.writeUInt32LE(checksumOfBoth(name, value), 0);
   bytes.set(value, 4);
-  bytes.writeUInt32LE(checksumOf(Buffer.concat([name, value])), 0);
   return bytes;
 }
 
 export function opened(name: Uint8Array, bytes: Uint8Array): Uint8Array {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const value = view.subarray(4);
-  if (view.length < 4 || view.readUInt32LE(0) !== checksumOf(Buffer.concat([name, value]))) {
+  if (view.length < 4 || view.readUInt32LE(0) !== checksumOfBoth(name, value)) {
     throw new AshlarError('corrupt', "a record of the pool's database is damaged; run: ashlar check");
   }
   return value;

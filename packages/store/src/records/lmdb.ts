@@ -19,12 +19,15 @@ export function openEnvironment(path: string, readOnly: boolean): RootDatabase<B
   });
 }
 
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
 export function openLmdb(path: string, readOnly = false): RecordStore {
   const environment = openEnvironment(path, readOnly);
   return {
-    get: (key) => environment.getBinary(Buffer.from(key)),
+    get: (key) => environment.getBinary(asBuffer(key)),
     scan(from, to, visit) {
-      for (const { key, value } of environment.getRange({ start: Buffer.from(from), end: Buffer.from(to) })) {
+      for (const { key, value } of environment.getRange({ start: asBuffer(from), end: asBuffer(to) })) {
         if (!visit(key, value)) return;
       }
     },
@@ -32,8 +35,8 @@ export function openLmdb(path: string, readOnly = false): RecordStore {
       try {
         await environment.transaction(() => {
           for (const { key, value } of changes) {
-            if (value === null) void environment.remove(Buffer.from(key));
-            else void environment.put(Buffer.from(key), Buffer.from(value));
+            if (value === null) void environment.remove(asBuffer(key));
+            else void environment.put(asBuffer(key), asBuffer(value));
           }
         });
         await environment.flushed;

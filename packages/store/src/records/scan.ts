@@ -1,5 +1,5 @@
 import type { RecordChange, RecordStore, StoreId } from '@ashlar/core';
-import { keyRange, opened, recordKey } from './keys.ts';
+import { opened, recordKey, recordKeyBytes } from './keys.ts';
 import type { RecordOverlay } from './record-overlay.ts';
 
 /** As of `RecordStore.scan`: false ends it. */
@@ -7,27 +7,31 @@ export type Visit = (key: Uint8Array, value: Uint8Array) => boolean;
 
 /** Visits in order what a scan finds, with sorted changes laid over it; what those hide is visited by nobody. */
 export function scanUnder(
-  changes: readonly RecordChange[],
+  changes: Iterable<RecordChange>,
   scan: (visit: Visit) => void,
   visit: Visit,
   visitChange = visit,
 ): void {
-  let next = 0;
+  const rest = changes[Symbol.iterator]();
+  let next = rest.next();
   let goesOn = true;
-  const visitNext = (): void => {
-    const { key, value } = changes[next]!;
-    next += 1;
+  const visitNext = ({ key, value }: RecordChange): void => {
+    next = rest.next();
     if (value !== null) goesOn = visitChange(key, value);
   };
   scan((key, value) => {
-    while (goesOn && next < changes.length && Buffer.compare(changes[next]!.key, key) < 0) visitNext();
+    let order = -1;
+    while (goesOn && next.done !== true) {
+      order = Buffer.compare(next.value.key, key);
+      if (order >= 0) break;
+      visitNext(next.value);
+    }
     if (!goesOn) return false;
-    const changed = changes[next];
-    if (changed !== undefined && Buffer.compare(changed.key, key) === 0) visitNext();
+    if (next.done !== true && order === 0) visitNext(next.value);
     else goesOn = visit(key, value);
     return goesOn;
   });
-  while (goesOn && next < changes.length) visitNext();
+  while (goesOn && next.done !== true) visitNext(next.value);
 }
 
 type Found = { readonly key: Uint8Array; readonly value: Uint8Array };
@@ -42,13 +46,18 @@ export function scanMerged(
 ): Found[] {
   const found: Found[] = [];
   if (limit === 0) return found;
-  const prefix = keyRange('r', store).from.length;
-  const add: Visit = (name, value) => {
-    found.push({ key: Uint8Array.from(name.subarray(prefix)), value: Uint8Array.from(value) });
+  const add = (key: Uint8Array, value: Uint8Array): boolean => {
+    found.push({ key, value });
     return found.length < limit;
   };
-  const changes = overlay.range(from, to).map(({ key, value }) => ({ key: recordKey(store, key), value }));
+  const changes = overlay.isEmpty ? [] : within(store, overlay.range(from, to));
   const scan = (visit: Visit): void => records.scan(recordKey(store, from), recordKey(store, to), visit);
-  scanUnder(changes, scan, (name, bytes) => add(name, opened(name, bytes)), add);
+  const visit: Visit = (name, bytes) => add(name.subarray(recordKeyBytes), opened(name, bytes));
+  scanUnder(changes, scan, visit, (name, value) => add(name.subarray(recordKeyBytes), Buffer.from(value)));
   return found;
+}
+
+/** With the keys that the database has for them. */
+function* within(store: StoreId, changes: Iterable<RecordChange>): Generator<RecordChange> {
+  for (const { key, value } of changes) yield { key: recordKey(store, key), value };
 }

@@ -163,3 +163,9 @@ const encoder = new TextEncoder();
 export function text(value: string): Uint8Array {
   return encoder.encode(value);
 }
+
+/** The value of a record as text. */
+export async function recordIn(store: Pick<ObjectStore, 'getRecord'>, key: string): Promise<string | undefined> {
+  const value = await store.getRecord(text(key));
+  return value === undefined ? undefined : Buffer.from(value).toString();
+}

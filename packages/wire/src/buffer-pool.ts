@@ -6,7 +6,8 @@ import { assert, KiB, MiB } from '@ashlar/core';
  */
 export const headRoom = 4 * KiB;
 
-const classes = [4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB, MiB, 4 * MiB, 32 * MiB];
+/** One has room for a MiB of data with the head of a message before it. */
+const classes = [4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB, MiB, MiB + 64 * KiB, 4 * MiB, 32 * MiB];
 
 /** Buffers are cut out of pieces of this size, or are one such piece or more each. */
 const slabBytes = 2 * MiB;

@@ -1,0 +1,34 @@
+import { AshlarError, mostFileHandleBytes, type FileHandle, type Settled } from '@ashlar/core';
+import type { FileStat } from '@ashlar/host';
+
+/** Where a file was found. */
+export type FilePlace = { readonly directory: bigint; readonly name: Uint8Array };
+
+/** Which files handles are of. A handle has its kind, and the number of its inode from byte 4 on: u64. */
+export interface Handles {
+  isOne(handle: FileHandle): boolean;
+  /** Of a file that is open; `place`: unless it is the root. */
+  of(descriptor: number, stat: FileStat, place: FilePlace | undefined): Settled<FileHandle>;
+  /** A descriptor that names its file. Throws `stale`. */
+  open(handle: FileHandle): Settled<number>;
+  /** It was moved, or its last name is gone. */
+  moved(inode: bigint, place: FilePlace | undefined): Settled<void>;
+}
+
+export const headBytes = 12;
+export const mostInnerBytes = mostFileHandleBytes - headBytes;
+
+/** `kind` tells one sort of handles from another; `detail` and `inner` are that sort's own. */
+export function encodeHandle(kind: number, detail: number, inode: bigint, inner: Uint8Array): FileHandle {
+  const handle = Buffer.alloc(headBytes + inner.length);
+  handle[0] = kind;
+  handle[1] = detail;
+  handle.writeBigUInt64BE(inode, 4);
+  handle.set(inner, headBytes);
+  return handle;
+}
+
+export const inodeIn = (handle: FileHandle): bigint =>
+  Buffer.from(handle.buffer, handle.byteOffset, handle.byteLength).readBigUInt64BE(4);
+
+export const gone = (): AshlarError => new AshlarError('stale', 'the file is gone');

@@ -1,0 +1,67 @@
+import type { FileStat } from '@ashlar/host';
+import type { FilePlace } from './handles.ts';
+
+/** What the table keeps of a file: a number that only this file has, when it was born, and where it was found, the newest first. */
+export type TableRecord = {
+  readonly id: Uint8Array;
+  readonly born: FileStat['born'];
+  readonly places: readonly FilePlace[];
+};
+
+export const idBytes = 8;
+const version = 1;
+const headBytes = 1 + idBytes + 1 + 8 + 4;
+/** Of names of one file that are remembered. */
+const mostPlaces = 8;
+
+/** Version u8, id, whether its birth is known u8, seconds i64, nanoseconds u32; of each place the directory's inode u64, the length of the name u8, the name. */
+export function encodeRecord({ born, id, places }: TableRecord): Uint8Array {
+  const head = Buffer.alloc(headBytes);
+  head[0] = version;
+  head.set(id, 1);
+  if (born !== undefined) {
+    head[1 + idBytes] = 1;
+    head.writeBigInt64BE(BigInt(born.seconds), 2 + idBytes);
+    head.writeUInt32BE(born.nanoseconds, 10 + idBytes);
+  }
+  const parts = places.slice(0, mostPlaces).map(({ directory, name }) => {
+    const part = Buffer.alloc(9 + name.length);
+    part.writeBigUInt64BE(directory);
+    part[8] = name.length;
+    part.set(name, 9);
+    return part;
+  });
+  return Buffer.concat([head, ...parts]);
+}
+
+/** Nothing for what is none. */
+export function decodeRecord(value: Uint8Array): TableRecord | undefined {
+  const bytes = Buffer.from(value);
+  if (bytes.length < headBytes || bytes[0] !== version) return undefined;
+  const isKnown = bytes[1 + idBytes] === 1;
+  const seconds = Number(bytes.readBigInt64BE(2 + idBytes));
+  const born = isKnown ? { seconds, nanoseconds: bytes.readUInt32BE(10 + idBytes) } : undefined;
+  const places: FilePlace[] = [];
+  for (let at = headBytes; at < bytes.length;) {
+    const end = at + 9 + (bytes[at + 8] ?? 0);
+    if (end > bytes.length) return undefined;
+    places.push({ directory: bytes.readBigUInt64BE(at), name: bytes.subarray(at + 9, end) });
+    at = end;
+  }
+  return { id: bytes.subarray(1, 1 + idBytes), born, places };
+}
+
+/** With a place where it is found first. */
+export const placedAt = (record: TableRecord, place: FilePlace): TableRecord => ({
+  ...record,
+  places: [place, ...record.places.filter((each) => !isSamePlace(each, place))],
+});
+
+export const isSamePlace = (one: FilePlace, other: FilePlace): boolean =>
+  one.directory === other.directory && Buffer.compare(one.name, other.name) === 0;
+
+/** Whether a file is the one that the record is of, and not another that has its inode's number now. */
+export function isOf({ born }: TableRecord, stat: FileStat): boolean {
+  if (born === undefined || stat.born === undefined) return true;
+  return born.seconds === stat.born.seconds && born.nanoseconds === stat.born.nanoseconds;
+}

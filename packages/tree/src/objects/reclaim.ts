@@ -1,0 +1,103 @@
+import { isPromise, type ObjectId, type RecordChange } from '@ashlar/core';
+import type { Inode } from './inode.ts';
+import { freeRegionKey, orphanKey } from './keys.ts';
+import type { RegionAllocator } from './region-allocator.ts';
+import { tableRemovals } from './region-tables.ts';
+import { regionBytes, regionOf } from './regions.ts';
+import type { TreeRecords } from './tree-records.ts';
+import type { TreeStore } from './tree-state.ts';
+import type { FileGates } from './file-gates.ts';
+
+type ReclaimParts = {
+  readonly store: Pick<TreeStore, 'trim' | 'extents'>;
+  readonly object: ObjectId;
+  readonly records: TreeRecords;
+  readonly regions: RegionAllocator;
+  readonly gates: FileGates;
+};
+
+/** Gives the bytes of files back that are gone, one behind the other. What is cut off goes on with the next start, as long as it is on record. */
+export class Reclaimer {
+  readonly #parts: ReclaimParts;
+  readonly #waiting: Inode[] = [];
+  #running: Promise<void> | undefined;
+  #isEnding = false;
+
+  constructor(parts: ReclaimParts) {
+    this.#parts = parts;
+  }
+
+  add(inode: Inode): void {
+    this.#waiting.push(inode);
+    this.#running ??= this.#run();
+  }
+
+  /** Looks at what may lie in free regions behind a crash, and gives it back. */
+  sweep(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Settles when nothing is left. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Settles when nothing is under way; what waits stays on record. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.idle();
+  }
+
+  async #run(): Promise<void> {
+    // Who removed it goes first.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      while (!this.#isEnding && (await this.#step()));
+    } catch {
+      // The store refuses everything now, and says so to whoever asks it for something: the next start goes on.
+      this.#waiting.length = 0;
+    }
+    this.#running = undefined;
+  }
+
+  /** Gives whether there was something to do. */
+  async #step(): Promise<boolean> {
+    const inode = this.#waiting.shift();
+    if (inode !== undefined) {
+      await this.#reclaim(inode);
+      return true;
+    }
+    const { object, regions, store } = this.#parts;
+    const suspect = regions.suspect();
+    if (suspect === undefined) return false;
+    const { base, regionClass } = suspect;
+    const size = regionBytes(regionClass);
+    const [first] = await store.extents(object, base, size, 1);
+    // Whoever took it meanwhile trimmed it.
+    const isFree = regions.suspect()?.base === base;
+    regions.cleared(base);
+    const isEmpty = first?.state !== 'data' && first?.length === size;
+    if (isFree && !isEmpty) await store.trim(object, base, size, false);
+    return true;
+  }
+
+  async #reclaim(inode: Inode): Promise<void> {
+    const { number, regions } = inode;
+    const { gates, object, records, store } = this.#parts;
+    // The store may let a write wait, and what comes behind it go first.
+    await gates.idle(number);
+    const changes: RecordChange[] = [{ key: orphanKey(number), value: null }, ...tableRemovals(inode)];
+    const free: { readonly regionClass: number; readonly base: number }[] = [];
+    for (const [index, base] of regions.entries()) {
+      if (base < 0) continue;
+      const { regionClass } = regionOf(index);
+      const trimmed = store.trim(object, base, regionBytes(regionClass), false);
+      if (isPromise(trimmed)) await trimmed;
+      free.push({ regionClass, base });
+      changes.push({ key: freeRegionKey(regionClass, base), value: Buffer.alloc(0) });
+    }
+    const committed = records.commit(changes);
+    if (isPromise(committed)) await committed;
+    for (const { base, regionClass } of free) this.#parts.regions.give(regionClass, base);
+  }
+}

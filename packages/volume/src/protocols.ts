@@ -1,0 +1,4 @@
+/** What exports are offered over. */
+export const exportProtocols = ['nbd', 'nfs'] as const;
+
+export type ExportProtocol = (typeof exportProtocols)[number];
