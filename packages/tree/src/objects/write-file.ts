@@ -35,7 +35,10 @@ export function writeFile(
     andThen(writable(state, file, end, who), (inode) =>
       from.length === 0
         ? { number, change: unchanged(inode) }
-        : andThen(claimRoom(state, inode, offset, from.length), () => writeTo(state, file, inode, offset, from, who)),
+        : andThen(claimRoom(state, inode, offset, from.length), () =>
+            // Others may have written to it meanwhile.
+            asItIs(state, file, (now) => writeTo(state, file, now, offset, from, who)),
+          ),
     );
   // Nearly always.
   if (!state.wasCut && state.frayed.size === 0) return state.gates.enter(number, write);
@@ -55,6 +58,12 @@ function writable(state: TreeState, file: FileHandle, end: number, who: Credenti
     if (end > mostFileBytes) throw new AshlarError('too-big', `a file has at most ${mostFileBytes} bytes`);
     return inode;
   });
+}
+
+/** Does something with a file as it is in that moment: between a look at it and what is made of that nobody else may come. */
+function asItIs<T>(state: TreeState, file: FileHandle, use: (inode: Inode) => Settled<T>): Settled<T> {
+  const inode = inodeOf(state, file);
+  return isPromise(inode) ? inode.then(() => asItIs(state, file, use)) : use(inode);
 }
 
 /** In a tree that is full what has room already may be written over. */
@@ -96,7 +105,7 @@ function writeTo(
     state.frayed.add(inode.number);
     throw error;
   };
-  const done = (): Settled<Written> => andThen(inodeOf(state, file), (now) => grown(state, now, offset, end, who));
+  const done = (): Settled<Written> => asItIs(state, file, (now) => grown(state, now, offset, end, who));
   try {
     const written = together([...suspects, () => state.bytes.write(placed.regions, offset, from)]);
     return isPromise(written) ? written.then(done, failed) : done();
