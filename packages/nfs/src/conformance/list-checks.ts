@@ -11,6 +11,15 @@ const plus = area('readdirplus', rfc1813);
 const { readDirectory, readDirectoryPlus } = procedures;
 const noVerifier = Buffer.alloc(8);
 
+/** What READDIRPLUS is asked for the beginning of a small directory. */
+const firstPage = ({ directory }: Place) => ({
+  directory,
+  cookie: 0n,
+  verifier: noVerifier,
+  directoryBytes: 8192,
+  mostBytes: 8192,
+});
+
 const names = (count: number): string[] => Array.from({ length: count }, (_, at) => `file ${at}`);
 
 async function fill(place: Place, count: number): Promise<string[]> {
@@ -193,14 +202,7 @@ export const listChecks: readonly Check[] = [
   plus.must('same', 'Handles and attributes are those that LOOKUP and GETATTR tell', '3.3.17', async (place) => {
     await place.file('one');
     await place.makeDirectory('two');
-    const args = {
-      directory: place.directory,
-      cookie: 0n,
-      verifier: noVerifier,
-      directoryBytes: 8192,
-      mostBytes: 8192,
-    };
-    const { entries } = await place.session.ok(readDirectoryPlus, args);
+    const { entries } = await place.session.ok(readDirectoryPlus, firstPage(place));
     for (const { attributes, fileId, handle, name } of entries) {
       const text = Buffer.from(name).toString();
       if (text === '.' || text === '..') continue;
@@ -212,14 +214,7 @@ export const listChecks: readonly Check[] = [
   }),
   plus.should('there', 'Handles and attributes are there', '3.3.17', async (place) => {
     await place.file('one');
-    const args = {
-      directory: place.directory,
-      cookie: 0n,
-      verifier: noVerifier,
-      directoryBytes: 8192,
-      mostBytes: 8192,
-    };
-    const { entries } = await place.session.ok(readDirectoryPlus, args);
+    const { entries } = await place.session.ok(readDirectoryPlus, firstPage(place));
     const found = entries.find(({ name }) => Buffer.from(name).toString() === 'one');
     expect(found?.handle !== undefined && found.attributes !== undefined, 'they are not');
   }),

@@ -5,6 +5,7 @@ import { aclIn, nfsAclOf } from './convert-acls.ts';
 import { handler, keeping, type Handler } from './handler.ts';
 import type { Procedures } from './programs.ts';
 import type { RepeatedCalls } from './repeated-calls.ts';
+import { resultsAnswer } from './rpc-session.ts';
 
 const knownBits = aclBit.access | aclBit.accessCount | aclBit.inherited | aclBit.inheritedCount;
 
@@ -82,6 +83,6 @@ export function aclProcedures(calls: RepeatedCalls): Procedures {
       return calls.once(found, repeatedNumber + procedure, served, caller);
     }
     const call = new Call(calls.service, caller.peer, caller.sys);
-    return andThen(found.serve(call, served.reader), (write) => ({ kind: 'results', write }));
+    return andThen(found.serve(call, served.reader), resultsAnswer);
   };
 }

@@ -17,13 +17,10 @@ import { attributes as attributesType, handle as handleType } from '../codec/typ
 import { Call, on } from './call.ts';
 import { statusOf } from './errors.ts';
 import { readFailed } from './file-procedures.ts';
-import type { WriteResults } from './handler.ts';
 import { nfsHandlers, unrepeatable } from './nfs-program.ts';
 import type { Procedures } from './programs.ts';
 import type { RepeatedCalls } from './repeated-calls.ts';
-import type { Answer, ServedCall } from './rpc-session.ts';
-
-const resultsOf = (write: WriteResults): Answer => ({ kind: 'results', write });
+import { resultsAnswer, type Answer, type ServedCall } from './rpc-session.ts';
 
 /** NFS version 3, for one connection or many. */
 export function nfsProcedures(calls: RepeatedCalls, memory: SessionMemory): Procedures {
@@ -34,7 +31,7 @@ export function nfsProcedures(calls: RepeatedCalls, memory: SessionMemory): Proc
     if (handler === undefined) return undefined;
     if (unrepeatable.has(procedure)) return calls.once(handler, procedure, served, caller);
     const call = new Call(service, caller.peer, caller.sys);
-    return andThen(handler.serve(call, served.reader), resultsOf);
+    return andThen(handler.serve(call, served.reader), resultsAnswer);
   };
 }
 
@@ -52,7 +49,7 @@ function read(call: Call, { head, reader }: ServedCall, memory: SessionMemory): 
   const args: ReadArgs = procedures.read.args.read(reader);
   const failed = (error: unknown): Settled<Answer> =>
     andThen(readFailed(call, args.handle), (results) =>
-      resultsOf((writer) => {
+      resultsAnswer((writer) => {
         writer.u32(statusOf(error));
         procedures.read.fail.write(writer, results);
       }),

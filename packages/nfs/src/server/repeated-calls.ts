@@ -7,9 +7,7 @@ import type { Handler, WriteResults } from './handler.ts';
 import type { Caller } from './programs.ts';
 import { Receipts, type ReceiptRing } from './receipts.ts';
 import { checksumOf, ReplyCache, type CallKey } from './reply-cache.ts';
-import type { Answer, ServedCall } from './rpc-session.ts';
-
-const resultsOf = (write: WriteResults): Answer => ({ kind: 'results', write });
+import { resultsAnswer, type Answer, type ServedCall } from './rpc-session.ts';
 
 /** Calls that are not done twice: one that comes again gets its first answer, over another connection and behind a restart too. */
 export class RepeatedCalls {
@@ -37,10 +35,10 @@ export class RepeatedCalls {
     if (earlier.kind === 'running') {
       // The connection that it came by first may be gone.
       return earlier.results.then((found) =>
-        found === undefined ? { kind: 'none' } : resultsOf((writer) => writer.fixed(found)),
+        found === undefined ? { kind: 'none' } : resultsAnswer((writer) => writer.fixed(found)),
       );
     }
-    if (earlier.kind === 'answered') return resultsOf((writer) => writer.fixed(earlier.results));
+    if (earlier.kind === 'answered') return resultsAnswer((writer) => writer.fixed(earlier.results));
     const now = Math.floor(service.now() / 1000);
     // What the call reads its arguments from is another call's as soon as this one waits.
     const own = new XdrReader(args);
@@ -48,7 +46,7 @@ export class RepeatedCalls {
       const kept = ring?.find(key, now);
       if (kept !== undefined) {
         replies.answered(earlier.kept, kept);
-        return resultsOf((writer) => writer.fixed(kept));
+        return resultsAnswer((writer) => writer.fixed(kept));
       }
       const call = new Call(service, peer, sys, ring && ((results) => ring.receipt(key, results, now)));
       return andThen(
@@ -56,7 +54,7 @@ export class RepeatedCalls {
         (write) => {
           const results = call.kept ?? writtenBy(write);
           replies.answered(earlier.kept, results);
-          return resultsOf((whole) => whole.fixed(results));
+          return resultsAnswer((whole) => whole.fixed(results));
         },
       );
     });

@@ -49,6 +49,9 @@ export type Answer =
   /** It is a retransmission of one that is being answered. */
   | { readonly kind: 'none' };
 
+/** An answer of results that are written when it goes out. */
+export const resultsAnswer = (write: (writer: XdrWriter) => void): Answer => ({ kind: 'results', write });
+
 export type RpcSessionOptions = {
   readonly stream: Stream;
   readonly memory: SessionMemory;

@@ -53,6 +53,10 @@ export function freeRegionIn(key: Uint8Array): { readonly regionClass: number; r
   return { regionClass: bytes[1]!, base: bytes.readUIntBE(2, inodeBytes) * regionUnit };
 }
 
+/** A key as text, which sorts as its bytes do. */
+export const nameOf = (key: Uint8Array): string =>
+  (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.length)).toString('latin1');
+
 /** All keys of a prefix are from the first of these on, and before the second. */
 export const keysOf = (first: number): readonly [Buffer, Buffer] => [Buffer.of(first), Buffer.of(first + 1)];
 

@@ -1,4 +1,5 @@
 import { andThen, type Settled } from '@ashlar/core';
+import { nameOf } from './keys.ts';
 import { birthOf, keyOfVersion, untilOfVersion, valueIn, versionsBehind, versionsFrom } from './record-versions.ts';
 import type { RecordsReader, StoredRecord, TreeRecords } from './tree-records.ts';
 
@@ -49,11 +50,11 @@ export class SnapshotRecords implements RecordsReader {
     // All earlier records of one key fill the page: it is asked for by itself.
     if (end !== undefined && end.compare(from) <= 0) return this.#only(from);
     const all = new Map<string, Uint8Array>();
-    for (const { key, value } of records) all.set(textOf(key), value);
+    for (const { key, value } of records) all.set(nameOf(key), value);
     const isKept = new Set<string>();
     for (const { key: versioned, value } of versions) {
       if (untilOfVersion(versioned) < this.#epoch) continue;
-      const key = textOf(keyOfVersion(versioned));
+      const key = nameOf(keyOfVersion(versioned));
       // They come in the order of their epochs.
       if (isKept.has(key)) continue;
       isKept.add(key);
@@ -75,5 +76,3 @@ export class SnapshotRecords implements RecordsReader {
     return record === undefined || birthOf(record) > this.#epoch ? undefined : valueIn(record);
   }
 }
-
-const textOf = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');

@@ -1,4 +1,5 @@
 import { allDone, andThen, isPromise, type ObjectStore, type RecordChange, type Settled } from '@ashlar/core';
+import { nameOf } from './keys.ts';
 import { birthOf, isVersioned, stamped, valueIn, versionKey } from './record-versions.ts';
 
 export type RecordsStore = Pick<ObjectStore, 'commit' | 'getRecord' | 'scanRecords'>;
@@ -14,9 +15,6 @@ export interface RecordsReader {
 
 /** In which epoch records are written now, and which one the newest snapshot ended; nothing: there is none. */
 export type Epochs = { current: number; newestSnapshot: number | undefined };
-
-const nameOf = (key: Uint8Array): string =>
-  (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.length)).toString('latin1');
 
 /** Records of a tree: what was changed is seen at once, also while the store lets the change wait; what snapshots have of them is kept. */
 export class TreeRecords implements RecordsReader {
