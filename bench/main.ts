@@ -21,7 +21,9 @@ import { measureStart, startFigure } from './start-time.ts';
 import { measureSteady, steadyFigures } from './steady.ts';
 import { measureRows, type RowResult } from './table-rows.ts';
 
-const say = (text: string): void => console.error(text);
+/** With the minutes that have gone by, which show what of a run takes long. */
+const say = (text: string): void =>
+  console.error(`${(performance.now() / 60_000).toFixed(1).padStart(5)} min  ${text}`);
 
 const targetRows = new Set(ratioTargets.map(({ row }) => row));
 
@@ -114,7 +116,7 @@ async function main(words: readonly string[]): Promise<void> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error));
-  if (process.argv.length < 4) say(usage);
+  console.error(error instanceof Error ? error.message : String(error));
+  if (process.argv.length < 4) console.error(usage);
   process.exitCode = 1;
 }
