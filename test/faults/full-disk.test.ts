@@ -3,9 +3,12 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AshlarError, type BlockDevice } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
+import { connectRpc, NfsClient, procedures, stability, status } from '@ashlar/nfs';
 import { testAsRoot } from '@ashlar/testing';
 import test from 'ava';
 import { directory, long, serve, type Test } from '../clients/served.ts';
+import { makeFile } from '../nfs/calls.ts';
+import { root } from '../nfs/server.ts';
 import { statusOf } from './ashlar.ts';
 
 const MiB = 2 ** 20;
@@ -70,6 +73,15 @@ async function writesAgain(device: BlockDevice, index: number): Promise<boolean>
   return false;
 }
 
+const nothingSet = {
+  mode: undefined,
+  uid: undefined,
+  gid: undefined,
+  sizeBytes: undefined,
+  accessed: 'keep',
+  modified: 'keep',
+} as const;
+
 const kinds = long ? { tmpfs, ext4 } : { tmpfs };
 const testHere = testAsRoot(test);
 
@@ -111,3 +123,49 @@ for (const [name, make] of Object.entries(kinds)) {
     await reader.close();
   });
 }
+
+async function write(client: NfsClient, directory: Uint8Array, name: string, bytes: number): Promise<number> {
+  const { ok } = await client.call(procedures.lookup, { directory, name: Buffer.from(name) });
+  const data = Buffer.alloc(MiB, name);
+  for (let offset = 0; offset < bytes; offset += MiB) {
+    const args = { handle: ok!.handle, offset, count: MiB, stability: stability.unstable, data };
+    const found = await client.call(procedures.write, args);
+    if (found.status !== status.ok) return found.status;
+  }
+  return status.ok;
+}
+
+testHere(
+  'a disk that is full of names and bytes of files takes no more of either, and gives room back as they are removed',
+  async (t) => {
+    const data = join(tmpfs(t, 192), 'data');
+    const server = await serve(t, data, '1M', '--volume', 'home:1G:file');
+    const port = Number(/port=(\d+)/.exec(server.mount!)![1]);
+    const client = new NfsClient(await connectRpc({ host: '127.0.0.1', port }, { sys: root, timeoutMs: 60_000 }));
+    t.teardown(() => client.close());
+    const { handle: directory } = await client.mount('/home');
+    const remove = async (name: string): Promise<number> =>
+      (await client.call(procedures.remove, { directory, name: Buffer.from(name) })).status;
+    const create = async (at: number): Promise<number> => {
+      const how = { mode: 'guarded', attributes: nothingSet } as const;
+      const args = { directory, name: Buffer.from(`${'x'.repeat(200)}${at}`), how };
+      return (await client.call(procedures.create, args)).status;
+    };
+    await makeFile(client, directory, 'large');
+    await makeFile(client, directory, 'other');
+    t.is(await write(client, directory, 'large', 1024 * MiB), status.noSpace);
+    let made = 0;
+    for (let refused = 0; refused < 100;) {
+      const found = await create(made + refused);
+      t.true(found === status.ok || found === status.noSpace);
+      if (found === status.ok) made += 1;
+      else refused += 1;
+    }
+    t.log(`${made} names went in beside them`);
+    t.is((await statusOf(data)).pool.state, 'ok');
+    t.is(await remove('large'), status.ok);
+    t.is(await write(client, directory, 'other', 16 * MiB), status.ok);
+    t.is(await create(1_000_000), status.ok);
+    t.is((await statusOf(data)).pool.state, 'ok');
+  },
+);

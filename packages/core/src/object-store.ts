@@ -105,8 +105,11 @@ export interface ObjectStore extends ObjectReader {
   /** Grows (with hole) or shrinks; what was cut off is gone when it grows again. */
   truncate(object: ObjectId, sizeBytes: number): Settled<void>;
 
-  /** Applies all changes or none, in the same sequence as the writes. */
-  commit(changes: readonly RecordChange[], durable: boolean): Settled<void>;
+  /**
+   * Applies all changes or none, in the same sequence as the writes. Fails with `no-space` where they take more room than they give up and there is none; `givesBack`: room comes
+   * back by them, so that they may take of what is kept for that.
+   */
+  commit(changes: readonly RecordChange[], durable: boolean, givesBack?: boolean): Settled<void>;
   getRecord(key: Uint8Array): Settled<Uint8Array | undefined>;
   /** Records with `from` ≤ key < `to` in byte order, at most `limit`. */
   scanRecords(

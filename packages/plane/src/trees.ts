@@ -121,7 +121,8 @@ export class Trees {
       const { allocatedBytes } = await store.usageOf(object);
       const { availableBytes } = await this.#pool.status();
       const totalBytes = this.#mostBytes.get(storeId) ?? allocatedBytes + availableBytes;
-      return { totalBytes, freeBytes: Math.max(0, Math.min(totalBytes - allocatedBytes, availableBytes)) };
+      const leftBytes = Math.max(0, totalBytes - allocatedBytes);
+      return { totalBytes, leftBytes, freeBytes: Math.max(0, Math.min(leftBytes, availableBytes)) };
     };
     const { clock, random } = this.#host;
     const tree = await openObjectTree(store, { clock, random, room });

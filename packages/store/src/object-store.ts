@@ -1,6 +1,7 @@
 import {
   AshlarError,
   assert,
+  errorKindOf,
   isPromise,
   type Change,
   type ObjectId,
@@ -15,6 +16,7 @@ import {
   type Space,
   type Usage,
 } from '@ashlar/core';
+import { withRoom } from './background.ts';
 import { BlockLocks } from './block-locks.ts';
 import { changesOf } from './changed.ts';
 import type { Checkpointer } from './checkpointer.ts';
@@ -27,6 +29,7 @@ import { Overlay } from './overlay.ts';
 import { OwnBlocks } from './own-blocks.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { readObject } from './read.ts';
+import { mostRecordRoom, recordRoom } from './record-room.ts';
 import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
 import { scanMerged } from './records/scan.ts';
 import { blocksInUse, spaceFrom } from './space.ts';
@@ -46,6 +49,8 @@ const longestValue = 60 * 1024;
 export class LocalObjectStore extends LocalReader<ObjectState> implements ObjectStore {
   readonly #checkpointer: Checkpointer;
   #closed = false;
+  /** Settles when the last batch of records that had to wait was appended, or refused. */
+  #lastWaiting: Promise<void> | undefined;
 
   constructor(pool: PoolParts, store: StoreState, checkpointer: Checkpointer) {
     super(pool, store);
@@ -139,7 +144,7 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
     await resizeObject({ pool: this.pool, store: this.store, object: state }, sizeBytes);
   }
 
-  commit(changes: readonly RecordChange[], durable: boolean): Settled<void> {
+  commit(changes: readonly RecordChange[], durable: boolean, givesBack = false): Settled<void> {
     this.#check();
     for (const { key, value } of changes) {
       if (key.length > longestKey || (value?.length ?? 0) > longestValue) {
@@ -150,13 +155,58 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
     if (encoded.length > maxRecordsEnd - 128) {
       throw new AshlarError('invalid', 'a batch of records is longer than what one commit can take');
     }
-    return admitted(this.#checkpointer.admit(encoded.length), () => {
-      const { group } = this.pool;
-      group.record(encoded.length, 0).batch({ store: this.store.id, sequence: nextSequence(this.store) }, encoded);
-      this.store.records.apply(changes);
-      const appended = group.added();
-      return durable ? thenSync(appended, group) : appended;
-    });
+    const roomBytes = this.#roomFor(changes, givesBack);
+    const admitted = this.#checkpointer.admit(encoded.length);
+    if (this.#lastWaiting === undefined && roomBytes !== undefined && admitted === undefined) {
+      return this.#append(changes, encoded, roomBytes, durable);
+    }
+    // Those that wait keep their order, and nobody comes before them.
+    const before = this.#lastWaiting;
+    const ready = Promise.all([before, admitted]).then(() => this.#withRoom(changes, givesBack));
+    const appended = ready.then((bytes) => this.#append(changes, encoded, bytes, durable));
+    const last: Promise<void> = ready.then(
+      () => this.#issued(last),
+      () => this.#issued(last),
+    );
+    this.#lastWaiting = last;
+    return appended;
+  }
+
+  #issued(last: Promise<void>): void {
+    if (this.#lastWaiting === last) this.#lastWaiting = undefined;
+  }
+
+  #append(changes: readonly RecordChange[], encoded: Uint8Array, roomBytes: number, durable: boolean): Settled<void> {
+    this.#check();
+    const { group, room } = this.pool;
+    room.countRecords(roomBytes);
+    group.record(encoded.length, 0).batch({ store: this.store.id, sequence: nextSequence(this.store) }, encoded);
+    this.store.records.apply(changes);
+    const appended = group.added();
+    return durable ? thenSync(appended, group) : appended;
+  }
+
+  /** Bytes that changes may take where there is plenty, or is enough; nothing where it must be waited for. */
+  #roomFor(changes: readonly RecordChange[], givesBack: boolean): number | undefined {
+    const most = mostRecordRoom(changes);
+    if (!this.pool.room.isTightForRecords(most)) return most;
+    try {
+      return this.#checkedRoom(changes, givesBack);
+    } catch (error) {
+      if (errorKindOf(error) === 'no-space') return undefined;
+      throw error;
+    }
+  }
+
+  #checkedRoom(changes: readonly RecordChange[], givesBack: boolean): number {
+    const { growth, passing } = recordRoom(changes, (key) => this.getRecord(key));
+    const bytes = Math.max(0, growth) + passing;
+    this.pool.room.checkRecords(bytes, givesBack || growth <= 0);
+    return bytes;
+  }
+
+  async #withRoom(changes: readonly RecordChange[], givesBack: boolean): Promise<number> {
+    return withRoom(this.pool, () => this.#checkedRoom(changes, givesBack));
   }
 
   getRecord(key: Uint8Array): Uint8Array | undefined {

@@ -43,6 +43,10 @@ export class Room {
   #unrecordedBytes = 0;
   #takenBytes = 0;
   #measuredPromise = 0;
+  /** What records may take of the disk of the pool's directory until they are home: what was let in, and what of that the running checkpoint takes. */
+  #recordBytes = 0;
+  #takenRecordBytes = 0;
+  #besideBytes = 0;
   #isGivenUp = false;
   /** The running checkpoint gives back what was given up. */
   #isComingBack = false;
@@ -60,7 +64,12 @@ export class Room {
   /** Bytes that new blocks may still take, of whatever store. */
   get freeBytes(): number {
     this.#measure();
-    return Math.max(0, Math.min(this.#freeBytes, this.#mostFreeBytes) - this.#promisedBytes);
+    return Math.max(0, Math.min(this.#freeBytes, this.#mostFreeBytes) - this.#promisedBesideData);
+  }
+
+  /** Of the disk that the data is on. */
+  get #promisedBesideData(): number {
+    return this.#parts.isApart ? this.#promisedBytes : this.#promisedBytes + this.#recordBytes;
   }
 
   /** What reservations keep of the free room. */
@@ -94,9 +103,44 @@ export class Room {
   spares(bytes: number): boolean {
     const { host, isApart, path, reserveBytes } = this.#parts;
     if (isApart) return !this.#shrunk && host.freeBytes(path) - this.#takenBesideBytes >= bytes + reserveBytes;
+    return !this.#shrunk && this.#spareBytes >= bytes;
+  }
+
+  /** Bytes of the disk of the pool's directory that nobody was promised. */
+  get #spareBytes(): number {
+    const { isApart, reserveBytes } = this.#parts;
     this.#measure();
+    if (isApart) return this.#besideBytes - reserveBytes - this.#recordBytes;
     const onDiskBytes = Math.min(this.#onDiskBytes, this.#mostFreeBytes);
-    return !this.#shrunk && onDiskBytes - this.#promisedBytes - this.#keptBytes - this.#hostBytes >= bytes;
+    return onDiskBytes - this.#promisedBesideData - this.#keptBytes - this.#hostBytes;
+  }
+
+  /** Whether it must be known exactly what changes of records that take so many bytes at the worst give up as well. */
+  isTightForRecords(bytes: number): boolean {
+    return this.#shrunk || this.#spareBytes < bytes + 4 * believeBytes;
+  }
+
+  /**
+   * Throws `no-space` where there is none for so many bytes of records. `givesBack`: they are changes that give room back, which may use the half of the reserve, or of what it
+   * had while a checkpoint has it: else nobody could ever remove anything again.
+   */
+  checkRecords(bytes: number, givesBack: boolean): void {
+    if (bytes === 0) return;
+    const { path, reserveBytes } = this.#parts;
+    const least = givesBack ? (this.#shrunk ? reserveBytes / 2 : -reserveBytes / 2) : 0;
+    const hasRoom = (): boolean => (givesBack || !this.#shrunk) && this.#spareBytes - bytes >= least;
+    if (hasRoom()) return;
+    this.#measuredAt = -Infinity;
+    if (!hasRoom()) {
+      throw new AshlarError('no-space', "the pool is full: new records need room on the disk of the pool's directory", {
+        path,
+      });
+    }
+  }
+
+  /** Counts records that are in the journal from now on, until the next checkpoint has brought them home. */
+  countRecords(bytes: number): void {
+    this.#recordBytes += bytes;
   }
 
   /** A file beside the data takes so many bytes of the host's room until `work` has settled: nobody else is promised them meanwhile. */
@@ -113,7 +157,7 @@ export class Room {
 
   /** Something is counted that a checkpoint will know exactly, or was given up and comes back with one. */
   get mayGrow(): boolean {
-    return this.#promisedBytes > 0 || this.#isGivenUp || this.#isComingBack;
+    return this.#promisedBytes > 0 || this.#recordBytes > 0 || this.#isGivenUp || this.#isComingBack;
   }
 
   /** Blocks were trimmed. */
@@ -230,6 +274,7 @@ export class Room {
     this.#isComingBack ||= this.#isGivenUp;
     this.#isGivenUp = false;
     this.#takenBytes = this.#promisedBytes - this.#unrecordedBytes;
+    this.#takenRecordBytes = this.#recordBytes;
     for (const store of this.#reserved) store.take();
   }
 
@@ -237,6 +282,8 @@ export class Room {
   settle(): void {
     this.#promisedBytes -= this.#takenBytes;
     this.#takenBytes = 0;
+    this.#recordBytes -= this.#takenRecordBytes;
+    this.#takenRecordBytes = 0;
     this.#isComingBack = false;
     this.#measuredAt = -Infinity;
     for (const store of this.#reserved) this.#changeKept(store, () => store.settle());
@@ -291,11 +338,14 @@ export class Room {
 
   #measure(): void {
     const now = this.#parts.host.clock.monotonicMs();
-    if (now - this.#measuredAt < believeMs && this.#promisedBytes - this.#measuredPromise < believeBytes) return;
+    const promisedBytes = this.#promisedBytes + this.#recordBytes;
+    if (now - this.#measuredAt < believeMs && promisedBytes - this.#measuredPromise < believeBytes) return;
+    const { host, isApart, path } = this.#parts;
+    if (isApart) this.#besideBytes = host.freeBytes(path) - this.#takenBesideBytes;
     this.#onDiskBytes = this.#onDiskNow();
     this.#freeBytes = this.#freeNow(this.#onDiskBytes);
     this.#measuredAt = now;
-    this.#measuredPromise = this.#promisedBytes;
+    this.#measuredPromise = promisedBytes;
   }
 
   #onDiskNow(): number {

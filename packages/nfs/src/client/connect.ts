@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { AshlarError } from '@ashlar/core';
@@ -12,7 +13,7 @@ export const portmapPort = 111;
 
 export type ConnectOptions = {
   readonly sys?: AuthSys | undefined;
-  /** Calls are numbered from there on. */
+  /** Calls are numbered from there on; without it from anywhere: a server takes a number that it knows for a call that came again. */
   readonly firstXid?: number;
   readonly timeoutMs?: number;
   /** Below 1024: what only root may ask for. */
@@ -21,7 +22,7 @@ export type ConnectOptions = {
 
 /** Connects over TCP. Rejects with `timeout`, and `closed` where nobody listens. */
 export async function connectRpc({ host, port }: RpcPlace, options: ConnectOptions = {}): Promise<RpcClient> {
-  const { firstXid = 0, localPort, sys, timeoutMs = 10_000 } = options;
+  const { firstXid = randomInt(2 ** 32), localPort, sys, timeoutMs = 10_000 } = options;
   const socket = connect({ host, port, ...(localPort === undefined ? {} : { localPort }) });
   socket.setNoDelay();
   try {

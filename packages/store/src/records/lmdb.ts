@@ -1,4 +1,6 @@
-import { AshlarError, type RecordStore } from '@ashlar/core';
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { AshlarError, MiB, type RecordChange, type RecordStore } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { open, type RootDatabase } from 'lmdb';
 
@@ -13,6 +15,8 @@ export function openEnvironment(path: string, readOnly: boolean): RootDatabase<B
     cache: false,
     useWritemap: false,
     overlappingSync: false,
+    // Each commit is one transaction already. The batch of a turn would have a promise of its own, which nobody hears of when it fails.
+    eventTurnBatching: false,
     noMemInit: false,
     maxReaders: 64,
     mapSize: 64 * 1024 ** 3,
@@ -41,7 +45,7 @@ export function openLmdb(path: string, readOnly = false): RecordStore {
         });
         await environment.flushed;
       } catch (error) {
-        throw commitError(error);
+        throw commitError(await reasonOf(error), path, changes);
       }
     },
     async copyTo(directory) {
@@ -49,7 +53,7 @@ export function openLmdb(path: string, readOnly = false): RecordStore {
         // As it lies, page by page: what is compacted is walked by the library, which damage may crash.
         await environment.backup(directory, false);
       } catch (error) {
-        throw commitError(error);
+        throw commitError(error, directory, []);
       }
     },
     close: () => environment.close(),
@@ -62,7 +66,24 @@ export function requireRecords(host: Host, path: string): void {
   throw new AshlarError('corrupt', `${path} is missing: the pool has no maps`, { path });
 }
 
-function commitError(error: unknown): AshlarError {
-  const full = /ENOSPC|No space|MDB_MAP_FULL/i.test(String(error));
-  return new AshlarError(full ? 'no-space' : 'io', 'the pool could not write its records', {}, error);
+/** A commit that failed says why by a promise of its own. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  const reason = (error as { readonly commitError?: Promise<never> }).commitError;
+  return reason === undefined ? error : reason.catch((why: unknown) => why);
+}
+
+const shortWrite = 5;
+
+function commitError(error: unknown, path: string, changes: readonly RecordChange[]): AshlarError {
+  const isFull = /ENOSPC|No space|MDB_MAP_FULL/i.test(String(error));
+  // A write that ended in the middle since the disk is full is told as an I/O error.
+  const isCut = (error as { readonly code?: unknown }).code === shortWrite && !hasRoom(path, changes);
+  return new AshlarError(isFull || isCut ? 'no-space' : 'io', 'the pool could not write its records', { path }, error);
+}
+
+/** Whether the disk has more than changes can have needed. */
+function hasRoom(path: string, changes: readonly RecordChange[]): boolean {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  const bytes = changes.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
+  return bavail * bsize > 2 * bytes + MiB;
 }

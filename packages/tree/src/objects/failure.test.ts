@@ -97,3 +97,24 @@ test('in a tree that is full nothing grows, and what is there is written over, c
   await tree.write(file, limit, Buffer.alloc(10, 3), 'unstable', who);
   await tree.close();
 });
+
+for (const isLate of [false, true]) {
+  test(`a write waits for the room of a file that was removed just before${isLate ? ', on a store that answers late' : ''}`, async (t) => {
+    const random = new SeededRandom(1);
+    const store = new MemoryObjectStore(isLate ? random : undefined);
+    const seams = { clock: systemTime, random };
+    await makeTree(store, 1, seams, { uid: 0, gid: 0, mode: 0o777 });
+    const limit = 64 * 1024;
+    const room = () => ({ totalBytes: limit, freeBytes: limit - store.usedBytes });
+    const tree = await openObjectTree(store, { ...seams, room });
+    const { file } = await tree.create(tree.root, named('a'), plain, by);
+    await tree.write(file, 0, Buffer.alloc(limit, 1), 'unstable', who);
+    const other = (await tree.create(tree.root, named('b'), plain, by)).file;
+    await failsWith(t, 'no-space', async () => tree.write(other, 0, Buffer.alloc(4096, 2), 'unstable', who));
+    await tree.remove(tree.root, named('a'), by);
+    const { change } = await tree.write(other, 0, Buffer.alloc(limit, 2), 'unstable', who);
+    t.is(change.after?.sizeBytes, limit);
+    await failsWith(t, 'no-space', async () => tree.write(other, limit, Buffer.alloc(4096, 2), 'unstable', who));
+    await tree.close();
+  });
+}

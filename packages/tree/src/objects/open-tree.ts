@@ -148,6 +148,7 @@ function stateOf(
     clock: new TreeClock(clock),
     random,
     reclaim: (inode) => reclaimer.add(inode),
+    reclaimed: () => reclaimer.progress(),
     placed: new Set(),
     takenFree: [],
     nextInode,

@@ -22,6 +22,8 @@ export class Reclaimer {
   readonly #waiting: Inode[] = [];
   #running: Promise<void> | undefined;
   #isEnding = false;
+  /** Who waits for some room. */
+  #hopeful: (() => void)[] = [];
 
   constructor(parts: ReclaimParts) {
     this.#parts = parts;
@@ -35,6 +37,12 @@ export class Reclaimer {
   /** Looks at what may lie in free regions behind a crash, and gives it back. */
   sweep(): void {
     this.#running ??= this.#run();
+  }
+
+  /** Settles when some room came back, or nothing is left to come; nothing where nothing is under way. */
+  progress(): Promise<void> | undefined {
+    if (this.#running === undefined) return undefined;
+    return new Promise((resolve) => this.#hopeful.push(resolve));
   }
 
   /** Settles when nothing is left. */
@@ -54,17 +62,24 @@ export class Reclaimer {
     try {
       while (!this.#isEnding && (await this.#step()));
     } catch {
-      // The store refuses everything now, and says so to whoever asks it for something: the next start goes on.
-      this.#waiting.length = 0;
+      // The store is full, or refuses everything, and says so to whoever asks it for something: the next file that is gone is another try, or else the next start.
     }
     this.#running = undefined;
+    this.#tell();
+  }
+
+  #tell(): void {
+    const hopeful = this.#hopeful;
+    this.#hopeful = [];
+    for (const resolve of hopeful) resolve();
   }
 
   /** Gives whether there was something to do. */
   async #step(): Promise<boolean> {
-    const inode = this.#waiting.shift();
+    const [inode] = this.#waiting;
     if (inode !== undefined) {
       await this.#reclaim(inode);
+      this.#waiting.shift();
       return true;
     }
     const { object, regions, store } = this.#parts;
@@ -78,6 +93,7 @@ export class Reclaimer {
     regions.cleared(base);
     const isEmpty = first?.state !== 'data' && first?.length === size;
     if (isFree && !isEmpty) await store.trim(object, base, size, false);
+    this.#tell();
     return true;
   }
 
@@ -93,10 +109,11 @@ export class Reclaimer {
       const { regionClass } = regionOf(index);
       const trimmed = store.trim(object, base, regionBytes(regionClass), false);
       if (isPromise(trimmed)) await trimmed;
+      this.#tell();
       free.push({ regionClass, base });
       changes.push({ key: freeRegionKey(regionClass, base), value: Buffer.alloc(0) });
     }
-    const committed = records.commit(changes);
+    const committed = records.commit(changes, true);
     if (isPromise(committed)) await committed;
     for (const { base, regionClass } of free) this.#parts.regions.give(regionClass, base);
   }

@@ -49,7 +49,7 @@ async function eachRecord(
     const found = await store.scanRecords(from, to, mostAtOnce);
     const changes: RecordChange[] = [];
     for (const record of found) changes.push(...(await changesOf(record)));
-    if (changes.length > 0) await store.commit(changes, false);
+    if (changes.length > 0) await store.commit(changes, false, true);
     const last = found.at(-1);
     if (last === undefined || found.length < mostAtOnce) return;
     from = Buffer.concat([last.key, Buffer.of(0)]);

@@ -51,6 +51,7 @@ function setNow(
       changed: now,
     };
     const batch = new Batch();
+    batch.givesBack = after.sizeBytes < inode.sizeBytes;
     batch.put(after);
     const result: FileChange = { before: stateOf(inode), after: attributesOf(after) };
     batch.receipt(receipt, result);

@@ -50,6 +50,7 @@ export function removeName(
             checkTake(parent, inode, who);
             checkKind(inode, isDirectory);
             const batch = new Batch();
+            batch.givesBack = true;
             emptySlot(batch, slot);
             const after = withoutName(state, parent, isDirectory);
             batch.put(after);

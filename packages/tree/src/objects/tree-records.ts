@@ -44,18 +44,20 @@ export class TreeRecords implements RecordsReader {
     return this.#store.getRecord(key);
   }
 
-  /** All of them or none: where it fails they are as they were. */
-  commit(changes: readonly RecordChange[]): Settled<void> {
+  /** All of them or none: where it fails they are as they were. `givesBack`: as of the store. */
+  commit(changes: readonly RecordChange[], givesBack = false): Settled<void> {
     const { current, newestSnapshot } = this.#epochs;
     const own = changes.map(({ key, value }) => ({ key, value: value === null ? null : stamped(value, current) }));
-    if (newestSnapshot === undefined) return this.commitStamped(own);
+    if (newestSnapshot === undefined) return this.commitStamped(own, givesBack);
     const kept = own.map(({ key }) => (isVersioned(key) ? this.getStamped(key) : undefined));
     const late = kept.filter((each) => isPromise(each));
-    if (late.length === 0) return this.commitStamped([...own, ...versionsOf(own, kept as Before[], newestSnapshot)]);
+    if (late.length === 0) {
+      return this.commitStamped([...own, ...versionsOf(own, kept as Before[], newestSnapshot)], givesBack);
+    }
     // Whoever looks meanwhile sees what was changed, and whoever changes it next is committed behind it.
     const ready = Promise.all([Promise.all(kept), this.#last]);
     const committed = ready.then(async ([found]) =>
-      this.#store.commit([...own, ...versionsOf(own, found, newestSnapshot)], false),
+      this.#store.commit([...own, ...versionsOf(own, found, newestSnapshot)], false, givesBack),
     );
     const last: Promise<unknown> = ready.then(
       () => this.#issued(last),
@@ -66,12 +68,12 @@ export class TreeRecords implements RecordsReader {
   }
 
   /** The same of changes that say in which epoch they were written, or need not. */
-  commitStamped(changes: readonly RecordChange[]): Settled<void> {
+  commitStamped(changes: readonly RecordChange[], givesBack = false): Settled<void> {
     const before = this.#last;
     const committed =
       before === undefined
-        ? this.#store.commit(changes, false)
-        : before.then(async () => this.#store.commit(changes, false));
+        ? this.#store.commit(changes, false, givesBack)
+        : before.then(async () => this.#store.commit(changes, false, givesBack));
     if (isPromise(committed)) return this.#seen(changes, committed);
   }
 

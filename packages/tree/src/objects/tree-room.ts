@@ -1,7 +1,15 @@
 import { andThen, AshlarError, MiB, type Settled } from '@ashlar/core';
 
 /** Bytes: what there is for a tree, and what of it is free. */
-export type Room = { readonly totalBytes: number; readonly freeBytes: number };
+export type Room = {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  /**
+   * What of the tree's own bound is left, where its store says by itself what that has no room for: it knows what comes back with its next checkpoint. Without it
+   * nothing is written but what is free.
+   */
+  readonly leftBytes?: number | undefined;
+};
 
 /** So much is written before it is asked again what is free: others take room too, and the size of a volume changes. */
 const mostUnasked = 256 * MiB;
@@ -23,8 +31,8 @@ export class TreeRoom {
   /** Takes room for what is about to be written. Fails with `no-space`. */
   claim(bytes: number): Settled<void> {
     if (this.#take(bytes)) return;
-    return andThen(this.#ask(), ({ freeBytes }) => {
-      this.#left = Math.min(freeBytes, mostUnasked);
+    return andThen(this.#ask(), ({ freeBytes, leftBytes = freeBytes }) => {
+      this.#left = Math.min(leftBytes, mostUnasked);
       if (!this.#take(bytes)) throw new AshlarError('no-space', 'the file volume is full');
     });
   }

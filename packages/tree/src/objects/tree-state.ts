@@ -54,6 +54,8 @@ export type TreeState = {
   readonly random: Random;
   /** Gives the bytes of a file back that is gone: behind everything else, and once its record says so. */
   readonly reclaim: (inode: Inode) => void;
+  /** Settles when some of that came back, or nothing is left to come; nothing where nothing is under way. */
+  readonly reclaimed: () => Promise<void> | undefined;
   /** Numbers of inodes some of whose regions are not on record. */
   readonly placed: Set<number>;
   /** Regions that are given again, and on record as free. */
@@ -77,6 +79,8 @@ export class Batch {
   hasNumber = false;
   /** Regions were given. */
   hasGiven = false;
+  /** Room comes back by it, or what it says was accepted before: it goes on record on a full disk too. */
+  givesBack = false;
 
   put(inode: Inode): void {
     this.inodes.push(inode);
@@ -156,7 +160,7 @@ export function commitBatch(state: TreeState, batch: Batch): Settled<void> {
     throw error;
   };
   try {
-    const committed = records.commit(changes);
+    const committed = records.commit(changes, batch.givesBack);
     return isPromise(committed) ? committed.then(done, failed) : done();
   } catch (error) {
     return failed(error);

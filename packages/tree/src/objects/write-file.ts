@@ -22,7 +22,30 @@ import { Batch, commitBatch, inodeOf, type TreeState } from './tree-state.ts';
 /** What a write changed; its bytes are there, and what its inode says of it is, until it is on record, in memory alone. */
 export type Written = { readonly number: number; readonly change: FileChange };
 
-export function writeFile(
+export const writeFile = (
+  state: TreeState,
+  file: FileHandle,
+  offset: number,
+  from: Uint8Array,
+  who: Credentials,
+): Settled<Written> => whileRoomComes(state, () => writeOnce(state, file, offset, from, who));
+
+/** Tries again what finds no room, as long as bytes of files that are gone are being given back. */
+function whileRoomComes<T>(state: TreeState, attempt: () => Settled<T>): Settled<T> {
+  const again = (error: unknown): Promise<T> => {
+    const coming = errorKindOf(error) === 'no-space' ? state.reclaimed() : undefined;
+    if (coming === undefined) throw error;
+    return coming.then(() => whileRoomComes(state, attempt));
+  };
+  try {
+    const done = attempt();
+    return isPromise(done) ? done.catch(again) : done;
+  } catch (error) {
+    return again(error);
+  }
+}
+
+function writeOnce(
   state: TreeState,
   file: FileHandle,
   offset: number,
@@ -175,6 +198,7 @@ export function recordInodes(state: TreeState, number?: number): Settled<void> {
   for (let at = 0; at < dirty.length; at += mostAtOnce) {
     const batch = new Batch();
     batch.hasGiven = true;
+    batch.givesBack = true;
     for (const inode of dirty.slice(at, at + mostAtOnce)) batch.put(inode);
     batches.push(() => commitBatch(state, batch));
   }
