@@ -11,6 +11,7 @@ function thread(): { time: ManualTime; state: { utilization: number; residentByt
     scheduler: time,
     utilization: () => state.utilization,
     residentBytes: () => state.residentBytes,
+    floorBytes: 100 * MiB,
     giveBack: async () => {
       state.given += 1;
       state.residentBytes = 120 * MiB;
@@ -29,6 +30,13 @@ test('memory is given back once, when a load is over', async (t) => {
   await time.advance(55_000);
   t.is(state.given, 0, 'it may come again soon');
   await time.advance(10_000);
+  t.is(state.given, 1);
+});
+
+test('what the start took is given back as well', async (t) => {
+  const { time, state } = thread();
+  state.residentBytes = 500 * MiB;
+  await time.advance(65_000);
   t.is(state.given, 1);
 });
 

@@ -13,6 +13,8 @@ export type IdleMemoryParts = {
   /** The share of the time since the last call that the thread worked, 0 to 1. */
   readonly utilization: () => number;
   readonly residentBytes: () => number;
+  /** What it took when it had done nothing yet: what its start took on top, as a recovery does, comes back too. */
+  readonly floorBytes: number;
   readonly giveBack: () => Promise<void>;
 };
 
@@ -27,7 +29,7 @@ export class IdleMemory {
 
   constructor(parts: IdleMemoryParts) {
     this.#parts = parts;
-    this.#floorBytes = parts.residentBytes();
+    this.#floorBytes = parts.floorBytes;
   }
 
   /** Looks from now on, as long as the thread lives. */

@@ -24,6 +24,8 @@ const port = parentPort;
 
 /** Opens the pool, and with it everything that the control plane may ask for. */
 async function open({ poolPath, store, device, capacityBytes, bootId }: WorkerSettings): Promise<DataPlaneFunctions> {
+  const residentBytes = process.memoryUsage.rss;
+  const floorBytes = residentBytes();
   const machine = createRealHost();
   const host = bootId === undefined ? machine : { ...machine, bootId: () => bootId };
   const fair = new FairQueue();
@@ -57,7 +59,7 @@ async function open({ poolPath, store, device, capacityBytes, bootId }: WorkerSe
     giveMemoryBack();
   };
   const { scheduler } = host;
-  new IdleMemory({ scheduler, utilization, residentBytes: process.memoryUsage.rss, giveBack }).watch();
+  new IdleMemory({ scheduler, utilization, residentBytes, floorBytes, giveBack }).watch();
   const { remote: control } = calls;
   const connections = new Connections({ loop, devices, control, memory, now: () => host.clock.wallMs() });
   const trees = new Trees(pool, stores, host, new Directories(records, host));

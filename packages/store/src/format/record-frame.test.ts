@@ -1,10 +1,12 @@
 import test from 'ava';
 import {
-  decodeRecordFrame,
+  changesIn,
   encodeRecordFrame,
+  lastKeyIn,
   recordFrameBytes,
   recordFrameHead,
   recordFramesIn,
+  verifiedFrame,
   type RecordFrame,
 } from './record-frame.ts';
 
@@ -36,8 +38,13 @@ test('what was written is read, of each kind', (t) => {
   for (const kind of ['commit', 'dump', 'end', 'closed'] as const) {
     const bytes = encodeRecordFrame(poolId, { ...frame, kind });
     t.is(recordFrameBytes(poolId, bytes.subarray(0, recordFrameHead)), bytes.length);
-    t.deepEqual(decodeRecordFrame(bytes), { ...frame, kind });
+    t.deepEqual({ ...verifiedFrame(bytes), changes: changesIn(bytes) }, { ...frame, kind });
   }
+});
+
+test('the last key of a frame is known without the rest', (t) => {
+  t.deepEqual(lastKeyIn(encodeRecordFrame(poolId, frame)), Uint8Array.of(5));
+  t.is(lastKeyIn(encodeRecordFrame(poolId, { ...frame, changes: [] })), undefined);
 });
 
 test('a frame of which any bit has flipped is none', (t) => {
@@ -46,7 +53,7 @@ test('a frame of which any bit has flipped is none', (t) => {
     const damaged = Buffer.from(bytes);
     damaged[bit >> 3] = damaged[bit >> 3]! ^ (1 << (bit & 7));
     const length = recordFrameBytes(poolId, damaged.subarray(0, recordFrameHead));
-    if (length === bytes.length) t.is(decodeRecordFrame(damaged), undefined, `bit ${bit}`);
+    if (length === bytes.length) t.is(verifiedFrame(damaged), undefined, `bit ${bit}`);
   }
 });
 

@@ -48,14 +48,28 @@ export function recordFrameBytes(poolId: string, head: Buffer): number | undefin
   return recordFrameHead + head.readUInt32LE(28);
 }
 
-/** The frame in all of its bytes; nothing where they are not as they were written. */
-export function decodeRecordFrame(bytes: Buffer): RecordFrame | undefined {
+/** What a frame is, in all of its bytes; nothing where they are not as they were written. */
+export function verifiedFrame(bytes: Buffer): Omit<RecordFrame, 'changes'> | undefined {
   assert(bytes.length >= recordFrameHead, 'a frame has its head');
   if (bytes.readUInt32LE(4) !== checksumOf(bytes.subarray(8))) return undefined;
   const word = bytes.readUInt32LE(24);
   const kind = (Object.keys(kinds) as RecordFrame['kind'][]).find((each) => kinds[each] === word);
-  if (kind === undefined) return undefined;
-  return { kind, number: bytes.readDoubleLE(16), changes: decodeBatch(bytes.subarray(recordFrameHead)) };
+  return kind === undefined ? undefined : { kind, number: bytes.readDoubleLE(16) };
+}
+
+/** The changes of a frame that was verified, in memory of their own. */
+export const changesIn = (bytes: Buffer): RecordChange[] => decodeBatch(bytes.subarray(recordFrameHead));
+
+/** The key of the last of them, without the others; nothing where there is none. */
+export function lastKeyIn(bytes: Buffer): Uint8Array | undefined {
+  let key: Buffer | undefined;
+  let at = recordFrameHead + 4;
+  for (let left = bytes.readUInt32LE(recordFrameHead); left > 0; left -= 1) {
+    const end = at + 8 + bytes.readUInt32LE(at);
+    if (left === 1) key = bytes.subarray(at + 8, end);
+    at = end + Math.max(0, bytes.readInt32LE(at + 4));
+  }
+  return key === undefined ? undefined : Uint8Array.from(key);
 }
 
 /** Where frames of the pool may begin, in bytes of which nothing is known. */

@@ -1,10 +1,12 @@
 import { AshlarError, type RecordChange } from '@ashlar/core';
 import type { Host, HostFile } from '@ashlar/host';
 import {
-  decodeRecordFrame,
+  changesIn,
+  lastKeyIn,
   recordFrameBytes,
   recordFrameHead,
   recordFramesIn,
+  verifiedFrame,
   type RecordFrame,
 } from '../format/record-frame.ts';
 
@@ -102,11 +104,11 @@ async function readFrames(
     let firstCommit: number | undefined;
     let lastCommit: number | undefined;
     let last: number | undefined;
-    for await (const { frame, end } of framesOf(file, sizeBytes, poolId)) {
-      const { kind, changes } = frame;
+    for await (const { bytes, end, frame } of framesOf(file, sizeBytes, poolId)) {
+      const { kind } = frame;
       endBytes = end;
       isClosed = kind === 'closed';
-      if (kind === 'dump') dumpedTo = changes.at(-1)?.key ?? dumpedTo;
+      if (kind === 'dump') dumpedTo = lastKeyIn(bytes) ?? dumpedTo;
       if (kind === 'end') [isComplete, dumpBytes] = [true, end];
       if (kind === 'commit') {
         firstCommit ??= frame.number;
@@ -123,28 +125,44 @@ async function readFrames(
   }
 }
 
-type FrameAt = { readonly frame: RecordFrame; readonly end: number };
+type FrameAt = {
+  readonly frame: Omit<RecordFrame, 'changes'>;
+  /** All of it, until the next one is read. */
+  readonly bytes: Buffer;
+  readonly end: number;
+};
 
 /** The frames of a file up to the first that is not whole. */
 async function* framesOf(file: HostFile, sizeBytes: number, poolId: string): AsyncGenerator<FrameAt> {
+  const memory: FrameMemory = { bytes: Buffer.alloc(0) };
   for (let at = 0; ;) {
-    const found = await frameAt(file, at, sizeBytes, poolId);
+    const found = await frameAt(file, at, sizeBytes, poolId, memory);
     if (found === undefined) return;
     at = found.end;
     yield found;
   }
 }
 
-async function frameAt(file: HostFile, at: number, sizeBytes: number, poolId: string): Promise<FrameAt | undefined> {
+/** One frame at a time lies in it: what is read of a log is not in memory together. */
+type FrameMemory = { bytes: Buffer };
+
+async function frameAt(
+  file: HostFile,
+  at: number,
+  sizeBytes: number,
+  poolId: string,
+  memory: FrameMemory,
+): Promise<FrameAt | undefined> {
   if (at + recordFrameHead > sizeBytes) return undefined;
   const head = Buffer.alloc(recordFrameHead);
   await file.read(at, head);
   const length = recordFrameBytes(poolId, head);
   if (length === undefined || at + length > sizeBytes) return undefined;
-  const bytes = Buffer.alloc(length);
+  if (memory.bytes.length < length) memory.bytes = Buffer.alloc(length);
+  const bytes = memory.bytes.subarray(0, length);
   await file.read(at, bytes);
-  const frame = decodeRecordFrame(bytes);
-  return frame === undefined ? undefined : { frame, end: at + length };
+  const frame = verifiedFrame(bytes);
+  return frame === undefined ? undefined : { frame, bytes, end: at + length };
 }
 
 /**
@@ -159,9 +177,10 @@ async function goesOn(
   last: number,
 ): Promise<boolean> {
   const bytes = Buffer.alloc(sizeBytes - endBytes);
+  const memory: FrameMemory = { bytes: Buffer.alloc(0) };
   await file.read(endBytes, bytes);
   for (const at of recordFramesIn(poolId, bytes)) {
-    const found = await frameAt(file, endBytes + at, sizeBytes, poolId);
+    const found = await frameAt(file, endBytes + at, sizeBytes, poolId, memory);
     if (found !== undefined && found.frame.number > last + 1) return true;
   }
   return false;
@@ -207,9 +226,9 @@ async function* changesOf(
   for (const [index, { path }] of files.entries()) {
     const file = host.open(path, { readOnly: true });
     try {
-      for await (const { frame } of framesOf(file, file.size(), poolId)) {
+      for await (const { bytes, frame } of framesOf(file, file.size(), poolId)) {
         // Later dumps say again what is known already.
-        if (frame.kind === 'commit' || (frame.kind === 'dump' && index === 0)) yield frame.changes;
+        if (frame.kind === 'commit' || (frame.kind === 'dump' && index === 0)) yield changesIn(bytes);
       }
     } finally {
       file.close();

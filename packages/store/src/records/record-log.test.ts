@@ -1,6 +1,8 @@
 import { KiB, type RecordChange, type RecordStore } from '@ashlar/core';
+import type { HostFile, OpenOptions } from '@ashlar/host';
 import { SeededRandom, SimulatedMachine } from '@ashlar/testing';
 import test, { type ExecutionContext } from 'ava';
+import { recordFrameHead } from '../format/record-frame.ts';
 import { RecordLog } from './record-log.ts';
 import { contentsOf, logNumbers, logPath, readLogFiles } from './record-log-reader.ts';
 
@@ -145,6 +147,29 @@ test('what a loss of power left of an append is not there, and the commits befor
     await logged.open();
     await isSame(t, logged, `seed ${seed}, opened again`);
   }
+});
+
+test('a log is read frame by frame into the same memory, however long it is', async (t) => {
+  const logged = await filled(8, 60);
+  const { machine } = logged;
+  const { host } = machine;
+  const memory = new Set<ArrayBufferLike>();
+  let frames = 0;
+  const open = (path: string, options: OpenOptions): HostFile => {
+    const file = host.open(path, options);
+    const read = file.read.bind(file);
+    file.read = (offset, into) => {
+      if (into.length > recordFrameHead) {
+        frames += 1;
+        memory.add(into.buffer);
+      }
+      return read(offset, into);
+    };
+    return file;
+  };
+  const files = await machine.finish(readLogFiles({ ...host, open }, directory, poolId));
+  t.is(contentsOf(host, files, poolId)?.number, logged.number);
+  t.true(memory.size * 3 < frames, `${memory.size} pieces of memory for ${frames} frames`);
 });
 
 test('where the power left the end of the append that begins a file and not its beginning, the files before it are the log', async (t) => {

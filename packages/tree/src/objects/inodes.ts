@@ -1,6 +1,6 @@
 import { andThen, AshlarError, isPromise, type RecordChange, type Settled } from '@ashlar/core';
-import { LRUCache } from 'lru-cache';
 import { encodeInode, type Inode } from './inode.ts';
+import { InodeCache } from './inode-cache.ts';
 import { inodeKey } from './keys.ts';
 import { tableChanges, withTables } from './region-tables.ts';
 import type { RecordsReader } from './tree-records.ts';
@@ -8,13 +8,13 @@ import type { RecordsReader } from './tree-records.ts';
 /** Inodes that are looked at again and again, and those that changed and are not on record: what is here is what they are. */
 export class Inodes {
   readonly #records: RecordsReader;
-  readonly #clean: LRUCache<number, Inode>;
+  readonly #clean: InodeCache;
   readonly #dirty = new Map<number, Inode>();
   readonly #asked = new Map<number, Promise<Inode | undefined>>();
 
   constructor(records: RecordsReader, mostClean: number) {
     this.#records = records;
-    this.#clean = new LRUCache({ maxSize: mostClean, sizeCalculation: weightOf });
+    this.#clean = new InodeCache(mostClean);
   }
 
   /** How many are not on record. */
@@ -96,13 +96,3 @@ export class Inodes {
     return inode;
   }
 }
-
-/** Of an inode in memory, about. */
-const inodeBytes = 512;
-const aclEntryBytes = 64;
-
-/** Of a file with many regions, or a long list, more than of others. */
-const weightOf = ({ acls, regions, text }: Inode): number => {
-  const entries = acls === undefined ? 0 : acls.access.length + acls.inherited.length;
-  return 1 + Math.floor((regions.length * 8 + text.length + entries * aclEntryBytes) / inodeBytes);
-};
