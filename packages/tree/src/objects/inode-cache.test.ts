@@ -81,6 +81,20 @@ test('an inode that changed or is gone is never there as it was', (t) => {
   t.true(sizes.size > 0);
 });
 
+test('an inode that was found stays as it was, whatever takes its place', (t) => {
+  const cache = new InodeCache(64);
+  const link = (number: number): Inode =>
+    inodeOf(number, { type: 'link', text: Buffer.from(`to ${number}`), verifier: Buffer.alloc(8, number) });
+  for (let number = 1; number <= 1000; number += 1) cache.set(number, link(number));
+  const found = [...Array(1001).keys()].flatMap((number) => cache.get(number) ?? []);
+  t.true(found.length >= 64);
+  for (let number = 1001; number <= 2000; number += 1) cache.set(number, link(number));
+  for (const { number, text, verifier } of found) {
+    t.is(Buffer.from(text).toString(), `to ${number}`);
+    t.deepEqual(verifier, Buffer.alloc(8, number));
+  }
+});
+
 test('those with lists or many regions are there as well, by what they take', (t) => {
   const cache = new InodeCache(4096);
   const regions = Array.from({ length: 1000 }, (_, at) => at * 4096);

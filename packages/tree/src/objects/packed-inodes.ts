@@ -1,4 +1,4 @@
-import { decodeInode, encodeInode, type Inode } from './inode.ts';
+import { decodeInode, encodeInode, hasTables, type Inode } from './inode.ts';
 
 /** Records up to this have a place: that of a file of 8 MiB, or of a link to a path of 80 bytes. */
 const placeBytes = 192;
@@ -74,17 +74,18 @@ export class PackedInodes {
     if (at < 0) return undefined;
     this.#use += 1;
     this.#places.uses[at] = this.#use;
-    return decodeInode(number, this.#places.recordAt(at));
+    // What is decoded has parts of the bytes, and outlives its place.
+    return decodeInode(number, Buffer.from(this.#places.recordAt(at)));
   }
 
   has(number: number): boolean {
     return this.#places.find(number) >= 0;
   }
 
-  /** Gives false where it is too large to be here. */
+  /** Gives false where it is too large to be here, or has regions that its own record does not say. */
   put(inode: Inode): boolean {
     const record = encodeInode(inode);
-    if (record.length > placeBytes) return false;
+    if (record.length > placeBytes || hasTables(record)) return false;
     const { number } = inode;
     let at = this.#places.find(number);
     if (at < 0) at = this.#placeFor(number);
