@@ -26,9 +26,12 @@ export type NfsServer = {
 };
 
 const mostStartMs = 60_000;
+let namespaces = 0;
 
 /** A namespace with nothing but its loopback. */
-async function makeNamespace(name: string, cleanup: Cleanup): Promise<string> {
+async function makeNamespace(server: string, cleanup: Cleanup): Promise<string> {
+  namespaces += 1;
+  const name = `bench-${server}-${process.pid}-${namespaces}`;
   await run('ip', ['netns', 'add', name]);
   cleanup.add(async () => {
     await run('ip', ['netns', 'delete', name]).catch(() => undefined);
@@ -66,13 +69,13 @@ export const ashlarNfs: NfsServer = {
   name: 'ashlar',
   tools: ['ip', 'rpcinfo'],
   async start(directory, cleanup) {
-    await mkdir(directory, { recursive: true });
-    const netns = await makeNamespace(`bench-ashlar-${process.pid}`, cleanup);
+    const isNew = (await mkdir(directory, { recursive: true })) !== undefined;
+    const netns = await makeNamespace('ashlar', cleanup);
     const options = ['--data', directory, '--volume', 'home:100G:file', '--log-level', 'warn', '--port', '0'];
     const program = startInside(netns, process.execPath, [command, 'serve', ...options, '--admin-port', '0']);
     cleanup.add(() => program.stop());
     await answering(netns, program);
-    await ask(directory, 'POST', '/v1/exports', { name: 'fast', source: 'home', nfs: { sync: false } });
+    if (isNew) await ask(directory, 'POST', '/v1/exports', { name: 'fast', source: 'home', nfs: { sync: false } });
     return {
       name: 'ashlar',
       pid: program.pid,
@@ -102,7 +105,7 @@ export const ganesha: NfsServer = {
   tools: ['ip', 'rpcinfo', 'rpcbind', 'ganesha.nfsd'],
   async start(directory, cleanup) {
     await mkdir(join(directory, 'files'), { recursive: true });
-    const netns = await makeNamespace(`bench-ganesha-${process.pid}`, cleanup);
+    const netns = await makeNamespace('ganesha', cleanup);
     const rpcbind = startInside(netns, 'rpcbind', ['-w', '-f', '-a']);
     cleanup.add(() => rpcbind.stop());
     await delay(500);

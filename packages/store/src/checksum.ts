@@ -3,9 +3,9 @@ import { firstOtherXxh64, xxh64Blocks, xxh64Low } from '@ashlar/host';
 /** Bytes that one checksum covers, and the unit of everything the store keeps. */
 export const blockSize = 4096;
 
-/** The low 32 bits of XXH64 (xxHash's specification, seed 0) of the bytes, as an unsigned number. */
-export function checksumOf(bytes: Uint8Array): number {
-  return xxh64Low(bytes);
+/** The low 32 bits of XXH64 (xxHash's specification, seed 0) of the first bytes, all where nothing is said, as an unsigned number. */
+export function checksumOf(bytes: Uint8Array, length = bytes.byteLength): number {
+  return xxh64Low(bytes, length);
 }
 
 /** One checksum for each whole block of `bytes`, written to `into` from index `at` on. */

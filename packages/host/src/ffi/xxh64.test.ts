@@ -13,6 +13,11 @@ test('nothing has the hash of nothing, wherever it is', (t) => {
   t.is(xxh64Low(Buffer.from('abc').subarray(3)), ofNothing);
 });
 
+test('no more is hashed than is asked for', (t) => {
+  t.is(xxh64Low(Buffer.from('abcdef'), 3), ofAbc);
+  t.throws(() => xxh64Low(Buffer.from('abc'), 4));
+});
+
 test('each whole block has its hash, from the index that was asked for', (t) => {
   const into = new Uint32Array(5);
   xxh64Blocks(Buffer.from('.abcabcab').subarray(1), 3, into, 1);

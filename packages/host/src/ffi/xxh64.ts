@@ -1,3 +1,4 @@
+import { assert } from '@ashlar/core';
 import { load } from 'koffi';
 import { addressOf } from './memory.ts';
 import { libc } from './libc.ts';
@@ -18,9 +19,10 @@ function find(): Xxh64 {
 
 const call = find();
 
-/** The low 32 bits of XXH64 (xxHash's specification, seed 0) of the bytes: some 0.2 µs and 4 KiB in 50 ns. */
-export function xxh64Low(bytes: Uint8Array): number {
-  return call(addressOf(bytes), bytes.byteLength, 0);
+/** The low 32 bits of XXH64 (xxHash's specification, seed 0) of the first bytes, all where nothing is said: some 0.2 µs and 4 KiB in 50 ns. */
+export function xxh64Low(bytes: Uint8Array, length = bytes.byteLength): number {
+  assert(length <= bytes.byteLength, 'what is hashed is there');
+  return call(addressOf(bytes), length, 0);
 }
 
 /** The same of each whole block of `bytes`, written to `into` from index `at` on. */

@@ -19,6 +19,8 @@ import {
   attributesAfter,
   change,
   createHow,
+  entry,
+  entryPlus,
   handle,
   handleAfter,
   linkText,
@@ -65,9 +67,6 @@ const made = struct({ handle: handleAfter, after: attributesAfter, directoryChan
 const verifier = fixed(writeVerifierBytes);
 const cookieVerifier = fixed(cookieVerifierBytes);
 const how = oneOf('stability', stability.unstable, stability.file);
-
-const entry = struct({ fileId: bigU64, name, cookie: bigU64 });
-const entryPlus = struct({ fileId: bigU64, name, cookie: bigU64, attributes: attributesAfter, handle: handleAfter });
 
 /** All procedures of version 3 (RFC 1813, section 3.3), whose numbers are their places. */
 export const procedures = {

@@ -21,7 +21,7 @@ const deviceNumbers = struct({ major: u32, minor: u32 });
 const type = oneOf('kind of a file', fileType.regular, fileType.fifo);
 
 /** fattr3 (section 2.6). Sizes in bytes. */
-export const attributes = struct({
+const attributeFields = struct({
   type,
   mode: u32,
   links: u32,
@@ -36,11 +36,48 @@ export const attributes = struct({
   modified: time,
   changed: time,
 });
-export type Attributes = ValueOf<typeof attributes>;
+export type Attributes = ValueOf<typeof attributeFields>;
+
+/** They are in most replies, and in a listing for each file: written field by field, rather than by names of fields. */
+export const attributes: XdrType<Attributes> = {
+  read: (reader) => attributeFields.read(reader),
+  write(writer, value) {
+    const { accessed, changed, device, modified } = value;
+    type.write(writer, value.type);
+    writer.u32(value.mode).u32(value.links).u32(value.uid).u32(value.gid).u64(value.sizeBytes).u64(value.usedBytes);
+    writer.u32(device.major).u32(device.minor).bigU64(value.fileSystem).bigU64(value.fileId);
+    writer.u32(accessed.seconds).u32(accessed.nanoseconds).u32(modified.seconds).u32(modified.nanoseconds);
+    writer.u32(changed.seconds).u32(changed.nanoseconds);
+  },
+};
 
 /** post_op_attr, post_op_fh3. */
 export const attributesAfter = optional(attributes);
 export const handleAfter = optional(handle);
+
+const entryFields = struct({ fileId: bigU64, name, cookie: bigU64 });
+
+/** entry3, without the one behind it. */
+export const entry: XdrType<ValueOf<typeof entryFields>> = {
+  read: (reader) => entryFields.read(reader),
+  write(writer, value) {
+    assert(value.name.length <= mostNameBytes, 'a name is within its bound');
+    writer.bigU64(value.fileId).opaque(value.name).bigU64(value.cookie);
+  },
+};
+
+/** What an entryplus3 has besides. */
+const entryAfter = struct({ attributes: attributesAfter, handle: handleAfter });
+
+/** entryplus3, without the one behind it. */
+export const entryPlus: XdrType<ValueOf<typeof entry> & ValueOf<typeof entryAfter>> = {
+  read: (reader) => ({ ...entry.read(reader), ...entryAfter.read(reader) }),
+  write(writer, value) {
+    entry.write(writer, value);
+    attributesAfter.write(writer, value.attributes);
+    handleAfter.write(writer, value.handle);
+  },
+};
 
 /** wcc_attr: what tells a client whether it is the only one who changed something. */
 const attributesBefore = optional(struct({ sizeBytes: u64, modified: time, changed: time }));

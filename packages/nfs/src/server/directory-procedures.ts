@@ -1,8 +1,9 @@
-import { andThen, AshlarError, type DirectoryEntry } from '@ashlar/core';
+import { andThen, AshlarError, KiB, MiB, type DirectoryEntry } from '@ashlar/core';
+import { XdrWriter, type XdrType } from '@ashlar/wire';
 import { cookieVerifierBytes } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
-import type { Attributes } from '../codec/types.ts';
-import { on, type Call } from './call.ts';
+import { attributesAfter, entry as entryType, entryPlus } from '../codec/types.ts';
+import { on, type Call, type Target } from './call.ts';
 import { handler } from './handler.ts';
 
 /** Cookies are worth something for ever: nobody needs to know of which listing one is. */
@@ -14,7 +15,7 @@ const emptyBytes = 4 + 84 + cookieVerifierBytes + 4 + 4;
 const entryBytes = 4 + 8 + 4 + 8;
 /** Of an entry's attributes. */
 const attributesBytes = 4 + 84;
-const mostReplyBytes = 1024 * 1024;
+const mostReplyBytes = MiB;
 /** Entries that are asked for at once. */
 const mostAtOnce = 1024;
 /** Of a name, about: of shorter ones more is asked for behind these. */
@@ -31,76 +32,102 @@ type Bounds = {
   readonly withAttributes: boolean;
 };
 
-/** `handle`: where attributes are asked for, and the file is still there. */
+/** Results as they were written while the directory was gone through. */
+type Page = XdrWriter;
+
+/** Pages that were sent: few are written at once. */
+const idlePages: Page[] = [];
+const mostIdlePages = 2;
+
+/** Is written once. */
+const written: XdrType<Page> = {
+  read: () => {
+    throw new AshlarError('unsupported', 'what a server writes of a directory is read as what it is');
+  },
+  write(writer, page) {
+    writer.fixed(page.bytes());
+    if (idlePages.length < mostIdlePages) idlePages.push(page.reset());
+  },
+};
+
+/** Of an entry as it is written, behind the word that says that there is one. */
 type Listed = { readonly entry: DirectoryEntry; readonly handle: Buffer | undefined };
 
-type Page = { readonly listed: readonly Listed[]; readonly isEnd: boolean; readonly directoryAfter: Attributes };
+const nameBytesOf = ({ name }: DirectoryEntry): number => entryBytes + padded(name.length);
+
+/** Of what is told besides names. */
+const foundBytes = ({ entry: { found }, handle }: Listed): number =>
+  (found === undefined ? 4 : attributesBytes) + (handle === undefined ? 4 : 8 + padded(handle.length));
+
+function writeEntry(page: Page, target: Target, { entry, handle }: Listed, { withAttributes }: Bounds): void {
+  page.bool(true);
+  if (!withAttributes) return entryType.write(page, entry);
+  const { cookie, fileId, found, name } = entry;
+  const attributes = found === undefined ? undefined : on(target, found.attributes);
+  entryPlus.write(page, { fileId, name, cookie, attributes, handle });
+}
 
 /** As many entries behind a cookie as there is room for. Throws `too-small` where there is none for one. */
-async function page(call: Call, directory: Uint8Array, cookie: bigint, bounds: Bounds): Promise<Page> {
+async function listed(call: Call, directory: Uint8Array, cookie: bigint, bounds: Bounds): Promise<Page> {
   const target = call.target(directory);
   const { file, tree, who } = target;
-  const listed: Listed[] = [];
+  let page: Page | undefined;
+  let hasEntry = false;
   let left = bounds.bytes - emptyBytes;
   let namesLeft = bounds.nameBytes;
   // What does not fit is asked for in vain, and what is missing is asked for once more.
   const usualNameEntryBytes = entryBytes + usualNameBytes;
   const usualBytes = usualNameEntryBytes + (bounds.withAttributes ? attributesBytes + usualHandleBytes : 0);
   for (let behind = cookie; ;) {
-    const most = Math.min(
-      mostAtOnce,
-      Math.max(1, Math.ceil(Math.min(left / usualBytes, namesLeft / usualNameEntryBytes))),
-    );
-    const listing = await tree.list(file, behind, most, bounds.withAttributes, who);
-    for (const entry of listing.entries) {
-      const nameBytes = entryBytes + padded(entry.name.length);
-      const handle =
-        bounds.withAttributes && entry.found !== undefined ? call.handleOf(target, entry.found.file) : undefined;
-      left -= nameBytes + (bounds.withAttributes ? attributesBytes + handleBytes(handle) : 0);
+    const wanted = Math.ceil(Math.min(left / usualBytes, namesLeft / usualNameEntryBytes));
+    const most = Math.min(mostAtOnce, Math.max(1, wanted));
+    const { directory: attributes, entries, isEnd } = await tree.list(file, behind, most, bounds.withAttributes, who);
+    if (page === undefined) {
+      page = idlePages.pop() ?? new XdrWriter(64 * KiB);
+      // As it was when the first were read: whoever keeps the list goes by it to see that something came since.
+      attributesAfter.write(page, on(target, attributes));
+      page.fixed(cookieVerifier);
+    }
+    for (const entry of entries) {
+      const nameBytes = nameBytesOf(entry);
+      const { found } = entry;
+      const handle = bounds.withAttributes && found !== undefined ? call.handleOf(target, found.file) : undefined;
+      const each = { entry, handle };
+      left -= nameBytes + (bounds.withAttributes ? foundBytes(each) : 0);
       namesLeft -= nameBytes;
-      if (left < 0 || (namesLeft < 0 && listed.length > 0)) {
-        if (listed.length > 0) return { listed, isEnd: false, directoryAfter: on(target, listing.directory) };
+      if (left < 0 || (namesLeft < 0 && hasEntry)) {
+        if (hasEntry) return page.bool(false).bool(false);
         throw new AshlarError('too-small', 'there is no room for the first entry');
       }
-      listed.push({ entry, handle });
+      writeEntry(page, target, each, bounds);
+      hasEntry = true;
       behind = entry.cookie;
     }
-    if (listing.isEnd) return { listed, isEnd: true, directoryAfter: on(target, listing.directory) };
+    if (isEnd) return page.bool(false).bool(true);
   }
 }
-
-const handleBytes = (handle: Buffer | undefined): number => 4 + (handle === undefined ? 0 : 4 + padded(handle.length));
 
 const failed = (call: Call, { directory }: { readonly directory: Uint8Array }) =>
   andThen(call.attributesNow(directory), (directoryAfter) => ({ directoryAfter }));
 
-export const readDirectory = handler(procedures.readDirectory, {
-  run: async (call, { cookie, count, directory }) => {
-    const bytes = Math.min(count, mostReplyBytes);
-    const bounds = { bytes, nameBytes: bytes, withAttributes: false };
-    const { directoryAfter, isEnd, listed } = await page(call, directory, cookie, bounds);
-    return { directoryAfter, verifier: cookieVerifier, entries: listed.map(({ entry }) => entry), isEnd };
+export const readDirectory = handler(
+  { ...procedures.readDirectory, ok: written },
+  {
+    run: (call, { cookie, count, directory }) => {
+      const bytes = Math.min(count, mostReplyBytes);
+      return listed(call, directory, cookie, { bytes, nameBytes: bytes, withAttributes: false });
+    },
+    fail: failed,
   },
-  fail: failed,
-});
+);
 
-export const readDirectoryPlus = handler(procedures.readDirectoryPlus, {
-  run: async (call, { cookie, directory, directoryBytes, mostBytes }) => {
-    const bounds = {
-      bytes: Math.min(mostBytes, mostReplyBytes),
-      nameBytes: directoryBytes,
-      withAttributes: true,
-    };
-    const found = await page(call, directory, cookie, bounds);
-    const target = call.target(directory);
-    const entries = found.listed.map(({ entry: { cookie: own, fileId, found: each, name }, handle }) => ({
-      fileId,
-      name,
-      cookie: own,
-      attributes: each === undefined ? undefined : on(target, each.attributes),
-      handle,
-    }));
-    return { directoryAfter: found.directoryAfter, verifier: cookieVerifier, entries, isEnd: found.isEnd };
+export const readDirectoryPlus = handler(
+  { ...procedures.readDirectoryPlus, ok: written },
+  {
+    run: (call, { cookie, directory, directoryBytes, mostBytes }) => {
+      const bytes = Math.min(mostBytes, mostReplyBytes);
+      return listed(call, directory, cookie, { bytes, nameBytes: directoryBytes, withAttributes: true });
+    },
+    fail: failed,
   },
-  fail: failed,
-});
+);

@@ -30,13 +30,13 @@ export class HandleCodec {
 
   encode(fileSystem: bigint, file: FileHandle): Buffer {
     assert(file.length <= mostFileHandleBytes, 'a handle of a tree is within its bound');
-    const bytes = Buffer.allocUnsafe(Math.max(leastBytes, headBytes + file.length + hashBytes)).fill(0);
-    bytes[0] = version;
-    bytes[1] = file.length;
+    const bytes = Buffer.allocUnsafe(Math.max(leastBytes, headBytes + file.length + hashBytes));
+    const end = bytes.length - hashBytes;
+    bytes.writeUInt32BE(version * 2 ** 24 + file.length * 2 ** 16, 0);
     bytes.set(this.#fileSystemBytes(fileSystem), 4);
     bytes.set(file, headBytes);
-    const end = bytes.length - hashBytes;
-    sipHash(this.#key, bytes.subarray(0, end), bytes, end);
+    for (let at = headBytes + file.length; at < end; at += 1) bytes[at] = 0;
+    sipHash(this.#key, bytes, end, bytes, end);
     return bytes;
   }
 
@@ -65,7 +65,7 @@ export class HandleCodec {
     if (bytes.length === this.#seenBytes && this.#seen.compare(bytes, 0, bytes.length, 0, bytes.length) === 0)
       return true;
     const end = bytes.length - hashBytes;
-    sipHash(this.#key, bytes.subarray(0, end), scratch, 0);
+    sipHash(this.#key, bytes, end, scratch, 0);
     if (scratch.compare(bytes, end) !== 0) return false;
     this.#seen.set(bytes);
     this.#seenBytes = bytes.length;

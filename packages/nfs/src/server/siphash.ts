@@ -5,15 +5,16 @@ const wordBytes = 8;
 const tail = Buffer.alloc(wordBytes);
 
 /**
- * SipHash-2-4 (Aumasson and Bernstein, 2012) of some bytes with a key of 16: eight bytes that nobody finds who does not know the key. Words of 64 bits are halves of 32, in
+ * SipHash-2-4 (Aumasson and Bernstein, 2012) of the first `length` bytes with a key of 16: eight bytes that nobody finds who does not know the key. Words of 64 bits are halves of 32, in
  * variables alone: each call of a client has a handle, and a listing makes one for each name.
  */
-export function sipHash(key: Buffer, bytes: Uint8Array, into: Buffer, at: number): void {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const whole = Math.floor(view.length / wordBytes);
-  tail.fill(0);
-  view.copy(tail, 0, whole * wordBytes);
-  tail[7] = view.length & 0xff;
+export function sipHash(key: Buffer, bytes: Buffer, length: number, into: Buffer, at: number): void {
+  const whole = Math.floor(length / wordBytes);
+  for (let index = 0; index < wordBytes; index += 1) {
+    const from = whole * wordBytes + index;
+    tail[index] = from < length ? bytes[from]! : 0;
+  }
+  tail[7] = length & 0xff;
   const [keyL0, keyH0, keyL1, keyH1] = [
     key.readInt32LE(0),
     key.readInt32LE(4),
@@ -27,10 +28,10 @@ export function sipHash(key: Buffer, bytes: Uint8Array, into: Buffer, at: number
   // Behind the last word come four rounds more, which end it.
   for (let word = 0; word <= whole + 1; word += 1) {
     const isEnd = word > whole;
-    const source = word < whole ? view : tail;
+    const source = word < whole ? bytes : tail;
     const from = word < whole ? word * wordBytes : 0;
-    const low = isEnd ? 0 : source.readInt32LE(from);
-    const high = isEnd ? 0 : source.readInt32LE(from + 4);
+    const low = isEnd ? 0 : wordAt(source, from);
+    const high = isEnd ? 0 : wordAt(source, from + 4);
     if (isEnd) l2 ^= 0xff;
     l3 ^= low;
     h3 ^= high;
@@ -72,3 +73,6 @@ export function sipHash(key: Buffer, bytes: Uint8Array, into: Buffer, at: number
   into.writeInt32LE(l0 ^ l1 ^ l2 ^ l3, at);
   into.writeInt32LE(h0 ^ h1 ^ h2 ^ h3, at + 4);
 }
+
+const wordAt = (bytes: Buffer, at: number): number =>
+  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);

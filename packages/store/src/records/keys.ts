@@ -129,7 +129,7 @@ function checksumOfBoth(name: Uint8Array, value: Uint8Array): number {
   if (length > summed.length) summed = Buffer.alloc(length * 2);
   summed.set(name);
   summed.set(value, name.length);
-  return checksumOf(summed.subarray(0, length));
+  return checksumOf(summed, length);
 }
 
 /** Rule 12: each value carries a checksum over key and value, because LMDB's pages have none. */
@@ -141,7 +141,7 @@ export function sealed(name: Uint8Array, value: Uint8Array): Uint8Array {
 }
 
 export function opened(name: Uint8Array, bytes: Uint8Array): Uint8Array {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const view = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const value = view.subarray(4);
   if (view.length < 4 || view.readUInt32LE(0) !== checksumOfBoth(name, value)) {
     throw new AshlarError('corrupt', "a record of the pool's database is damaged; run: ashlar check");

@@ -21,3 +21,20 @@ test('a process ends in the middle of a commit, with its status, and leaves what
   t.deepEqual([...(records.get(Uint8Array.of(1)) ?? [])], [1]);
   await records.close();
 });
+
+test('what was read stays as it is while more is read, small or large', async (t) => {
+  const path = mkdtempSync(join(tmpdir(), 'ashlar-lmdb-'));
+  const records = openLmdb(path);
+  t.teardown(async () => {
+    await records.close();
+    rmSync(path, { recursive: true });
+  });
+  const sizes = [0, 1, 63, 64, 65, 4096, 100_000, 7];
+  const stored = sizes.map((size, at) => ({ key: Buffer.of(1, at), value: Buffer.alloc(size, at + 1) }));
+  await records.commit(stored);
+  const scanned: { key: Uint8Array; value: Uint8Array }[] = [];
+  records.scan(Buffer.of(1), Buffer.of(2), (key, value) => scanned.push({ key, value }) > 0);
+  const got = stored.map(({ key }) => ({ key, value: records.get(key)! }));
+  t.deepEqual(scanned, stored);
+  t.deepEqual(got, stored);
+});

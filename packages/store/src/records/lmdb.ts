@@ -4,13 +4,37 @@ import { AshlarError, MiB, type RecordChange, type RecordStore } from '@ashlar/c
 import type { Host } from '@ashlar/host';
 import { open, type RootDatabase } from 'lmdb';
 
+/**
+ * What the library reads lies in memory of its own until it reads again. It is copied into what Node cuts small buffers of: memory of its own for each record, as the library
+ * takes, costs more than the rest of reading one. `end`: the library's memory says itself, in its `length`, how much of it was read.
+ */
+function copied(bytes: Uint8Array, start: number, end: number): Buffer {
+  const own = Buffer.allocUnsafe(end - start);
+  Buffer.prototype.copy.call(bytes, own, 0, start, end);
+  return own;
+}
+
+const values = {
+  encode: (value: Buffer): Buffer => value,
+  decode: (bytes: Uint8Array) => copied(bytes, 0, bytes.length),
+};
+
+const keys = {
+  writeKey(key: Uint8Array, into: Uint8Array, at: number): number {
+    into.set(key, at);
+    return at + key.length;
+  },
+  readKey: copied,
+};
+
 /** LMDB without a write map: a full disk is an error, never a signal. One that is only read must be there. */
 export function openEnvironment(path: string, readOnly: boolean): RootDatabase<Buffer, Buffer> {
   return open<Buffer, Buffer>({
     path,
     readOnly,
     encoding: 'binary',
-    keyEncoding: 'binary',
+    encoder: values,
+    keyEncoder: keys,
     compression: false,
     cache: false,
     useWritemap: false,
@@ -29,7 +53,7 @@ const asBuffer = (bytes: Uint8Array): Buffer =>
 export function openLmdb(path: string, readOnly = false): RecordStore {
   const environment = openEnvironment(path, readOnly);
   return {
-    get: (key) => environment.getBinary(asBuffer(key)),
+    get: (key) => environment.get(asBuffer(key)),
     scan(from, to, visit) {
       for (const { key, value } of environment.getRange({ start: asBuffer(from), end: asBuffer(to) })) {
         if (!visit(key, value)) return;

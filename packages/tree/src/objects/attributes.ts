@@ -7,14 +7,14 @@ import {
   type FileTime,
   type NewFileTime,
 } from '@ashlar/core';
-import type { Inode } from './inode.ts';
+import type { Inode, InodeHead } from './inode.ts';
 
 /** What used bytes are counted in. */
 export const blockBytes = 4 * KiB;
 
 const noDevice = { major: 0, minor: 0 } as const;
 
-export function attributesOf(inode: Inode): FileAttributes {
+export function attributesOf(inode: InodeHead): FileAttributes {
   const { accessed, changed, device, gid, links, mode, modified, number, type, uid } = inode;
   const isDirectory = type === 'directory';
   return {

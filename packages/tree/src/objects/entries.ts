@@ -66,14 +66,23 @@ export const endKey = (directory: number): Buffer => {
   return key;
 };
 
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
 export const hashIn = (key: Uint8Array): NameHash => {
-  const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
+  const bytes = asBuffer(key);
   return { high: bytes.readUIntBE(directoryPrefix, 3), low: bytes.readUInt32BE(directoryPrefix + 3) };
 };
 
-/** What a listing goes on behind: below 2^62, as clients keep it in a signed number. */
-export const cookieOf = ({ high, low }: NameHash, index: number): bigint =>
-  (BigInt(high) << 40n) | (BigInt(low) << 8n) | BigInt(index);
+/** Each is read before the next is written. */
+const cookieWords = new DataView(new ArrayBuffer(8));
+
+/** What a listing goes on behind: below 2^62, as clients keep it in a signed number. The hash, and the index as its last byte. */
+export function cookieOf({ high, low }: NameHash, index: number): bigint {
+  cookieWords.setUint32(0, (high << 8) | (low >>> 24));
+  cookieWords.setUint32(4, (low << 8) | index);
+  return cookieWords.getBigUint64(0);
+}
 
 /** What a cookie of an entry says; nothing for one that no entry has. */
 export function placeOf(cookie: bigint): { readonly hash: NameHash; readonly index: number } | undefined {
@@ -101,7 +110,7 @@ export function encodeEntries(entries: readonly Entry[]): Buffer {
 
 /** Throws `corrupt`. */
 export function decodeEntries(record: Uint8Array): Entry[] {
-  const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
+  const bytes = asBuffer(record);
   const entries: Entry[] = [];
   for (let at = 0; at < bytes.length;) {
     const length = at + headBytes <= bytes.length ? bytes.readUInt16BE(at + 8) : Infinity;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Inode } from './inode.ts';
+import type { Inode, InodeHead } from './inode.ts';
 import { PackedInodes } from './packed-inodes.ts';
 
 /** Objects of inodes that are looked at now: so few that they are gone before the collector takes them for lasting. */
@@ -38,6 +38,11 @@ export class InodeCache {
     const found = this.#packed.get(number) ?? this.#large.get(number);
     if (found !== undefined) this.#objects.set(number, found);
     return found;
+  }
+
+  /** What is said of one by the head of its record: it is not used by that. */
+  peek(number: number): InodeHead | undefined {
+    return this.#objects.peek(number) ?? this.#packed.peek(number) ?? this.#large.peek(number);
   }
 
   set(number: number, inode: Inode): void {

@@ -36,6 +36,13 @@ test('what is kept of a file is read as it was written', (t) => {
   }
 });
 
+test('what is read keeps no memory of what lies beside its record', (t) => {
+  const record = encodeInode({ ...regular, verifier: Buffer.from('01234567'), text: Buffer.from('../there') });
+  const slab = Buffer.concat([Buffer.alloc(4096), record]);
+  const { text, verifier } = decodeInode(77, slab.subarray(4096));
+  t.true(text.buffer.byteLength < 4096 && verifier!.buffer.byteLength < 4096);
+});
+
 test('access control lists are kept where there are some, in a record of another version', (t) => {
   const own = { tag: 'user', id: 0xffff_fffe, permissions: 5 } as const;
   const group = { tag: 'owning-group', id: 0, permissions: 7 } as const;

@@ -34,6 +34,9 @@ export type Inode = {
   readonly acls: KeptAcls | undefined;
 };
 
+/** What can be said of a file by the head of its record. */
+export type InodeHead = Omit<Inode, 'parent' | 'entries' | 'verifier' | 'text' | 'regions' | 'changedTables' | 'acls'>;
+
 /** Regions that the record of an inode names itself; a file of more than 14 GiB has tables of them as well. */
 export const ownRegions = 32;
 
@@ -48,6 +51,7 @@ const regionBytes = 6;
 const regionUnit = 4096;
 const flag = { verifier: 1, tables: 2 } as const;
 const half = 2 ** 32;
+const noText = Buffer.alloc(0);
 
 /**
  * Little endian: version u8, type u8, mode u16, flags u16, length of the text u16, generation u32, links u32, uid u32, gid u32, major u32, minor u32, size u64, used
@@ -109,23 +113,18 @@ export function encodeRegions(regions: readonly number[]): Buffer {
 /** Whether there are tables of its regions besides. */
 export const hasTables = (record: Uint8Array): boolean => ((record[4] ?? 0) & flag.tables) !== 0;
 
-/** With the regions that it names itself. Throws `corrupt`. */
-export function decodeInode(number: number, record: Uint8Array): Inode {
-  const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
-  const damaged = (): AshlarError => new AshlarError('corrupt', `what is kept of the file ${number} is damaged`);
-  const hasAcls = bytes[0] === versionWithAcls;
-  if (bytes.length < headBytes || (bytes[0] !== version && !hasAcls)) throw damaged();
-  const type = fileTypes[bytes[1]!];
-  const textBytes = bytes.readUInt16LE(6);
-  const verifierEnd = headBytes + ((bytes.readUInt16LE(4) & flag.verifier) === 0 ? 0 : verifierBytes);
-  const textEnd = verifierEnd + textBytes;
-  const ownEntries = hasAcls ? bytes.readUInt16LE(aclCountsAt) : 0;
-  const allEntries = hasAcls ? ownEntries + bytes.readUInt16LE(aclCountsAt + 2) : 0;
-  const aclsEnd = textEnd + allEntries * aclEntryBytes;
-  if (type === undefined || aclsEnd > bytes.length || (bytes.length - aclsEnd) % regionBytes !== 0) throw damaged();
-  const acls = hasAcls ? decodeAcls(bytes.subarray(textEnd, aclsEnd), ownEntries) : undefined;
-  if (hasAcls && acls === undefined) throw damaged();
-  const timeAt = (at: number): FileTime => ({ seconds: readLong(bytes, at), nanoseconds: bytes.readUInt32LE(at + 8) });
+const damaged = (number: number): AshlarError =>
+  new AshlarError('corrupt', `what is kept of the file ${number} is damaged`);
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+/** Throws `corrupt`. */
+export function decodeHead(number: number, record: Uint8Array): InodeHead {
+  const bytes = asBuffer(record);
+  const type = fileTypes[bytes[1] ?? -1];
+  const isKnown = bytes[0] === version || bytes[0] === versionWithAcls;
+  if (bytes.length < headBytes || !isKnown || type === undefined) throw damaged(number);
   return {
     number,
     generation: bytes.readUInt32LE(8),
@@ -137,13 +136,33 @@ export function decodeInode(number: number, record: Uint8Array): Inode {
     sizeBytes: readLong(bytes, 32),
     usedBytes: readLong(bytes, 40),
     device: { major: bytes.readUInt32LE(24), minor: bytes.readUInt32LE(28) },
-    accessed: timeAt(64),
-    modified: timeAt(76),
-    changed: timeAt(88),
+    accessed: readTime(bytes, 64),
+    modified: readTime(bytes, 76),
+    changed: readTime(bytes, 88),
+  };
+}
+
+/** With the regions that it names itself. Throws `corrupt`. */
+export function decodeInode(number: number, record: Uint8Array): Inode {
+  const bytes = asBuffer(record);
+  const head = decodeHead(number, bytes);
+  const hasAcls = bytes[0] === versionWithAcls;
+  const textBytes = bytes.readUInt16LE(6);
+  const verifierEnd = headBytes + ((bytes.readUInt16LE(4) & flag.verifier) === 0 ? 0 : verifierBytes);
+  const textEnd = verifierEnd + textBytes;
+  const ownEntries = hasAcls ? bytes.readUInt16LE(aclCountsAt) : 0;
+  const allEntries = hasAcls ? ownEntries + bytes.readUInt16LE(aclCountsAt + 2) : 0;
+  const aclsEnd = textEnd + allEntries * aclEntryBytes;
+  if (aclsEnd > bytes.length || (bytes.length - aclsEnd) % regionBytes !== 0) throw damaged(number);
+  const acls = hasAcls ? decodeAcls(bytes.subarray(textEnd, aclsEnd), ownEntries) : undefined;
+  if (hasAcls && acls === undefined) throw damaged(number);
+  return {
+    ...head,
     parent: readLong(bytes, 48),
     entries: readLong(bytes, 56),
-    verifier: verifierEnd === headBytes ? undefined : bytes.subarray(headBytes, verifierEnd),
-    text: bytes.subarray(verifierEnd, textEnd),
+    // Copies: a record lies in memory that others lie in too, which is kept as long as any part of it.
+    verifier: verifierEnd === headBytes ? undefined : Uint8Array.prototype.slice.call(bytes, headBytes, verifierEnd),
+    text: textBytes === 0 ? noText : Uint8Array.prototype.slice.call(bytes, verifierEnd, textEnd),
     regions: decodeRegions(bytes.subarray(aclsEnd)),
     changedTables: [],
     acls,
@@ -170,5 +189,10 @@ function writeLong(bytes: Buffer, at: number, value: number): void {
   bytes.writeUInt32LE(value % half, at);
   bytes.writeUInt32LE(Math.floor(value / half), at + 4);
 }
+
+const readTime = (bytes: Buffer, at: number): FileTime => ({
+  seconds: readLong(bytes, at),
+  nanoseconds: bytes.readUInt32LE(at + 8),
+});
 
 const readLong = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * half;

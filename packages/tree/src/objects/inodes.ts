@@ -1,6 +1,6 @@
 import { andThen, AshlarError, isPromise, type RecordChange, type Settled } from '@ashlar/core';
-import { encodeInode, type Inode } from './inode.ts';
 import { InodeCache } from './inode-cache.ts';
+import { decodeHead, encodeInode, type Inode, type InodeHead } from './inode.ts';
 import { inodeKey } from './keys.ts';
 import { tableChanges, withTables } from './region-tables.ts';
 import type { RecordsReader } from './tree-records.ts';
@@ -38,6 +38,15 @@ export class Inodes {
     });
     this.#asked.set(number, asked);
     return asked;
+  }
+
+  /** What `find` finds, as far as a listing tells it: one that is looked at once, among many, takes nobody's place. */
+  glance(number: number): Settled<InodeHead | undefined> {
+    const there = this.#dirty.get(number) ?? this.#clean.peek(number) ?? this.#asked.get(number);
+    if (there !== undefined) return there;
+    return andThen(this.#records.get(inodeKey(number)), (record) =>
+      record === undefined ? undefined : decodeHead(number, record),
+    );
   }
 
   /** Throws `stale` where there is none of that number and generation. */

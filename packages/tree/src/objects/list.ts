@@ -1,6 +1,7 @@
 import {
   andThen,
   AshlarError,
+  isPromise,
   type Credentials,
   type DirectoryEntry,
   type FileHandle,
@@ -10,7 +11,7 @@ import { checkList } from '../permissions.ts';
 import { attributesOf } from './attributes.ts';
 import { cookieOf, decodeEntries, dotCookie, dotDotCookie, endKey, entryKey, hashIn, placeOf } from './entries.ts';
 import { handleOf } from './handles.ts';
-import type { Inode } from './inode.ts';
+import type { InodeHead } from './inode.ts';
 import { directoryOf, type ReadState } from './tree-state.ts';
 
 export type Listing = {
@@ -61,7 +62,7 @@ export function listDirectory(
   });
 }
 
-const entryOf = ({ cookie, inode: number, name }: Listed, inode: Inode | undefined): DirectoryEntry => ({
+const entryOf = ({ cookie, inode: number, name }: Listed, inode: InodeHead | undefined): DirectoryEntry => ({
   name,
   fileId: BigInt(number),
   cookie,
@@ -72,19 +73,9 @@ const entryOf = ({ cookie, inode: number, name }: Listed, inode: Inode | undefin
 });
 
 /** With what each is, but for those that were removed meanwhile. */
-function withFound(state: Pick<ReadState, 'inodes'>, listed: readonly Listed[], from = 0): Settled<DirectoryEntry[]> {
-  const entries: DirectoryEntry[] = [];
-  for (let at = from; at < listed.length; at += 1) {
-    const each = listed[at]!;
-    const inode = state.inodes.find(each.inode);
-    if (inode instanceof Promise) {
-      return inode.then(async (found) => [
-        ...entries,
-        entryOf(each, found),
-        ...(await withFound(state, listed, at + 1)),
-      ]);
-    }
-    entries.push(entryOf(each, inode));
-  }
-  return entries;
+function withFound({ inodes }: Pick<ReadState, 'inodes'>, listed: readonly Listed[]): Settled<DirectoryEntry[]> {
+  const found = listed.map(({ inode }) => inodes.glance(inode));
+  const entries = (all: readonly (InodeHead | undefined)[]): DirectoryEntry[] =>
+    listed.map((each, at) => entryOf(each, all[at]));
+  return found.some(isPromise) ? Promise.all(found).then(entries) : entries(found as (InodeHead | undefined)[]);
 }

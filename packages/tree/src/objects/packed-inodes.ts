@@ -1,4 +1,4 @@
-import { decodeInode, encodeInode, hasTables, type Inode } from './inode.ts';
+import { decodeHead, decodeInode, encodeInode, hasTables, type Inode, type InodeHead } from './inode.ts';
 
 /** Records up to this have a place: that of a file of 8 MiB, or of a link to a path of 80 bytes. */
 const placeBytes = 192;
@@ -74,8 +74,13 @@ export class PackedInodes {
     if (at < 0) return undefined;
     this.#use += 1;
     this.#places.uses[at] = this.#use;
-    // What is decoded has parts of the bytes, and outlives its place.
-    return decodeInode(number, Buffer.from(this.#places.recordAt(at)));
+    return decodeInode(number, this.#places.recordAt(at));
+  }
+
+  /** The same of its head alone, which counts for no use. */
+  peek(number: number): InodeHead | undefined {
+    const at = this.#places.find(number);
+    return at < 0 ? undefined : decodeHead(number, this.#places.recordAt(at));
   }
 
   has(number: number): boolean {
