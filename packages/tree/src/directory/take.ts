@@ -22,9 +22,10 @@ function inodeNamed({ place }: OpenFile, name: Uint8Array): bigint | undefined {
 
 /** A name was taken from a file: with the last one it goes. */
 function lostName({ files, unsynced }: TreeState, inode: bigint | undefined): Settled<void> {
-  if (inode === undefined || !files.dropGone(inode)) return undefined;
-  unsynced.forget(inode);
-  return files.moved(inode, undefined);
+  const handle = inode === undefined ? undefined : files.dropGone(inode);
+  if (handle === undefined) return undefined;
+  unsynced.forget(inode!);
+  return files.forget(handle);
 }
 
 /** Takes a name from a file or an empty directory. */
@@ -64,11 +65,18 @@ export function linkFile(
     if (isDot(name) || isDotDot(name)) throw new AshlarError('exists', 'the name is the directory’s own');
     return andThen(state.files.find(handle), (file) => {
       if (file.isDirectory) throw new AshlarError('is-directory', 'a directory has one name');
-      file.stat();
-      done(state.callers.as(who, () => linkOpen(file.place, parent.place, name)));
-      state.unsynced.changed(file);
-      const result = { attributes: file.attributes(), directoryChange: changedDirectory(state, parent) };
-      return andThen(state.files.moved(file.inode, { directory: parent.inode, name }), () => result);
+      const place = { directory: parent.inode, name };
+      return state.files.moving(
+        () => file.inode,
+        place,
+        [file, parent],
+        () => {
+          file.stat();
+          done(state.callers.as(who, () => linkOpen(file.place, parent.place, name)));
+          state.unsynced.changed(file);
+          return { attributes: file.attributes(), directoryChange: changedDirectory(state, parent) };
+        },
+      );
     });
   });
 }
@@ -90,17 +98,17 @@ export function renameFile(
       if ([fromName, toName].some((name) => isDot(name) || isDotDot(name))) {
         throw new AshlarError('invalid', 'a directory is not renamed by its own name');
       }
-      const moved = inodeNamed(from, fromName);
-      const replaced = inodeNamed(to, toName);
-      const result = callers.as(who, () => renameAt(from.place, fromName, to.place, toName));
-      // XFS says so of a directory that is not empty.
-      done(result === -errno.EEXIST ? -errno.ENOTEMPTY : result);
-      const fromChange = changedDirectory(state, from);
-      const toChange = changedDirectory(state, to);
-      const renamed = { fromChange, toChange };
-      return andThen(lostName(state, replaced), () =>
-        andThen(files.moved(moved, { directory: to.inode, name: toName }), () => renamed),
-      );
+      const place = { directory: to.inode, name: toName };
+      const move = (): { readonly renamed: RenamedFile; readonly replaced: bigint | undefined } => {
+        const replaced = inodeNamed(to, toName);
+        const result = callers.as(who, () => renameAt(from.place, fromName, to.place, toName));
+        // XFS says so of a directory that is not empty.
+        done(result === -errno.EEXIST ? -errno.ENOTEMPTY : result);
+        const fromChange = changedDirectory(state, from);
+        return { renamed: { fromChange, toChange: changedDirectory(state, to) }, replaced };
+      };
+      const moving = files.moving(() => inodeNamed(from, fromName), place, [from, to], move);
+      return andThen(moving, ({ renamed, replaced }) => andThen(lostName(state, replaced), () => renamed));
     }),
   );
 }
