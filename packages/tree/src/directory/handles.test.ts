@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FileHandle, FileTree } from '@ashlar/core';
+import { AshlarError, type FileHandle, type FileTree } from '@ashlar/core';
 import { failsWith, ManualTime, MemoryObjectStore, SeededRandom, testAsRoot } from '@ashlar/testing';
 import ava, { type ExecutionContext } from 'ava';
 import { openDirectoryTree } from './open-directory.ts';
@@ -345,4 +346,25 @@ asRoot('on record no more than some files are looked for at a time, and each of 
   }
   t.is(counts.size, 4, `${[...counts].join()}: in three pieces`);
   t.is([...counts].at(-1), 12);
+});
+
+asRoot('on record a file is found where it was moved to also by a server that ended before it wrote that down', async (t) => {
+  const place = new Place(t, true);
+  const { root: top } = await place.open();
+  mkdirSync(place.at('a'));
+  writeFileSync(place.at('file'), 'text');
+  const [a, file] = [await place.find('a'), await place.find('file')];
+  const ended = new AshlarError('closed', 'the server ended');
+  const { records } = place;
+  const commit = records.commit.bind(records);
+  records.commit = (changes, durable) => {
+    const committed = commit(changes, durable);
+    if (existsSync(place.at('file'))) records.failing = ended;
+    return committed;
+  };
+  await failsWith(t, 'closed', async () => place.tree.rename(top, named('file'), a, named('moved'), { who: root }));
+  t.true(existsSync(place.at('a', 'moved')));
+  place.records = records.afterKill();
+  await place.open();
+  t.is(await place.text(file), 'text');
 });
