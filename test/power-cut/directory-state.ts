@@ -4,6 +4,8 @@ import type { Change, FileType, Made } from './directory-ledger.ts';
 /** What a file may be after a cut: what is durable, and what came since that may be there or not. */
 export type KnownFile = Made & {
   readonly type: FileType;
+  /** Somebody has its handle. */
+  readonly isTold: boolean;
   mode: number;
   /** The version of each block. */
   now: number[];
@@ -28,22 +30,9 @@ export class DirectoryState {
   /** `isAnswered`: what it promises is so; else it may be there or not. */
   apply(change: Change, isAnswered: boolean): void {
     switch (change.kind) {
-      case 'make': {
-        const { file, handle, inode, mode, type } = change;
-        const made = {
-          file,
-          handle,
-          inode,
-          mode,
-          type,
-          now: [],
-          durable: [],
-          versions: new Map(),
-          sizes: new Set([0]),
-        };
-        this.names.set(change.path, made);
+      case 'make':
+        this.#make(change, isAnswered);
         return;
-      }
       case 'link':
         this.names.set(change.to, this.file(change.from));
         return;
@@ -64,6 +53,11 @@ export class DirectoryState {
     }
     const isPromised = change.kind !== 'write' || change.isStable;
     if (isAnswered && isPromised) keep(this.file(change.path));
+  }
+
+  #make({ file, handle, inode, mode, path, type }: Extract<Change, { readonly kind: 'make' }>, isTold: boolean): void {
+    const unwritten = { now: [], durable: [], versions: new Map(), sizes: new Set([0]) };
+    this.names.set(path, { file, handle, inode, isTold, mode, type, ...unwritten });
   }
 
   /** With a directory go the names of what is in it. */

@@ -368,3 +368,18 @@ asRoot('on record a file is found where it was moved to also by a server that en
   await place.open();
   t.is(await place.text(file), 'text');
 });
+
+asRoot('on record a file is found by a name that it has in another directory, however often it was renamed in this one', async (t) => {
+  const place = new Place(t, true);
+  const { root: top } = await place.open();
+  mkdirSync(place.at('a'));
+  writeFileSync(place.at('0'), 'text');
+  const [a, file] = [await place.find('a'), await place.find('0')];
+  await place.tree.link(file, a, named('other'), { who: root });
+  for (let number = 0; number < 20; number += 1) {
+    await place.tree.rename(top, named(String(number)), top, named(String(number + 1)), { who: root });
+  }
+  await place.tree.remove(top, named('20'), { who: root });
+  await place.open();
+  t.is(await place.text(file), 'text');
+});

@@ -16,6 +16,18 @@ const headBytes = 1 + idBytes + 1 + 8 + 4;
 /** Of names of one file that are remembered. */
 const mostPlaces = 8;
 
+/** Leaves out old ones where there are too many: at first those in directories that others are in, as one is enough to look through the directory. */
+function bounded(places: readonly FilePlace[]): readonly FilePlace[] {
+  const left = [...places];
+  while (left.length > mostPlaces) {
+    const spare = left.findLastIndex(({ directory }, at) =>
+      left.some((each, other) => other < at && each.directory === directory),
+    );
+    left.splice(spare, 1);
+  }
+  return left;
+}
+
 /** Version u8, id, u8: whether its birth is known, and twice the misses; seconds i64, nanoseconds u32; of each place the directory's inode u64, the length of the name u8, the name. */
 export function encodeRecord({ born, id, misses, places }: TableRecord): Uint8Array {
   const head = Buffer.alloc(headBytes);
@@ -27,7 +39,7 @@ export function encodeRecord({ born, id, misses, places }: TableRecord): Uint8Ar
     head.writeBigInt64BE(BigInt(born.seconds), 2 + idBytes);
     head.writeUInt32BE(born.nanoseconds, 10 + idBytes);
   }
-  const parts = places.slice(0, mostPlaces).map(({ directory, name }) => {
+  const parts = places.map(({ directory, name }) => {
     const part = Buffer.alloc(9 + name.length);
     part.writeBigUInt64BE(directory);
     part[8] = name.length;
@@ -57,14 +69,14 @@ export function decodeRecord(value: Uint8Array): TableRecord | undefined {
 /** Found there, where it is looked for first. */
 export const placedAt = (record: TableRecord, place: FilePlace): TableRecord => ({
   ...record,
-  places: [place, ...record.places.filter((each) => !isSamePlace(each, place))],
+  places: bounded([place, ...record.places.filter((each) => !isSamePlace(each, place))]),
   misses: 0,
 });
 
 /** To be looked for there as well, where it is nowhere else: it may be moved there. */
 export const expectedAt = (record: TableRecord, place: FilePlace): TableRecord => ({
   ...record,
-  places: [...record.places.slice(0, mostPlaces - 1), place],
+  places: [...bounded([place, ...record.places]).slice(1), place],
 });
 
 /** Whether it would be found there: by that name, or by another in the same directory. */
