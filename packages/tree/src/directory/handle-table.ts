@@ -1,8 +1,8 @@
 import type { FileHandle, Random, Scheduler } from '@ashlar/core';
 import type { FileStat } from '@ashlar/host';
 import { encodeHandle, gone, headBytes, inodeIn, type FilePlace, type Handles } from './handles.ts';
-import { expectedAt, idBytes, isOf, isSamePlace, knowsDirectory, placedAt } from './table-record.ts';
-import { isId, TableRows, type TableRecords } from './table-rows.ts';
+import { expectedAt, idBytes, isSamePlace, knowsDirectory, placedAt } from './table-record.ts';
+import { TableRows, type TableRecords } from './table-rows.ts';
 import { TableSearch } from './table-search.ts';
 import { TableSweep } from './table-sweep.ts';
 
@@ -40,43 +40,40 @@ export class HandleTable implements Handles {
   }
 
   async open(handle: FileHandle): Promise<number> {
-    const inode = inodeIn(handle);
-    const record = await this.#rows.get(inode);
-    const id = handle.subarray(headBytes);
-    if (record === undefined || !isId(record, id)) throw gone();
-    const found = await this.#search.locate({ inode, record });
-    if (found === undefined) throw gone();
+    const [inode, id] = [inodeIn(handle), handle.subarray(headBytes)];
+    const record = await this.#rows.get(inode, id);
+    const found = record === undefined ? undefined : await this.#search.locate({ inode, record });
+    if (record === undefined || found === undefined) throw gone();
     const { descriptor, place } = found;
     if (record.misses > 0 || !record.places.some((each) => isSamePlace(each, place))) {
-      await this.#rows.turn(inode, async () => this.#foundAt(inode, id, place));
+      await this.#rows.turn(inode, async () => {
+        const now = await this.#rows.get(inode, id);
+        if (now !== undefined) await this.#rows.put(inode, placedAt(now, place), false);
+      });
     }
     return descriptor;
   }
 
   /** A directory that it is found in already has it under that name, too. */
-  async expect(inode: bigint, place: FilePlace): Promise<void> {
-    await this.#rows.turn(inode, async () => {
-      const record = await this.#rows.get(inode);
+  async expect(stat: FileStat, place: FilePlace): Promise<void> {
+    await this.#rows.turn(stat.inode, async () => {
+      const record = await this.#rows.of(stat);
       if (record === undefined || knowsDirectory(record, place.directory)) return;
-      await this.#rows.put(inode, expectedAt(record, place), true);
+      await this.#rows.put(stat.inode, expectedAt(record, place), true);
     });
   }
 
-  async moved(inode: bigint, place: FilePlace): Promise<void> {
-    await this.#rows.turn(inode, async () => {
-      const record = await this.#rows.get(inode);
+  async moved(stat: FileStat, place: FilePlace): Promise<void> {
+    await this.#rows.turn(stat.inode, async () => {
+      const record = await this.#rows.of(stat);
       if (record === undefined) return;
-      await this.#rows.put(inode, placedAt(record, place), !knowsDirectory(record, place.directory));
+      await this.#rows.put(stat.inode, placedAt(record, place), !knowsDirectory(record, place.directory));
     });
   }
 
-  async forget(handle: FileHandle): Promise<void> {
+  forget(handle: FileHandle): Promise<void> {
     const inode = inodeIn(handle);
-    await this.#rows.turn(inode, async () => {
-      const record = await this.#rows.get(inode);
-      // Its inode may be another file's by now.
-      if (record !== undefined && isId(record, handle.subarray(headBytes))) await this.#rows.drop(inode);
-    });
+    return this.#rows.turn(inode, () => this.#rows.drop(inode, handle.subarray(headBytes)));
   }
 
   /** Rows of files that others removed are looked for from now on. */
@@ -88,15 +85,10 @@ export class HandleTable implements Handles {
     return this.#sweep.close();
   }
 
-  async #foundAt(inode: bigint, id: Uint8Array, place: FilePlace): Promise<void> {
-    const record = await this.#rows.get(inode);
-    if (record !== undefined && isId(record, id)) await this.#rows.put(inode, placedAt(record, place), false);
-  }
-
   /** A new one is durable before anybody has it, and so is a directory that a known one is found in for the first time. */
   async #handleOf(stat: FileStat, place: FilePlace | undefined): Promise<FileHandle> {
-    const there = await this.#rows.get(stat.inode);
-    if (there !== undefined && isOf(there, stat)) {
+    const there = await this.#rows.of(stat);
+    if (there !== undefined) {
       const isKnown = place === undefined || there.places.some((each) => isSamePlace(each, place));
       if (!isKnown || (there.misses > 0 && place !== undefined)) {
         await this.#rows.put(stat.inode, placedAt(there, place), !knowsDirectory(there, place.directory));

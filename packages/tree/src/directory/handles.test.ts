@@ -348,38 +348,58 @@ asRoot('on record no more than some files are looked for at a time, and each of 
   t.is([...counts].at(-1), 12);
 });
 
-asRoot('on record a file is found where it was moved to also by a server that ended before it wrote that down', async (t) => {
-  const place = new Place(t, true);
-  const { root: top } = await place.open();
-  mkdirSync(place.at('a'));
-  writeFileSync(place.at('file'), 'text');
-  const [a, file] = [await place.find('a'), await place.find('file')];
-  const ended = new AshlarError('closed', 'the server ended');
-  const { records } = place;
-  const commit = records.commit.bind(records);
-  records.commit = (changes, durable) => {
-    const committed = commit(changes, durable);
-    if (existsSync(place.at('file'))) records.failing = ended;
-    return committed;
-  };
-  await failsWith(t, 'closed', async () => place.tree.rename(top, named('file'), a, named('moved'), { who: root }));
-  t.true(existsSync(place.at('a', 'moved')));
-  place.records = records.afterKill();
-  await place.open();
-  t.is(await place.text(file), 'text');
-});
+asRoot(
+  'on record a file is found where it was moved to also by a server that ended before it wrote that down',
+  async (t) => {
+    const place = new Place(t, true);
+    const { root: top } = await place.open();
+    mkdirSync(place.at('a'));
+    writeFileSync(place.at('file'), 'text');
+    const [a, file] = [await place.find('a'), await place.find('file')];
+    const ended = new AshlarError('closed', 'the server ended');
+    const { records } = place;
+    const commit = records.commit.bind(records);
+    records.commit = (changes, durable) => {
+      const committed = commit(changes, durable);
+      if (existsSync(place.at('file'))) records.failing = ended;
+      return committed;
+    };
+    await failsWith(t, 'closed', async () => place.tree.rename(top, named('file'), a, named('moved'), { who: root }));
+    t.true(existsSync(place.at('a', 'moved')));
+    place.records = records.afterKill();
+    await place.open();
+    t.is(await place.text(file), 'text');
+  },
+);
 
-asRoot('on record a file is found by a name that it has in another directory, however often it was renamed in this one', async (t) => {
+asRoot(
+  'on record a file is found by a name that it has in another directory, however often it was renamed in this one',
+  async (t) => {
+    const place = new Place(t, true);
+    const { root: top } = await place.open();
+    mkdirSync(place.at('a'));
+    writeFileSync(place.at('0'), 'text');
+    const [a, file] = [await place.find('a'), await place.find('0')];
+    await place.tree.link(file, a, named('other'), { who: root });
+    for (let number = 0; number < 20; number += 1) {
+      await place.tree.rename(top, named(String(number)), top, named(String(number + 1)), { who: root });
+    }
+    await place.tree.remove(top, named('20'), { who: root });
+    await place.open();
+    t.is(await place.text(file), 'text');
+  },
+);
+
+asRoot('on record a file that a client removes is forgotten once it cannot come back', async (t) => {
   const place = new Place(t, true);
   const { root: top } = await place.open();
-  mkdirSync(place.at('a'));
-  writeFileSync(place.at('0'), 'text');
-  const [a, file] = [await place.find('a'), await place.find('0')];
-  await place.tree.link(file, a, named('other'), { who: root });
-  for (let number = 0; number < 20; number += 1) {
-    await place.tree.rename(top, named(String(number)), top, named(String(number + 1)), { who: root });
-  }
-  await place.tree.remove(top, named('20'), { who: root });
-  await place.open();
-  t.is(await place.text(file), 'text');
+  for (const name of ['a', 'b']) writeFileSync(place.at(name), '');
+  const [a, b] = [await place.find('a'), await place.find('b')];
+  await place.tree.remove(top, named('a'), { who: root });
+  await place.tree.rename(top, named('b'), top, named('a'), { who: root });
+  t.is(await place.rows(), 3, 'without power both may be there again');
+  await place.tree.sync();
+  t.is(await place.rows(), 2);
+  await place.isGone(a);
+  t.deepEqual(await place.find('a'), b);
 });

@@ -12,10 +12,10 @@ export interface Handles {
   /** A descriptor that names its file. Throws `stale`. */
   open(handle: FileHandle): Settled<number>;
   /** It is about to get that name: its handle must be good whenever it has it. */
-  expect(inode: bigint, place: FilePlace): Settled<void>;
+  expect(stat: FileStat, place: FilePlace): Settled<void>;
   /** It has that name now. */
-  moved(inode: bigint, place: FilePlace): Settled<void>;
-  /** The last name of its file is gone. */
+  moved(stat: FileStat, place: FilePlace): Settled<void>;
+  /** The last name of its file is gone, and that is durable. */
   forget(handle: FileHandle): Settled<void>;
   /** Settles when nothing is done behind the back of calls any more. */
   close(): Settled<void>;

@@ -107,25 +107,32 @@ export class OpenFiles {
     return file.handle;
   }
 
-  /** Gives a file a name, and sees to it that its handle is good before, meanwhile and afterwards. `inodeOf`: which file it is; what `move` uses is open then. */
-  moving<T>(inodeOf: () => bigint | undefined, place: FilePlace, uses: readonly OpenFile[], move: () => T): Settled<T> {
-    const inode = inodeOf();
-    if (inode === undefined) return move();
+  /** Gives a file a name, and sees to it that its handle is good before, meanwhile and afterwards. `statOf`: which file it is; what `move` uses is open then. */
+  moving<T>(
+    statOf: () => FileStat | undefined,
+    place: FilePlace,
+    uses: readonly OpenFile[],
+    move: () => T,
+  ): Settled<T> {
+    const stat = statOf();
+    if (stat === undefined) return move();
     const { handles } = this.#parts;
     const moved = (): Settled<T> => {
       const result = move();
-      return andThen(handles.moved(inode, place), () => result);
+      return andThen(handles.moved(stat, place), () => result);
     };
-    const expected = handles.expect(inode, place);
+    const expected = handles.expect(stat, place);
     if (!isPromise(expected)) return moved();
     for (const each of uses) each.keep();
-    const now = expected.then(() => (inodeOf() === inode ? moved() : this.moving(inodeOf, place, uses, move)));
+    const now = expected.then(() =>
+      statOf()?.inode === stat.inode ? moved() : this.moving(statOf, place, uses, move),
+    );
     return now.finally(() => {
       for (const each of uses) each.release();
     });
   }
 
-  /** The last name of a file is gone. */
+  /** The last name of a file is gone, and that is durable. */
   forget(handle: FileHandle): Settled<void> {
     return this.#parts.handles.forget(handle);
   }

@@ -44,21 +44,22 @@ export class TableSearch {
   async missing(rows: readonly TableRow[]): Promise<readonly TableRow[]> {
     const directories = new Map<bigint, Promise<number | undefined>>();
     try {
-      const isThere = new Set<bigint>();
+      const isThere = new Set<TableRow>();
       const open = (directory: bigint): Promise<number | undefined> => {
         const opening = directories.get(directory) ?? this.#directory(directory, 0);
         directories.set(directory, opening);
         return opening;
       };
-      for (const row of rows) if (await this.#isNamed(row, open)) isThere.add(row.inode);
-      const sought = new Map<bigint, Set<bigint>>();
-      for (const { inode, record } of rows) {
-        if (isThere.has(inode)) continue;
-        for (const { directory } of record.places)
-          sought.set(directory, (sought.get(directory) ?? new Set()).add(inode));
+      for (const row of rows) if (await this.#isNamed(row, open)) isThere.add(row);
+      const sought = new Map<bigint, Set<TableRow>>();
+      for (const row of rows) {
+        if (isThere.has(row)) continue;
+        for (const { directory } of row.record.places) {
+          sought.set(directory, (sought.get(directory) ?? new Set()).add(row));
+        }
       }
-      for (const [directory, inodes] of sought) await this.#look(() => open(directory), inodes, isThere);
-      return rows.filter(({ inode }) => !isThere.has(inode));
+      for (const [directory, some] of sought) await this.#look(() => open(directory), some, isThere);
+      return rows.filter((row) => !isThere.has(row));
     } finally {
       for (const opening of directories.values()) {
         const descriptor = await opening.catch(() => undefined);
@@ -89,16 +90,30 @@ export class TableSearch {
   /** Adds those that a directory has, or all where nobody can say. */
   async #look(
     open: () => Promise<number | undefined>,
-    inodes: ReadonlySet<bigint>,
-    isThere: Set<bigint>,
+    rows: ReadonlySet<TableRow>,
+    isThere: Set<TableRow>,
   ): Promise<void> {
     try {
       const parent = await open();
       if (parent === undefined) return;
-      for await (const { inode } of this.#namesOf(parent, inodes)) isThere.add(inode);
+      const found = new Map<bigint, Uint8Array[]>();
+      for await (const { inode, name } of this.#namesOf(parent, new Set([...rows].map(({ inode: each }) => each)))) {
+        found.set(inode, [...(found.get(inode) ?? []), name]);
+      }
+      for (const row of rows) if (this.#isAny(parent, found.get(row.inode) ?? [], row)) isThere.add(row);
     } catch (error) {
-      if (cannotTell(error)) for (const inode of inodes) isThere.add(inode);
+      if (cannotTell(error)) for (const row of rows) isThere.add(row);
     }
+  }
+
+  /** Whether one of the names is of the file, and not of another that has its inode now. */
+  #isAny(parent: number, names: readonly Uint8Array[], { inode, record }: TableRow): boolean {
+    return names.some((name) => {
+      // Which directory the name is in is not asked.
+      const found = this.#found(parent, { directory: inode, name }, inode, record);
+      if (found !== undefined) closeDescriptor(found.descriptor);
+      return found !== undefined;
+    });
   }
 
   /** Tries each place by its name, then each directory as a whole. */
@@ -138,9 +153,11 @@ export class TableSearch {
     const { root, rows } = this.#parts;
     if (inode === root.stat.inode) return root.descriptor;
     if (depth === mostDepth) return undefined;
-    const record = await rows.get(inode);
-    if (record === undefined) return undefined;
-    return (await this.locate({ inode, record }, depth + 1))?.descriptor;
+    for (const record of await rows.all(inode)) {
+      const found = await this.locate({ inode, record }, depth + 1);
+      if (found !== undefined) return found.descriptor;
+    }
+    return undefined;
   }
 
   /** The file of a name, where it is the one that is looked for. */

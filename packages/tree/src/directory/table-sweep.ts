@@ -33,7 +33,7 @@ export class TableSweep {
   }
 
   begin(): void {
-    this.#after(hourMs, 0n);
+    this.#after(hourMs, undefined);
   }
 
   /** Settles when nothing is looked at any more. */
@@ -43,21 +43,21 @@ export class TableSweep {
     await this.#running;
   }
 
-  #after(delayMs: number, behind: bigint): void {
+  #after(delayMs: number, behind: Uint8Array | undefined): void {
     if (this.#isClosed) return;
     this.#timer = this.#parts.scheduler.after(delayMs, () => {
       this.#running = this.#run(behind);
     });
   }
 
-  async #run(behind: bigint): Promise<void> {
+  async #run(behind: Uint8Array | undefined): Promise<void> {
     // What cannot be looked at or written down now is so in the next pass.
     const last = await this.#some(behind).catch(() => undefined);
-    if (last === undefined) this.#after(passMs, 0n);
+    if (last === undefined) this.#after(passMs, undefined);
     else this.#after(pauseMs, last);
   }
 
-  async #some(behind: bigint): Promise<bigint | undefined> {
+  async #some(behind: Uint8Array | undefined): Promise<Uint8Array | undefined> {
     const { rows, search } = this.#parts;
     const { last, rows: some } = await rows.behind(behind, rowsAtOnce);
     // That of the root has no place, and is not looked for.
@@ -72,11 +72,11 @@ export class TableSweep {
   #missed({ inode, record }: TableRow): Promise<void> {
     const { rows } = this.#parts;
     return rows.turn(inode, async () => {
-      const now = await rows.get(inode);
+      const now = await rows.get(inode, record.id);
       if (now === undefined || Buffer.compare(encodeRecord(now), encodeRecord(record)) !== 0) return;
       const misses = record.misses + 1;
       if (misses < mostMisses) await rows.put(inode, { ...record, misses }, false);
-      else await rows.drop(inode);
+      else await rows.drop(inode, record.id);
     });
   }
 }

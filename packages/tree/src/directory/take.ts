@@ -8,24 +8,24 @@ import {
   type RenamedFile,
   type Settled,
 } from '@ashlar/core';
-import { errno, linkOpen, removeAt, renameAt, statNamed } from '@ashlar/host';
+import { errno, linkOpen, removeAt, renameAt, statNamed, type FileStat } from '@ashlar/host';
 import { checkName, isDot, isDotDot } from '../names.ts';
 import { done } from './errors.ts';
 import type { OpenFile } from './open-file.ts';
 import { changedDirectory, type TreeState } from './tree-state.ts';
 
-/** Which inode a name is of; nothing where it is of none, which the call that follows says better. */
-function inodeNamed({ place }: OpenFile, name: Uint8Array): bigint | undefined {
+/** What a name is of; nothing where it is of none, which the call that follows says better. */
+function named({ place }: OpenFile, name: Uint8Array): FileStat | undefined {
   const stat = statNamed(place, name);
-  return typeof stat === 'number' ? undefined : stat.inode;
+  return typeof stat === 'number' ? undefined : stat;
 }
 
-/** A name was taken from a file: with the last one it goes. */
-function lostName({ files, unsynced }: TreeState, inode: bigint | undefined): Settled<void> {
+/** A name was taken from a file: with the last one it goes, and its handle once it cannot come back. */
+function lostName({ files, unsynced }: TreeState, inode: bigint | undefined): void {
   const handle = inode === undefined ? undefined : files.dropGone(inode);
-  if (handle === undefined) return undefined;
+  if (handle === undefined) return;
   unsynced.forget(inode!);
-  return files.forget(handle);
+  unsynced.afterwards(() => files.forget(handle));
 }
 
 /** Takes a name from a file or an empty directory. */
@@ -39,10 +39,11 @@ export function removeName(
   return andThen(state.files.directory(directory), (parent) => {
     checkName(name);
     refuseDots(name, isDirectory);
-    const inode = inodeNamed(parent, name);
+    const inode = named(parent, name)?.inode;
     done(state.callers.as(who, () => removeAt(parent.place, name, isDirectory)));
     const change = changedDirectory(state, parent);
-    return andThen(lostName(state, inode), () => change);
+    lostName(state, inode);
+    return change;
   });
 }
 
@@ -67,11 +68,10 @@ export function linkFile(
       if (file.isDirectory) throw new AshlarError('is-directory', 'a directory has one name');
       const place = { directory: parent.inode, name };
       return state.files.moving(
-        () => file.inode,
+        () => file.stat(),
         place,
         [file, parent],
         () => {
-          file.stat();
           done(state.callers.as(who, () => linkOpen(file.place, parent.place, name)));
           state.unsynced.changed(file);
           return { attributes: file.attributes(), directoryChange: changedDirectory(state, parent) };
@@ -99,16 +99,21 @@ export function renameFile(
         throw new AshlarError('invalid', 'a directory is not renamed by its own name');
       }
       const place = { directory: to.inode, name: toName };
-      const move = (): { readonly renamed: RenamedFile; readonly replaced: bigint | undefined } => {
-        const replaced = inodeNamed(to, toName);
-        const result = callers.as(who, () => renameAt(from.place, fromName, to.place, toName));
-        // XFS says so of a directory that is not empty.
-        done(result === -errno.EEXIST ? -errno.ENOTEMPTY : result);
-        const fromChange = changedDirectory(state, from);
-        return { renamed: { fromChange, toChange: changedDirectory(state, to) }, replaced };
-      };
-      const moving = files.moving(() => inodeNamed(from, fromName), place, [from, to], move);
-      return andThen(moving, ({ renamed, replaced }) => andThen(lostName(state, replaced), () => renamed));
+      return files.moving(
+        () => named(from, fromName),
+        place,
+        [from, to],
+        (): RenamedFile => {
+          const replaced = named(to, toName)?.inode;
+          const result = callers.as(who, () => renameAt(from.place, fromName, to.place, toName));
+          // XFS says so of a directory that is not empty.
+          done(result === -errno.EEXIST ? -errno.ENOTEMPTY : result);
+          const fromChange = changedDirectory(state, from);
+          const toChange = changedDirectory(state, to);
+          lostName(state, replaced);
+          return { fromChange, toChange };
+        },
+      );
     }),
   );
 }
