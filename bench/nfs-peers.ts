@@ -25,7 +25,7 @@ export type NfsServer = {
   start(directory: string, cleanup: Cleanup): Promise<NfsRunning>;
 };
 
-const mostStartMs = 60_000;
+const mostStartMs = 180_000;
 let namespaces = 0;
 
 /** A namespace with nothing but its loopback. */

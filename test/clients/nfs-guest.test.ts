@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { testAsRoot, testWithTools } from '@ashlar/testing';
 import test from 'ava';
 import { boot, guestTools, makeInitramfs, working } from './guest.ts';
+import { directoryGuestTools, useDirectoryFromGuests } from './nfs-directory-guests.ts';
 import { lockFromTwoGuests } from './nfs-locks.ts';
 import { bridgeTools } from './nfs-pair.ts';
 import { programTools, programWork, workInGuest } from './nfs-programs.ts';
@@ -143,6 +144,10 @@ if (long) {
   testAsRoot(test, ...twoGuestsTools)(
     'two guests see what the other makes, make each file once, and lose nothing of a log and a database that both write to under locks',
     shareBetweenGuests,
+  );
+  testAsRoot(test, ...directoryGuestTools)(
+    'guests make, map, lock and pack files of a directory of the machine, which finds them as they were made',
+    useDirectoryFromGuests,
   );
   for (const [what, work] of Object.entries(programWork)) {
     testWithTools(test.serial as typeof test, ...programTools)(

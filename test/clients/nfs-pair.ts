@@ -49,10 +49,13 @@ printf '127.0.0.1 localhost\\n10.77.0.1 server\\n10.77.0.2 vm2\\n10.77.0.3 vm3\\
 export const makeBridgeGuest = (cwd: string, steps: string, ...more: readonly string[]): Promise<void> =>
   makeInitramfs(cwd, { init: working(onBridge(steps)), programs: [...programs, ...more], files, modules });
 
-/** Serves the file volume `home` on the bridge, at the ports that are usual: the port mapper is at 111. */
-export async function serveOnBridge(netns: string, t: Test, cwd: string): Promise<Served> {
+/** Serves the file volume `home` on the bridge, at the ports that are usual: the port mapper is at 111. `settings`: more of the configuration of NFS. */
+export async function serveOnBridge(netns: string, t: Test, cwd: string, settings = ''): Promise<Served> {
   const config = join(cwd, 'ashlar.toml');
-  await writeFile(config, 'listen = "10.77.0.1"\n[nbd]\nallow = ["10.77.0.0/24"]\n[nfs]\nallow = ["10.77.0.0/24"]\n');
+  await writeFile(
+    config,
+    'listen = "10.77.0.1"\n[nbd]\nallow = ["10.77.0.0/24"]\n[nfs]\nallow = ["10.77.0.0/24"]\n' + settings,
+  );
   return serveIn(netns, t, join(cwd, 'data'), '64M', '--config', config, '--volume', 'home:4G:file');
 }
 

@@ -128,34 +128,31 @@ function greeting(child: ChildProcess): Promise<string> {
 
 /** Serves the pool in `data`, where the volume `demo` is made when it is not there, until the test ends. `more`: options of `ashlar serve`. */
 export function serve(t: Test, data: string, size: string, ...more: readonly string[]): Promise<Served> {
-  return serveIn(undefined, t, data, size, ...more);
+  return serveBy([], t, data, size, '--nfs-port', '0', ...more);
 }
 
 /** The same in a network namespace. */
-export async function serveIn(
-  netns: string | undefined,
+export function serveIn(
+  netns: string,
   t: Test,
   data: string,
   size: string,
   ...more: readonly string[]
 ): Promise<Served> {
-  const ports = ['--port', '0', '--admin-port', '0', ...(netns === undefined ? ['--nfs-port', '0'] : [])];
-  const parameters = [
-    bin,
-    'serve',
-    '--data',
-    data,
-    ...ports,
-    '--volume',
-    `demo:${size}`,
-    '--log-level',
-    'warn',
-    ...more,
-  ];
-  const child =
-    netns === undefined
-      ? launch(process.execPath, parameters, tmpdir())
-      : launch('ip', ['netns', 'exec', netns, process.execPath, ...parameters], tmpdir());
+  return serveBy(['ip', 'netns', 'exec', netns], t, data, size, ...more);
+}
+
+/** The same by a program that runs another: its name and its parameters. */
+export async function serveBy(
+  runner: readonly string[],
+  t: Test,
+  data: string,
+  size: string,
+  ...more: readonly string[]
+): Promise<Served> {
+  const options = ['--data', data, '--port', '0', '--admin-port', '0', '--volume', `demo:${size}`];
+  const words = [...runner, process.execPath, bin, 'serve', ...options, '--log-level', 'warn', ...more];
+  const child = launch(words[0]!, words.slice(1), tmpdir());
   const gone = once(child, 'close');
   let killed = false;
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {

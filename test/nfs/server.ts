@@ -62,7 +62,8 @@ export async function serveTree(
   };
 }
 
-function serviceOf(exported: NfsExport): NfsService {
+/** What is served of one export. */
+export function serviceOf(exported: NfsExport): NfsService {
   return {
     handles: new HandleCodec(Buffer.alloc(16, 3)),
     mostDataBytes: 2 ** 20,

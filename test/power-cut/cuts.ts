@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { MiB } from '@ashlar/core';
 import type { SeededRandom } from '@ashlar/testing';
 import { shell } from '../clients/served.ts';
-import type { LedgerLine } from './ledger.ts';
-import { startAfterCut, type FileSystem } from './power.ts';
+import { startAfterCut, type FileSystem, type Subject } from './power.ts';
 import { Recording } from './recording.ts';
 import { TornDisk } from './torn-disk.ts';
 
@@ -31,6 +30,7 @@ export type Cut = { readonly position: number; readonly left: string; readonly w
 export async function* cutsOf(
   cwd: string,
   fileSystem: FileSystem,
+  subject: Subject,
   count: number,
   random: SeededRandom,
 ): AsyncGenerator<Cut> {
@@ -44,7 +44,7 @@ export async function* cutsOf(
       await copyDisk(cwd, 'durable', 'image');
       const left = disk.tear(join(cwd, 'image'), random);
       await copyDisk(cwd, 'image', 'next');
-      yield { position, left, wrong: await startAfterCut(cwd, fileSystem, position) };
+      yield { position, left, wrong: await startAfterCut(cwd, fileSystem, subject, position) };
     }
   } finally {
     disk.close();
@@ -54,6 +54,6 @@ export async function* cutsOf(
 /** A new disk is cut only when its file system is there; one that was cut before at any time, when it is mounted again as well. */
 function firstCut(cwd: string): number {
   const [line = ''] = readFileSync(join(cwd, 'ledger'), 'utf8').split('\n', 1);
-  const opened = JSON.parse(line) as LedgerLine & { kind: 'opened' };
+  const opened = JSON.parse(line) as { readonly begun: number; readonly isNew: boolean };
   return opened.isNew ? opened.begun : 0;
 }

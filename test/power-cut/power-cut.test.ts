@@ -5,7 +5,7 @@ import test from 'ava';
 import { loopTools, why } from '../clients/loop-device.ts';
 import { directory, long } from '../clients/served.ts';
 import { copyDisk, cutsOf, makeDisk, type Cut } from './cuts.ts';
-import { ext4, record, xfs, type FileSystem } from './power.ts';
+import { ext4, poolWith, record, xfs, type FileSystem } from './power.ts';
 
 const testHere = testAsRoot(test, ...loopTools);
 
@@ -37,9 +37,11 @@ for (const { fileSystem, sessions, cutsEach } of plans) {
         const seed = Date.now() % 2 ** 31;
         await copyDisk(cwd, 'disk', 'durable');
         const earlier = session * changes;
-        const memoryKiB = await record({ cwd, seed, earlier, changes, ...(session === 0 ? { fileSystem } : {}) });
+        const subject = poolWith({ seed, earlier, changes });
+        const memoryKiB = await record({ cwd, seed, subject, ...(session === 0 ? { fileSystem } : {}) });
         t.true(memoryKiB > 0 && memoryKiB < mostMemoryKiB, `the recording disk took ${memoryKiB} KiB`);
-        for await (const { position, left, wrong } of cutsOf(cwd, fileSystem, cutsEach, new SeededRandom(seed))) {
+        const cuts = cutsOf(cwd, fileSystem, subject, cutsEach, new SeededRandom(seed));
+        for await (const { position, left, wrong } of cuts) {
           t.is(wrong, '', `the cut at ${position} of session ${session}, ${left}`);
         }
         await copyDisk(cwd, 'next', 'disk');
@@ -54,8 +56,9 @@ async function findsOut(cwd: string, broken: BrokenRule): Promise<Cut | undefine
     const seed = Date.now() % 2 ** 31;
     makeDisk(cwd);
     await copyDisk(cwd, 'disk', 'durable');
-    await record({ cwd, seed, earlier: 0, changes, fileSystem: ext4, broken });
-    for await (const cut of cutsOf(cwd, ext4, 30, new SeededRandom(seed))) if (cut.wrong !== '') return cut;
+    const subject = poolWith({ seed, earlier: 0, changes, broken });
+    await record({ cwd, seed, subject, fileSystem: ext4 });
+    for await (const cut of cutsOf(cwd, ext4, subject, 30, new SeededRandom(seed))) if (cut.wrong !== '') return cut;
   }
   return undefined;
 }

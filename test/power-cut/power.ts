@@ -1,11 +1,12 @@
 import { apart, onLoopDevice } from '../clients/loop-device.ts';
 import { shell } from '../clients/served.ts';
+import type { DirectoryFault } from './directory-faults.ts';
 import type { Tears } from './torn-disk.ts';
 
-/** A file system that a pool lies in. */
+/** A file system on the disk. */
 export type FileSystem = {
   readonly name: string;
-  /** Makes one on `$loop`. What it would write in the background later is written at once, so that only the pool writes then. */
+  /** Makes one on `$loop`. What it would write in the background later is written at once, so that only what is tested writes then. */
   readonly make: string;
   /** Fails where the one in `image`, which nobody has mounted, is not whole. */
   readonly check: string;
@@ -40,11 +41,15 @@ const run = (program: string, parameters: string): string =>
 const startedAgain = (name: string): string => `echo ${name} > boot
   mount --bind boot /proc/sys/kernel/random/boot_id`;
 
-export type Session = {
-  /** Where the disk's file `disk` is, and the files `recording.*` and `ledger` come to be. */
-  readonly cwd: string;
-  /** Makes the file system first. */
-  readonly fileSystem?: FileSystem;
+/** What is on the disk while its power is cut: whoever uses it, and whoever looks at what a cut left. The file `ledger` has what was asked and answered. */
+export type Subject = {
+  /** Commands that use the disk, which is mounted at `mnt`. The file `recording` has what it was asked until now. */
+  readonly work: string;
+  /** Commands that say what is wrong with what is mounted at `cut`; nothing where all is well. */
+  readonly verify: (position: number) => string;
+};
+
+export type PoolWork = {
   readonly seed: number;
   /** How many times each volume was changed in earlier sessions: no version of a block comes again. */
   readonly earlier: number;
@@ -54,15 +59,44 @@ export type Session = {
   readonly broken?: string;
 };
 
-/** Runs the workload on the disk and records what that is asked. Gives the most memory that the disk's process took, in KiB. */
-export async function record({ cwd, fileSystem, seed, earlier, changes, broken = '' }: Session): Promise<number> {
+/** A pool with volumes. */
+export const poolWith = ({ broken = '', changes, earlier, seed }: PoolWork): Subject => ({
+  work: run('./workload.ts', `mnt/pool ledger recording ${seed} ${earlier} ${changes} ${broken}`),
+  verify: (position) => run('./verify.ts', `cut/pool ledger ${position}`),
+});
+
+export type DirectoryWork = {
+  readonly seed: number;
+  /** How many times each client changes something. */
+  readonly changes: number;
+  readonly handles: 'kernel' | 'table';
+  readonly fault?: DirectoryFault;
+};
+
+/** A directory that is exported over NFS. */
+export const directoryWith = ({ changes, fault, handles, seed }: DirectoryWork): Subject => ({
+  work: run('./directory-workload.ts', `mnt/shared ledger recording ${seed} ${changes} ${handles} ${fault ?? ''}`),
+  verify: (position) => run('./directory-verify.ts', `cut/shared ledger ${position} ${handles}`),
+});
+
+export type Session = {
+  /** Where the disk's file `disk` is, and the files `recording.*` and `ledger` come to be. */
+  readonly cwd: string;
+  /** Makes the file system first. */
+  readonly fileSystem?: FileSystem;
+  readonly seed: number;
+  readonly subject: Subject;
+};
+
+/** Lets the disk be used and records what that is asked. Gives the most memory that the disk's process took, in KiB. */
+export async function record({ cwd, fileSystem, seed, subject }: Session): Promise<number> {
   const session = onLoopDevice(
     'nbd+unix:///disk?socket=disk.sock',
     `${startedAgain(`session-${seed}`)}
     ${fileSystem?.make ?? ''}
     mount $loop mnt
     sync --file-system mnt
-    ${run('./workload.ts', `mnt/pool ledger recording ${seed} ${earlier} ${changes} ${broken}`)}
+    ${subject.work}
     umount mnt`,
   );
   const out = await shell(
@@ -79,14 +113,19 @@ export async function record({ cwd, fileSystem, seed, earlier, changes, broken =
 }
 
 /**
- * Starts a machine whose disk is `image` as a cut at that position left it, and says what is wrong with the pool, or with the file
- * system that it is in; nothing where all is well.
+ * Starts a machine whose disk is `image` as a cut at that position left it, and says what is wrong with what is on it, or with the file
+ * system; nothing where all is well.
  */
-export async function startAfterCut(cwd: string, { check }: FileSystem, position: number): Promise<string> {
+export async function startAfterCut(
+  cwd: string,
+  { check }: FileSystem,
+  subject: Subject,
+  position: number,
+): Promise<string> {
   const commands = apart(`${startedAgain('after-cut')}
     mkdir -p cut
     mount -o loop image cut
-    ${run('./verify.ts', `cut/pool ledger ${position}`)}
+    ${subject.verify(position)}
     umount cut
     ${check} > checked 2>&1 || { cat checked; exit 1; }`);
   try {

@@ -3,7 +3,7 @@ import { AshlarError, type FileTree, type ObjectStore } from '@ashlar/core';
 import type { Host } from '@ashlar/host';
 import { openDirectoryTree } from '@ashlar/tree';
 
-type Records = Pick<ObjectStore, 'commit' | 'getRecord'>;
+type Records = Pick<ObjectStore, 'commit' | 'getRecord' | 'scanRecords'>;
 
 /** Outside of the catalogue's keys; behind it which directory. */
 const prefix = 'x-directory/';

@@ -1,4 +1,5 @@
 import {
+  andThen,
   isPromise,
   type AshlarError,
   type Extent,
@@ -116,14 +117,15 @@ export class MemoryObjectStore {
     return this.#answer(() => extentsOf(this.#contents.blocks, offset, length, limit));
   }
 
-  commit(changes: readonly RecordChange[]): Settled<void> {
+  commit(changes: readonly RecordChange[], durable: boolean): Settled<void> {
     const own = changes.map(({ key, value }) => ({ name: nameOf(key), value: value && Uint8Array.from(value) }));
-    return this.#change(({ records }) => {
+    const committed = this.#change(({ records }) => {
       for (const { name, value } of own) {
         if (value === null) records.delete(name);
         else records.set(name, value);
       }
     });
+    return durable ? andThen(committed, () => this.#keep()) : committed;
   }
 
   getRecord(key: Uint8Array): Settled<Uint8Array | undefined> {
@@ -182,13 +184,18 @@ export class MemoryObjectStore {
 
   sync(): Settled<void> {
     this.syncs += 1;
-    for (const change of this.#since) change(this.#durable);
-    this.#since = [];
+    this.#keep();
     return this.#answer(() => undefined);
   }
 
   async close(): Promise<void> {
     await this.sync();
+  }
+
+  /** What came until now is durable. */
+  #keep(): void {
+    for (const change of this.#since) change(this.#durable);
+    this.#since = [];
   }
 
   #change(change: Change): Settled<void> {

@@ -118,7 +118,7 @@ export class DirectoryTree implements FileTree {
       await unsynced.wait();
     } finally {
       unsynced.close();
-      files.close();
+      await files.close();
     }
   }
 

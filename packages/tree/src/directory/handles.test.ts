@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FileHandle, FileTree } from '@ashlar/core';
+import { AshlarError, type FileHandle, type FileTree } from '@ashlar/core';
 import { failsWith, ManualTime, MemoryObjectStore, SeededRandom, testAsRoot } from '@ashlar/testing';
 import ava, { type ExecutionContext } from 'ava';
 import { openDirectoryTree } from './open-directory.ts';
@@ -23,7 +24,7 @@ const named = (text: string): Uint8Array => Buffer.from(text);
 /** A directory `tree` beside others, and what it is as a tree. */
 class Place {
   readonly #t: ExecutionContext;
-  readonly #records = new MemoryObjectStore();
+  records = new MemoryObjectStore();
   readonly #withTable: boolean;
   readonly #random = new SeededRandom(3);
   readonly time = new ManualTime();
@@ -48,12 +49,17 @@ class Place {
       clock: time,
       scheduler: time,
       random: this.#random,
-      records: this.#records,
+      records: this.records,
       key: Buffer.from('x-'),
       withTable: this.#withTable,
     });
     this.#t.teardown(() => this.tree.close());
     return this.tree;
+  }
+
+  /** Rows of the table of handles, with that of the root. */
+  async rows(): Promise<number> {
+    return (await this.records.scanRecords(Buffer.from('x-'), Buffer.from('x.'), 1000)).length;
   }
 
   at(...names: string[]): string {
@@ -259,4 +265,141 @@ asRoot('on record too a file of several names is found by any that is left', asy
   unlinkSync(place.at('a'));
   await place.open();
   t.is(await place.text(file), 'text');
+});
+
+asRoot(
+  'on record a file that a client gives a name in another directory is found by it, whatever is lost of the table',
+  async (t) => {
+    const random = new SeededRandom(8);
+    for (let round = 0; round < 12; round += 1) {
+      const place = new Place(t, true);
+      const { root: top } = await place.open();
+      for (const name of ['a', 'b']) mkdirSync(place.at(name));
+      writeFileSync(place.at('file'), 'text');
+      mkdirSync(place.at('a', 'moves'));
+      const [a, b, file, moves] = [
+        await place.find('a'),
+        await place.find('b'),
+        await place.find('file'),
+        await place.find('a', 'moves'),
+      ];
+      await place.tree.rename(top, named('file'), a, named('moved'), { who: root });
+      await place.tree.link(file, b, named('linked'), { who: root });
+      await place.tree.remove(a, named('moved'), { who: root });
+      await place.tree.rename(a, named('moves'), b, named('moves'), { who: root });
+      place.records = place.records.afterLoss(random);
+      await place.open();
+      t.is(await place.text(file), 'text');
+      t.is((await place.tree.getAttributes(moves)).type, 'directory');
+    }
+  },
+);
+
+const hourMs = 3_600_000;
+
+asRoot(
+  'on record a file that others removed is forgotten in days, and one that they moved is not while it is found',
+  async (t) => {
+    const place = new Place(t, true);
+    await place.open();
+    for (const name of ['a', 'b']) mkdirSync(place.at(name));
+    for (const name of ['stays', 'goes', 'moves', 'a/below']) writeFileSync(place.at(name), name);
+    const [stays, goes, moves, below] = [
+      await place.find('stays'),
+      await place.find('goes'),
+      await place.find('moves'),
+      await place.find('a', 'below'),
+    ];
+    await place.find('b');
+    t.is(await place.rows(), 7);
+    unlinkSync(place.at('goes'));
+    rmSync(place.at('a'), { recursive: true });
+    renameSync(place.at('moves'), place.at('b', 'moves'));
+    renameSync(place.at('stays'), place.at('other'));
+    for (let day = 0; day < 5; day += 1) await place.time.advance(24 * hourMs);
+    t.is(await place.rows(), 7, 'it may be but elsewhere');
+    t.deepEqual(await place.find('b', 'moves'), moves);
+    for (let day = 0; day < 3; day += 1) await place.time.advance(24 * hourMs);
+    t.is(await place.rows(), 4);
+    await place.open();
+    t.is(await place.text(stays), 'stays');
+    t.is(await place.text(moves), 'moves');
+    for (const each of [goes, below]) await place.isGone(each);
+  },
+);
+
+asRoot('on record no more than some files are looked for at a time, and each of them is', async (t) => {
+  const place = new Place(t, true);
+  await place.open();
+  mkdirSync(place.at('a'));
+  for (let number = 0; number < 150; number += 1) {
+    writeFileSync(place.at('a', `file${number}`), '');
+    await place.find('a', `file${number}`);
+  }
+  for (let number = 0; number < 140; number += 1) unlinkSync(place.at('a', `file${number}`));
+  await place.time.advance(hourMs);
+  const counts = new Set<number>();
+  for (let day = 1; day < 7; day += 1) await place.time.advance(24 * hourMs);
+  for (let second = 0; second < 30; second += 1) {
+    await place.time.advance(1000);
+    counts.add(await place.rows());
+  }
+  t.is(counts.size, 4, `${[...counts].join()}: in three pieces`);
+  t.is([...counts].at(-1), 12);
+});
+
+asRoot(
+  'on record a file is found where it was moved to also by a server that ended before it wrote that down',
+  async (t) => {
+    const place = new Place(t, true);
+    const { root: top } = await place.open();
+    mkdirSync(place.at('a'));
+    writeFileSync(place.at('file'), 'text');
+    const [a, file] = [await place.find('a'), await place.find('file')];
+    const ended = new AshlarError('closed', 'the server ended');
+    const { records } = place;
+    const commit = records.commit.bind(records);
+    records.commit = (changes, durable) => {
+      const committed = commit(changes, durable);
+      if (existsSync(place.at('file'))) records.failing = ended;
+      return committed;
+    };
+    await failsWith(t, 'closed', async () => place.tree.rename(top, named('file'), a, named('moved'), { who: root }));
+    t.true(existsSync(place.at('a', 'moved')));
+    place.records = records.afterKill();
+    await place.open();
+    t.is(await place.text(file), 'text');
+  },
+);
+
+asRoot(
+  'on record a file is found by a name that it has in another directory, however often it was renamed in this one',
+  async (t) => {
+    const place = new Place(t, true);
+    const { root: top } = await place.open();
+    mkdirSync(place.at('a'));
+    writeFileSync(place.at('0'), 'text');
+    const [a, file] = [await place.find('a'), await place.find('0')];
+    await place.tree.link(file, a, named('other'), { who: root });
+    for (let number = 0; number < 20; number += 1) {
+      await place.tree.rename(top, named(String(number)), top, named(String(number + 1)), { who: root });
+    }
+    await place.tree.remove(top, named('20'), { who: root });
+    await place.open();
+    t.is(await place.text(file), 'text');
+  },
+);
+
+asRoot('on record a file that a client removes is forgotten once it cannot come back', async (t) => {
+  const place = new Place(t, true);
+  const { root: top } = await place.open();
+  for (const name of ['a', 'b']) writeFileSync(place.at(name), '');
+  const [a, b] = [await place.find('a'), await place.find('b')];
+  await place.tree.remove(top, named('a'), { who: root });
+  await place.tree.rename(top, named('b'), top, named('a'), { who: root });
+  t.is(await place.rows(), 3, 'without power both may be there again');
+  await place.tree.sync();
+  t.is(await place.rows(), 2);
+  await place.isGone(a);
+  t.deepEqual(await place.find('a'), b);
 });

@@ -11,8 +11,14 @@ export interface Handles {
   of(descriptor: number, stat: FileStat, place: FilePlace | undefined): Settled<FileHandle>;
   /** A descriptor that names its file. Throws `stale`. */
   open(handle: FileHandle): Settled<number>;
-  /** It was moved, or its last name is gone. */
-  moved(inode: bigint, place: FilePlace | undefined): Settled<void>;
+  /** It is about to get that name: its handle must be good whenever it has it. */
+  expect(stat: FileStat, place: FilePlace): Settled<void>;
+  /** It has that name now. */
+  moved(stat: FileStat, place: FilePlace): Settled<void>;
+  /** The last name of its file is gone, and that is durable. */
+  forget(handle: FileHandle): Settled<void>;
+  /** Settles when nothing is done behind the back of calls any more. */
+  close(): Settled<void>;
 }
 
 export const headBytes = 12;

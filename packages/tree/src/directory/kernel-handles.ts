@@ -44,7 +44,19 @@ export class KernelHandles implements Handles {
     return done(opened);
   }
 
+  expect(): void {
+    // A handle goes wherever its file goes.
+  }
+
   moved(): void {
     // It is the same file.
+  }
+
+  forget(): void {
+    // The kernel tells the next file of its inode apart.
+  }
+
+  close(): void {
+    // Nothing is kept.
   }
 }

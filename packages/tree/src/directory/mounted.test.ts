@@ -3,9 +3,17 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AshlarError, FileTree } from '@ashlar/core';
-import { failsWith, fileTreeContract, MemoryObjectStore, SeededRandom, systemTime, testAsRoot } from '@ashlar/testing';
+import {
+  failsWith,
+  fileTreeContract,
+  ManualTime,
+  MemoryObjectStore,
+  SeededRandom,
+  systemTime,
+  testAsRoot,
+} from '@ashlar/testing';
 import ava, { type ExecutionContext } from 'ava';
-import { openDirectoryTree } from './open-directory.ts';
+import { openDirectoryTree, type OpenDirectoryOptions } from './open-directory.ts';
 
 const long = process.env['ASHLAR_LONG'] === '1';
 const asRoot = testAsRoot(ava, 'mount');
@@ -23,9 +31,14 @@ function mount(t: Pick<ExecutionContext, 'teardown'>, path: string, ...options: 
   t.teardown(() => execFileSync('umount', ['-l', path]));
 }
 
-async function open(t: Pick<ExecutionContext, 'teardown'>, path: string): Promise<FileTree> {
+async function open(
+  t: Pick<ExecutionContext, 'teardown'>,
+  path: string,
+  more: Partial<OpenDirectoryOptions> = {},
+): Promise<FileTree> {
   const [records, random, key] = [new MemoryObjectStore(), new SeededRandom(3), Buffer.from('x-')];
-  const tree = await openDirectoryTree(path, { clock: systemTime, scheduler: systemTime, random, records, key });
+  const seams = { clock: systemTime, scheduler: systemTime, random };
+  const tree = await openDirectoryTree(path, { ...seams, records, key, ...more });
   t.teardown(() => tree.close());
   return tree;
 }
@@ -50,6 +63,25 @@ asRoot('a directory is the same, also where another file system is mounted over 
   const { file } = await tree.lookup(tree.root, named('a'), root);
   mount(t, join(path, 'a'), '-t', 'tmpfs', 'none');
   t.is((await tree.lookup(file, named('b'), root)).attributes.type, 'directory');
+});
+
+asRoot('on record what another file system is mounted over is neither stale nor forgotten', async (t) => {
+  const path = directory(t);
+  mkdirSync(join(path, 'a'));
+  writeFileSync(join(path, 'a', 'file'), 'text');
+  const [records, time] = [new MemoryObjectStore(), new ManualTime()];
+  const more = { records, clock: time, scheduler: time, withTable: true };
+  const first = await open(t, path, more);
+  const { file: a } = await first.lookup(first.root, named('a'), root);
+  const { file } = await first.lookup(a, named('file'), root);
+  await first.close();
+  execFileSync('mount', ['-t', 'tmpfs', 'none', join(path, 'a')]);
+  t.teardown(() => execFileSync('sh', ['-c', `umount -l ${join(path, 'a')} 2>/dev/null || true`]));
+  const covered = await open(t, path, more);
+  for (const each of [a, file]) await failsWith(t, 'denied', async () => covered.getAttributes(each));
+  for (let day = 0; day < 20; day += 1) await time.advance(86_400_000);
+  execFileSync('umount', [join(path, 'a')]);
+  t.is((await covered.getAttributes(file)).sizeBytes, 4);
 });
 
 asRoot('a full disk is no room, and what it has is read', async (t) => {

@@ -1,12 +1,4 @@
-import {
-  AshlarError,
-  maxOffset,
-  type Clock,
-  type FileTree,
-  type ObjectStore,
-  type Random,
-  type Scheduler,
-} from '@ashlar/core';
+import { AshlarError, maxOffset, type Clock, type FileTree, type Random, type Scheduler } from '@ashlar/core';
 import { closeDescriptor, openNameless, openDirectory, seekTo, statFileSystem, statOpen } from '@ashlar/host';
 import { Callers } from './callers.ts';
 import { DirectoryTree } from './directory-tree.ts';
@@ -16,6 +8,7 @@ import { HandleTable } from './handle-table.ts';
 import { KernelHandles } from './kernel-handles.ts';
 import { OpenFile } from './open-file.ts';
 import { OpenFiles } from './open-files.ts';
+import type { TableRecords } from './table-rows.ts';
 import { Unsynced } from './unsynced.ts';
 
 export type OpenDirectoryOptions = {
@@ -23,7 +16,7 @@ export type OpenDirectoryOptions = {
   readonly random: Random;
   readonly scheduler: Scheduler;
   /** Keeps which handles are of which files, where the file system or the rights of the process do not let it do without. */
-  readonly records: Pick<ObjectStore, 'commit' | 'getRecord'>;
+  readonly records: TableRecords;
   /** Of the directory, in those records: the same for ever, and no other's. */
   readonly key: Uint8Array;
   /** As if the kernel had no handles. */
@@ -50,7 +43,7 @@ async function treeOf(descriptor: number, options: OpenDirectoryOptions): Promis
   const { clock, random, records, scheduler } = options;
   const stat = done(statOpen(descriptor));
   const hasKernelHandles = options.withTable !== true && KernelHandles.work(descriptor);
-  const table = new HandleTable({ records, random, key: options.key, root: { descriptor, stat } });
+  const table = new HandleTable({ records, random, scheduler, key: options.key, root: { descriptor, stat } });
   const handles: Handles = hasKernelHandles ? new KernelHandles(descriptor) : table;
   const failed = (): void => tree.failed();
   const root = new OpenFile(await handles.of(descriptor, stat, undefined), descriptor, stat, failed);
@@ -62,6 +55,7 @@ async function treeOf(descriptor: number, options: OpenDirectoryOptions): Promis
     mostLinks,
     mostFileBytes: mostFileBytes(descriptor),
   };
+  if (!hasKernelHandles) table.watch();
   const tree = new DirectoryTree({ files, callers: new Callers(), unsynced, limits, isMemory }, random);
   return tree;
 }

@@ -1,6 +1,7 @@
 import {
   andThen,
   AshlarError,
+  isPromise,
   type Clock,
   type FileHandle,
   type Scheduler,
@@ -96,18 +97,44 @@ export class OpenFiles {
     });
   }
 
-  /** A file that lost its last name is not kept open, so that its room is free at once. Gives whether it was such a one. */
-  dropGone(inode: bigint): boolean {
+  /** A file that lost its last name is not kept open, so that its room is free at once. Gives its handle where it was such a one. */
+  dropGone(inode: bigint): FileHandle | undefined {
     const file = this.#open.peek(inode);
-    if (file === undefined) return false;
+    if (file === undefined) return undefined;
     const stat = statOpen(file.place);
-    if (typeof stat === 'number' || stat.links > 0) return false;
-    return this.#open.delete(inode);
+    if (typeof stat === 'number' || stat.links > 0) return undefined;
+    this.#open.delete(inode);
+    return file.handle;
   }
 
-  /** Where a file was moved to; nowhere: it is gone. */
-  moved(inode: bigint | undefined, place: FilePlace | undefined): Settled<void> {
-    return inode === undefined ? undefined : this.#parts.handles.moved(inode, place);
+  /** Gives a file a name, and sees to it that its handle is good before, meanwhile and afterwards. `statOf`: which file it is; what `move` uses is open then. */
+  moving<T>(
+    statOf: () => FileStat | undefined,
+    place: FilePlace,
+    uses: readonly OpenFile[],
+    move: () => T,
+  ): Settled<T> {
+    const stat = statOf();
+    if (stat === undefined) return move();
+    const { handles } = this.#parts;
+    const moved = (): Settled<T> => {
+      const result = move();
+      return andThen(handles.moved(stat, place), () => result);
+    };
+    const expected = handles.expect(stat, place);
+    if (!isPromise(expected)) return moved();
+    for (const each of uses) each.keep();
+    const now = expected.then(() =>
+      statOf()?.inode === stat.inode ? moved() : this.moving(statOf, place, uses, move),
+    );
+    return now.finally(() => {
+      for (const each of uses) each.release();
+    });
+  }
+
+  /** The last name of a file is gone, and that is durable. */
+  forget(handle: FileHandle): Settled<void> {
+    return this.#parts.handles.forget(handle);
   }
 
   /** Whether the root is this directory, or one above it. */
@@ -118,8 +145,9 @@ export class OpenFiles {
     return path.subarray(0, root.length).equals(root) && (path.length === root.length || path[root.length] === slash);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#sweep?.cancel();
+    await this.#parts.handles.close();
     this.#open.clear();
     this.root.close();
   }

@@ -8,23 +8,24 @@ import {
   type RenamedFile,
   type Settled,
 } from '@ashlar/core';
-import { errno, linkOpen, removeAt, renameAt, statNamed } from '@ashlar/host';
+import { errno, linkOpen, removeAt, renameAt, statNamed, type FileStat } from '@ashlar/host';
 import { checkName, isDot, isDotDot } from '../names.ts';
 import { done } from './errors.ts';
 import type { OpenFile } from './open-file.ts';
 import { changedDirectory, type TreeState } from './tree-state.ts';
 
-/** Which inode a name is of; nothing where it is of none, which the call that follows says better. */
-function inodeNamed({ place }: OpenFile, name: Uint8Array): bigint | undefined {
+/** What a name is of; nothing where it is of none, which the call that follows says better. */
+function named({ place }: OpenFile, name: Uint8Array): FileStat | undefined {
   const stat = statNamed(place, name);
-  return typeof stat === 'number' ? undefined : stat.inode;
+  return typeof stat === 'number' ? undefined : stat;
 }
 
-/** A name was taken from a file: with the last one it goes. */
-function lostName({ files, unsynced }: TreeState, inode: bigint | undefined): Settled<void> {
-  if (inode === undefined || !files.dropGone(inode)) return undefined;
-  unsynced.forget(inode);
-  return files.moved(inode, undefined);
+/** A name was taken from a file: with the last one it goes, and its handle once it cannot come back. */
+function lostName({ files, unsynced }: TreeState, inode: bigint | undefined): void {
+  const handle = inode === undefined ? undefined : files.dropGone(inode);
+  if (handle === undefined) return;
+  unsynced.forget(inode!);
+  unsynced.afterwards(() => files.forget(handle));
 }
 
 /** Takes a name from a file or an empty directory. */
@@ -38,10 +39,11 @@ export function removeName(
   return andThen(state.files.directory(directory), (parent) => {
     checkName(name);
     refuseDots(name, isDirectory);
-    const inode = inodeNamed(parent, name);
+    const inode = named(parent, name)?.inode;
     done(state.callers.as(who, () => removeAt(parent.place, name, isDirectory)));
     const change = changedDirectory(state, parent);
-    return andThen(lostName(state, inode), () => change);
+    lostName(state, inode);
+    return change;
   });
 }
 
@@ -64,11 +66,17 @@ export function linkFile(
     if (isDot(name) || isDotDot(name)) throw new AshlarError('exists', 'the name is the directory’s own');
     return andThen(state.files.find(handle), (file) => {
       if (file.isDirectory) throw new AshlarError('is-directory', 'a directory has one name');
-      file.stat();
-      done(state.callers.as(who, () => linkOpen(file.place, parent.place, name)));
-      state.unsynced.changed(file);
-      const result = { attributes: file.attributes(), directoryChange: changedDirectory(state, parent) };
-      return andThen(state.files.moved(file.inode, { directory: parent.inode, name }), () => result);
+      const place = { directory: parent.inode, name };
+      return state.files.moving(
+        () => file.stat(),
+        place,
+        [file, parent],
+        () => {
+          done(state.callers.as(who, () => linkOpen(file.place, parent.place, name)));
+          state.unsynced.changed(file);
+          return { attributes: file.attributes(), directoryChange: changedDirectory(state, parent) };
+        },
+      );
     });
   });
 }
@@ -90,16 +98,21 @@ export function renameFile(
       if ([fromName, toName].some((name) => isDot(name) || isDotDot(name))) {
         throw new AshlarError('invalid', 'a directory is not renamed by its own name');
       }
-      const moved = inodeNamed(from, fromName);
-      const replaced = inodeNamed(to, toName);
-      const result = callers.as(who, () => renameAt(from.place, fromName, to.place, toName));
-      // XFS says so of a directory that is not empty.
-      done(result === -errno.EEXIST ? -errno.ENOTEMPTY : result);
-      const fromChange = changedDirectory(state, from);
-      const toChange = changedDirectory(state, to);
-      const renamed = { fromChange, toChange };
-      return andThen(lostName(state, replaced), () =>
-        andThen(files.moved(moved, { directory: to.inode, name: toName }), () => renamed),
+      const place = { directory: to.inode, name: toName };
+      return files.moving(
+        () => named(from, fromName),
+        place,
+        [from, to],
+        (): RenamedFile => {
+          const replaced = named(to, toName)?.inode;
+          const result = callers.as(who, () => renameAt(from.place, fromName, to.place, toName));
+          // XFS says so of a directory that is not empty.
+          done(result === -errno.EEXIST ? -errno.ENOTEMPTY : result);
+          const fromChange = changedDirectory(state, from);
+          const toChange = changedDirectory(state, to);
+          lostName(state, replaced);
+          return { fromChange, toChange };
+        },
       );
     }),
   );

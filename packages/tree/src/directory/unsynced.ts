@@ -1,4 +1,4 @@
-import { allDone, type Scheduler, type Timer } from '@ashlar/core';
+import { allDone, type Scheduler, type Settled, type Timer } from '@ashlar/core';
 import { syncOnPool, type Descriptor } from '@ashlar/host';
 import { fileError } from './errors.ts';
 import type { OpenFile } from './open-file.ts';
@@ -25,6 +25,8 @@ export class Unsynced {
   /** Something was changed that cannot be opened, such as a device, or too much. */
   #isWhole = false;
   #timer: Timer | undefined;
+  /** Done once what was changed before is durable. */
+  #afterwards: (() => Settled<void>)[] = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -52,6 +54,11 @@ export class Unsynced {
     this.#files.delete(inode);
   }
 
+  /** Does it once what was changed before is durable; not at all where that fails. */
+  afterwards(run: () => Settled<void>): void {
+    this.#afterwards.push(run);
+  }
+
   /** Settles when what was changed before is durable. */
   wait(): Promise<void> | undefined {
     if (this.#files.size === 0 && !this.#isWhole && !this.#shared.isRunning) return undefined;
@@ -77,9 +84,10 @@ export class Unsynced {
 
   async #run(): Promise<void> {
     const files = [...this.#files.values()];
-    const isWhole = this.#isWhole;
+    const [afterwards, isWhole] = [this.#afterwards, this.#isWhole];
     this.#files = new Map();
     this.#isWhole = false;
+    this.#afterwards = [];
     const syncs = files.map(async (file) => {
       try {
         await file.sync('all');
@@ -89,6 +97,7 @@ export class Unsynced {
     });
     if (isWhole) syncs.push(this.#syncWhole());
     await allDone(syncs);
+    for (const each of afterwards) await each();
   }
 
   async #syncWhole(): Promise<void> {
