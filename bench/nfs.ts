@@ -73,7 +73,7 @@ async function nameTimes({ asyncPath, name, netns }: NfsRunning, count: number):
 }
 
 /** Those that are not installed. */
-async function missingTools(tools: readonly string[]): Promise<string[]> {
+export async function missingTools(tools: readonly string[]): Promise<string[]> {
   const missing: string[] = [];
   for (const tool of new Set(tools)) {
     await run('sh', ['-c', `command -v ${tool}`]).catch(() => missing.push(tool));
