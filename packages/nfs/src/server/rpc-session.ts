@@ -1,4 +1,14 @@
-import { AssertionError, costOf, isPromise, KiB, MiB, type Flow, type Settled, type Stream } from '@ashlar/core';
+import {
+  alignDown,
+  AssertionError,
+  costOf,
+  isPromise,
+  KiB,
+  MiB,
+  type Flow,
+  type Settled,
+  type Stream,
+} from '@ashlar/core';
 import {
   CallHead,
   fragmentHeadAt,
@@ -276,7 +286,8 @@ export class RpcSession {
     if (inbox !== undefined) inbox.refs += 1;
     if (rejection !== undefined) return this.#answer(held, { kind: 'rejected', rejection });
     const record = bytes.subarray(from, to);
-    held.cost = costOf(held.weight + this.#answerBytes(head, record));
+    // Data without what is around it: 1 MiB is no more than that.
+    held.cost = costOf(alignDown(held.weight, 4 * KiB) + this.#answerBytes(head, record));
     held.call = { head, reader, peer: this.#stream.peer, record };
     this.#flow.submit(held);
     // Head and reader are the next call's where this one has to wait.
