@@ -8,6 +8,7 @@ import { convertFigures, measureConvert } from './convert.ts';
 import { deviceFigures, measureDevice } from './device.ts';
 import type { Figure } from './figure.ts';
 import { footprintFigure, measureFootprint } from './footprint.ts';
+import { measureNfsSync, nfsSyncFigures } from './nfs-sync.ts';
 import { measureNfs, nfsFigures } from './nfs.ts';
 import { listingFigures, measureListing } from './nfs-listing.ts';
 import { isWanted, parseOptions, rowNames, usage, type Options } from './options.ts';
@@ -78,6 +79,7 @@ async function specialFigures(options: Options, disk: string, cleanup: Cleanup):
   await part('device', async (place) => deviceFigures(await measureDevice(place, scale, cleanup, say)));
   await part('nfs', async (place) => nfsFigures(await measureNfs(place, scale, cleanup, say)));
   await part('nfs', async (place) => listingFigures(await measureListing(place, scale, cleanup, say)));
+  await part('nfs-sync', async (place) => nfsSyncFigures(await measureNfsSync(place, scale, cleanup, say)));
   await part('convert', async (place) => convertFigures(await measureConvert(place, scale, say)));
   await part('simulator', async () => [await measureSimulator(scale)]);
   return figures;

@@ -24,6 +24,7 @@ const specialRows = [
   'qcow2',
   'device',
   'nfs',
+  'nfs-sync',
   'convert',
   'simulator',
 ] as const;

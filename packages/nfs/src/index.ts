@@ -11,9 +11,10 @@ export { connectRpc, portmapPort } from './client/connect.ts';
 export { registerAll, unregisterAll } from './client/register.ts';
 export { keptCall } from './server/kept-call.ts';
 export { Programs, type GroupsOf } from './server/programs.ts';
-export { RpcSession, type Answer, type ServedCall } from './server/rpc-session.ts';
+export { RpcSession, type Answer } from './server/rpc-session.ts';
+export type { ServedCall } from './server/served-call.ts';
 export { createNfsServer } from './server/serve-socket.ts';
-export { writeDataOffset } from './server/nfs-procedures.ts';
+export { mostAnswerBytes, writeDataOffset } from './server/nfs-procedures.ts';
 export { parseClient, plainAddress } from './exports/client-pattern.ts';
 export {
   clientText,

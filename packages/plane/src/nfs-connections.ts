@@ -4,6 +4,7 @@ import {
   isPromise,
   MiB,
   type Clock,
+  type FairQueue,
   type Random,
   type Scheduler,
   type SnapshotId,
@@ -19,6 +20,7 @@ import {
   keptCall,
   listeningAt,
   LockService,
+  mostAnswerBytes,
   nfsPrograms,
   plainAddress,
   portmapPort,
@@ -56,6 +58,8 @@ type NfsConnectionsParts = {
   readonly trees: Trees;
   readonly control: Remote<ControlFunctions>;
   readonly memory: SessionMemory;
+  /** Shares the thread and its disks between connections, and with volumes. */
+  readonly fair: FairQueue;
   /** Of handles: 16 bytes that outlive the process. */
   readonly handleKey: Uint8Array;
   readonly lockRecords: NfsLockRecords;
@@ -190,7 +194,7 @@ export class NfsConnections {
 
   /** Takes a connection over: its descriptor is closed in the end, and `ended` is told once. */
   adopt(id: number, socket: AcceptedSocket): void {
-    const { clock, control, loop, memory } = this.#parts;
+    const { clock, control, fair, loop, memory } = this.#parts;
     const stream = loop.adopt(socket);
     const programs = new Programs(this.#programs, (uid) => this.#groupsOf(uid));
     const client = this.#client(plainAddress(stream.peer.address));
@@ -199,6 +203,8 @@ export class NfsConnections {
       memory,
       serve: (call) => this.#counted(programs, call, client),
       dataOffset: writeDataOffset,
+      answerBytes: mostAnswerBytes,
+      flow: fair.flow(),
       onEnd: (error) => this.#gone(id, error),
     });
     const info = { id, peer: peerText(stream.peer), sinceMs: clock.wallMs() };

@@ -67,7 +67,7 @@ async function open({ poolPath, store, device, capacityBytes, bootId }: WorkerSe
   const { clock, random } = host;
   const lockRecords = new NfsLockRecords(records);
   const seams = { clock, scheduler, random, resolver: systemResolver, groupsOf: groupsOfUser };
-  const nfs = new NfsConnections({ loop, trees, control, memory, handleKey, lockRecords, ...seams });
+  const nfs = new NfsConnections({ loop, trees, control, memory, fair, handleKey, lockRecords, ...seams });
   return functionsOf(new DataPlane({ pool, records, stores, devices, connections, trees, nfs }));
 }
 

@@ -7,7 +7,8 @@ import { openPool, type PoolOptions } from './pool.ts';
 const block = (byte: number): Uint8Array => new Uint8Array(4096).fill(byte);
 
 test('a block that only a snapshot has any more is damaged in the journal: it is counted, the check tells it, and a scrub finds it', async (t) => {
-  const machine = new SimulatedMachine(2);
+  // One in which no checkpoint comes in between.
+  const machine = new SimulatedMachine(5);
   machine.makeDurableDirectory('/pool');
   const options = (): PoolOptions => ({ chunkSizeBytes: 64 * KiB, openRecords: () => machine.openRecords() });
   const settled = <T>(operation: T | Promise<T>): Promise<T> => machine.finish(operation);

@@ -1,11 +1,18 @@
 import { AshlarError, assert, isPromise, settle } from '@ashlar/core';
-import type { Scheduler } from '@ashlar/core';
+import type { Clock, Scheduler } from '@ashlar/core';
 import { blockSize } from './checksum.ts';
 import type { BlockArena } from './block-arena.ts';
 import type { DataFiles } from './data-files.ts';
 import { FrameBuilder } from './format/journal-frame.ts';
 import type { Journal } from './journal.ts';
 import type { BrokenRule } from './broken-rule.ts';
+
+/** So much of a sync's time the next one waits for those whom it answered, and no longer than that. */
+const gatheringShare = 0.25;
+const mostGatheringMs = 1;
+
+/** Turns in which the clock does not go on, as it does not in a simulation. */
+const mostIdleTurns = 4;
 
 /** What arrived in one turn: one frame, one append, one promise for everybody in it. */
 type Batch = {
@@ -18,11 +25,21 @@ type Batch = {
   readonly reject: (error: unknown) => void;
 };
 
+/** A sync that has not begun: whoever asks for one joins it. */
+type NextSync = {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  /** Those who wait for it. */
+  waiters: number;
+};
+
 export type GroupCommitParts = {
   readonly journal: Journal;
   readonly data: DataFiles;
   readonly arena: BlockArena;
   readonly scheduler: Scheduler;
+  readonly clock: Clock;
   /** Told once, when nothing can be written any more. */
   readonly failed: (error: AshlarError) => void;
   /** After so many bytes a sync runs though nobody asked for it. */
@@ -32,7 +49,8 @@ export type GroupCommitParts = {
 
 /**
  * Group append and group sync. Everything recorded in one turn of the loop becomes one frame; a flush joins the sync
- * that has not started: at most one runs and one waits (rule 2).
+ * that has not started: at most one runs and one waits (rule 2). Those whom a sync answered ask again soon: the next one waits for as
+ * many, for a small part of its time, so that they share one and do not take turns in two. Who is alone waits for nobody.
  */
 export class GroupCommit {
   readonly #journal: Journal;
@@ -47,18 +65,22 @@ export class GroupCommit {
   #queue: Batch[] = [];
   #appending = false;
   #scheduled = false;
-  #running: Promise<void> | undefined;
-  #waiting: Promise<void> | undefined;
+  #next: NextSync | undefined;
+  #isRunning = false;
+  /** What the last sync leads to expect: so many wait for the next one, until then. */
+  #expected: { readonly waiters: number; readonly untilMs: number } = { waiters: 0, untilMs: 0 };
+  readonly #clock: Clock;
   #failure: AshlarError | undefined;
   #syncs = 0;
   #unsyncedBytes = 0;
 
-  constructor({ journal, data, arena, scheduler, failed, trickleBytes, broken }: GroupCommitParts) {
+  constructor({ journal, data, arena, scheduler, clock, failed, trickleBytes, broken }: GroupCommitParts) {
     this.#broken = broken;
     this.#arena = arena;
     this.#journal = journal;
     this.#data = data;
     this.#scheduler = scheduler;
+    this.#clock = clock;
     this.#failed = failed;
     this.#trickleBytes = trickleBytes;
     this.#open = this.#newBatch();
@@ -118,20 +140,19 @@ export class GroupCommit {
 
   /** Rule 2: data files with new slots first, then the journal. */
   sync(): Promise<void> {
-    if (this.#waiting !== undefined) return this.#waiting;
-    if (this.#running === undefined) {
-      this.#running = this.#syncNow().finally(() => {
-        this.#running = undefined;
-      });
-      return this.#running;
-    }
-    this.#waiting = this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#waiting = undefined;
-        return this.sync();
-      });
-    return this.#waiting;
+    const next = this.#nextSync();
+    next.waiters += 1;
+    return next.promise;
+  }
+
+  #nextSync(): NextSync {
+    if (this.#next !== undefined) return this.#next;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // One that is let out bit by bit has nobody who waits: who must know of a failure hears of it at the next operation.
+    promise.catch(() => undefined);
+    this.#next = { promise, resolve, reject, waiters: 0 };
+    if (!this.#isRunning) void this.#run();
+    return this.#next;
   }
 
   /**
@@ -141,17 +162,49 @@ export class GroupCommit {
    */
   #wrote(bytes: number): void {
     this.#unsyncedBytes += bytes;
-    if (this.#unsyncedBytes < this.#trickleBytes || this.#running !== undefined || this.#failure !== undefined) return;
-    // Who must know of a failure hears of it at the next operation.
-    this.sync().catch(() => undefined);
+    if (this.#unsyncedBytes < this.#trickleBytes || this.#isRunning || this.#failure !== undefined) return;
+    this.#nextSync();
   }
 
-  async #syncNow(): Promise<void> {
+  /** Syncs, one after the other, as long as somebody waits. */
+  async #run(): Promise<void> {
     // It counts as running before it appends anything: an append may ask for a sync itself.
+    this.#isRunning = true;
     await Promise.resolve();
-    this.#unsyncedBytes = 0;
-    await this.drained();
+    for (let next = this.#next; next !== undefined; next = this.#next) {
+      try {
+        await this.#gathered(next);
+        this.#unsyncedBytes = 0;
+        await this.drained();
+        // What is written from here on may be missed: who comes now waits for the one behind.
+        this.#next = undefined;
+        await this.#syncNow(next.waiters);
+        next.resolve();
+      } catch (error) {
+        if (this.#next === next) this.#next = undefined;
+        next.reject(error);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  /** Settles when as many wait as may be expected, or no longer do. */
+  async #gathered(next: NextSync): Promise<void> {
+    const { untilMs, waiters } = this.#expected;
+    let idleTurns = 0;
+    for (let nowMs = this.#clock.monotonicMs(); next.waiters < waiters && nowMs < untilMs;) {
+      await new Promise<void>((resolve) => this.#scheduler.soon(resolve));
+      const before = nowMs;
+      nowMs = this.#clock.monotonicMs();
+      // A clock that stands still would be waited for for ever.
+      idleTurns = nowMs === before ? idleTurns + 1 : 0;
+      if (idleTurns === mostIdleTurns) return;
+    }
+  }
+
+  async #syncNow(waiters: number): Promise<void> {
     this.#syncs += 1;
+    const begunMs = this.#clock.monotonicMs();
     try {
       // A frame that comes while the data files are synced may point to a slot that they missed.
       const number = this.#journal.lastNumber;
@@ -162,6 +215,9 @@ export class GroupCommit {
       // memory is gone as well, or could not be made durable elsewhere.
       throw this.#fail(error);
     }
+    const nowMs = this.#clock.monotonicMs();
+    const waitMs = Math.min((nowMs - begunMs) * gatheringShare, mostGatheringMs);
+    this.#expected = { waiters: waiters + (this.#next?.waiters ?? 0), untilMs: nowMs + waitMs };
   }
 
   #seal(): void {

@@ -223,8 +223,9 @@ async function assemble(
     parts.state = 'failed';
     parts.reason = failure.message;
   };
-  const { scheduler } = host;
-  parts.group = new GroupCommit({ journal, data, arena, scheduler, failed, trickleBytes, broken: settings.broken });
+  const { clock, scheduler } = host;
+  const { broken } = settings;
+  parts.group = new GroupCommit({ journal, data, arena, scheduler, clock, failed, trickleBytes, broken });
   return { parts, journal, lock };
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFile, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFile, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { AshlarError, type Stream } from '@ashlar/core';
 import test, { type ExecutionContext } from 'ava';
 import { EventLoop, type EventLoopOptions } from './event-loop.ts';
 import { takeSocket } from './hand-over.ts';
+import { PlainStream } from './plain-stream.ts';
 
 type Fixture = {
   readonly loop: EventLoop;
@@ -336,6 +337,36 @@ test('files, timers and promises go on while clients keep the loop busy', async 
     );
   }
 });
+
+/** What each epoll descriptor of this process watches. */
+function watchedDescriptors(): ReadonlyMap<number, readonly number[]> {
+  const found = new Map<number, readonly number[]>();
+  for (const name of readdirSync('/proc/self/fdinfo')) {
+    try {
+      const lines = readFileSync(`/proc/self/fdinfo/${name}`, 'utf8').matchAll(/^tfd:\s*(\d+)\s/gm);
+      const watched = [...lines].map(([, descriptor]) => Number(descriptor));
+      if (watched.length > 0) found.set(Number(name), watched);
+    } catch {
+      // It was closed meanwhile, as the one that lists the folder.
+    }
+  }
+  return found;
+}
+
+test('what libuv waits for wakes the loop from its first connection on, also where that is never idle', (t) =>
+  withLoop(t, async ({ open }) => {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { client } = await open((stream) => {
+      stream.onReadable = () => {
+        const all = watchedDescriptors();
+        const descriptor = stream instanceof PlainStream ? stream.descriptor : -1;
+        const own = [...all.values()].find((watched) => watched.includes(descriptor)) ?? [];
+        resolve(own.some((watched) => all.has(watched)));
+      };
+    });
+    client.write('x');
+    t.true(await promise);
+  }));
 
 test('a reply that a promise leads to leaves without another event', (t) =>
   withLoop(t, async ({ loop, open }) => {

@@ -41,6 +41,9 @@ const waitMs = 1;
 /** How long after the last event the loop still waits itself; then libuv waits for it. */
 const activeMs = 5;
 
+/** How often libuv's own epoll descriptor is looked for: some systems do not show it. */
+const mostSeeks = 3;
+
 /** The tag of libuv's own epoll descriptor in the set. */
 const libuvTag = 0;
 
@@ -69,7 +72,7 @@ export class EventLoop {
   readonly #poll: node.PollHandle;
   readonly #streamLoop: StreamLoop;
   #libuv: number | undefined;
-  #libuvSought = false;
+  #seeksLeft = mostSeeks;
   #state: 'idle' | 'active' | 'closed' = 'idle';
   #connections = 0;
   #held = 0;
@@ -186,16 +189,16 @@ export class EventLoop {
 
   /** libuv says that a connection has something. */
   readonly #wakeUp = (): void => {
-    if (this.#state !== 'idle') return;
-    if (!this.#libuvSought) {
-      this.#libuvSought = true;
-      this.#libuv = findLibuvBackend(this.#set.descriptor);
-    }
-    this.#activate();
+    if (this.#state === 'idle') this.#activate();
   };
 
   #activate(): void {
     this.#state = 'active';
+    // libuv shows what it watches from its first turn behind that on: a loop that is new is not found yet.
+    if (this.#libuv === undefined && this.#seeksLeft > 0) {
+      this.#seeksLeft -= 1;
+      this.#libuv = findLibuvBackend(this.#set.descriptor);
+    }
     // Two sets that watch each other are refused, so libuv stops before it is watched.
     this.#poll.stop();
     if (this.#libuv !== undefined && this.#set.add(this.#libuv, libuvTag, epollEvent.readable) < 0) {
@@ -236,7 +239,7 @@ export class EventLoop {
 
   #mayGoOn(): boolean {
     if (this.#needsTurn || this.#attended.length > 0 || pendingSoon() > 0) return false;
-    return this.#libuv !== undefined || this.#held === 0;
+    return this.#libuv !== undefined || (this.#held === 0 && (this.#activity?.() ?? 0) === 0);
   }
 
   /** Whether a connection had something, or a direct transfer ended. */

@@ -10,11 +10,11 @@ const descriptors = '/proc/self/fd';
 export function findLibuvBackend(watched: number): number | undefined {
   try {
     const line = new RegExp(`^tfd:\\s*${watched}\\s`, 'm');
-    return readdirSync(descriptors)
+    // It is among the first: those of many connections come behind it.
+    const all = readdirSync(descriptors)
       .map(Number)
-      .toSorted((left, right) => left - right)
-      .filter((descriptor) => isEpoll(descriptor))
-      .find((descriptor) => line.test(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')));
+      .sort((left, right) => left - right);
+    return all.find((each) => isEpoll(each) && line.test(readFileSync(`/proc/self/fdinfo/${each}`, 'utf8')));
   } catch {
     return undefined;
   }

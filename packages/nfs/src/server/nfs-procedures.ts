@@ -1,4 +1,4 @@
-import { andThen, isPromise, type Settled } from '@ashlar/core';
+import { andThen, isPromise, MiB, type Settled } from '@ashlar/core';
 import {
   CallHead,
   headRoom,
@@ -20,7 +20,8 @@ import { readFailed } from './file-procedures.ts';
 import { nfsHandlers, unrepeatable } from './nfs-program.ts';
 import type { Procedures } from './programs.ts';
 import type { RepeatedCalls } from './repeated-calls.ts';
-import { resultsAnswer, type Answer, type ServedCall } from './rpc-session.ts';
+import { resultsAnswer, type Answer } from './rpc-session.ts';
+import type { ServedCall } from './served-call.ts';
 
 /** NFS version 3, for one connection or many. */
 export function nfsProcedures(calls: RepeatedCalls, memory: SessionMemory): Procedures {
@@ -107,4 +108,15 @@ export function writeDataOffset(call: Buffer): number {
   } catch {
     return 0;
   }
+}
+
+/** Those whose last argument is how much their answer may have at the most. */
+const asking: ReadonlySet<number> = new Set(
+  [procedures.read, procedures.readDirectory, procedures.readDirectoryPlus].map(({ number }) => number),
+);
+
+/** How many bytes of data the answer to a call may have. */
+export function mostAnswerBytes({ procedure, program }: CallHead, call: Buffer): number {
+  if (program !== nfsProgram || !asking.has(procedure)) return 0;
+  return Math.min(call.readUInt32BE(call.length - 4), MiB);
 }

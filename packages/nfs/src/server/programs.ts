@@ -1,7 +1,8 @@
 import { AshlarError, isPromise, type Settled, type StreamPeer } from '@ashlar/core';
 import { authFlavor, authState, authSys, XdrReader, type AuthSys, type Rejection } from '@ashlar/wire';
 import { keptCall } from './kept-call.ts';
-import type { Answer, ServedCall } from './rpc-session.ts';
+import type { Answer } from './rpc-session.ts';
+import type { ServedCall } from './served-call.ts';
 
 /** Who calls, as far as that is said. */
 export type Caller = { readonly peer: StreamPeer; readonly sys: AuthSys | undefined };

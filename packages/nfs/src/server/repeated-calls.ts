@@ -7,7 +7,8 @@ import type { Handler, WriteResults } from './handler.ts';
 import type { Caller } from './programs.ts';
 import { Receipts, type ReceiptRing } from './receipts.ts';
 import { checksumOf, ReplyCache, type CallKey } from './reply-cache.ts';
-import { resultsAnswer, type Answer, type ServedCall } from './rpc-session.ts';
+import { resultsAnswer, type Answer } from './rpc-session.ts';
+import type { ServedCall } from './served-call.ts';
 
 /** Calls that are not done twice: one that comes again gets its first answer, over another connection and behind a restart too. */
 export class RepeatedCalls {

@@ -1,4 +1,4 @@
-import type { Stream } from '@ashlar/core';
+import { FairQueue, type Stream } from '@ashlar/core';
 import {
   fragmentHeadBytes,
   readReply,
@@ -11,7 +11,8 @@ import {
   XdrWriter,
 } from '@ashlar/wire';
 import test, { type ExecutionContext } from 'ava';
-import { RpcSession, type Answer, type RpcSessionOptions, type ServedCall } from './rpc-session.ts';
+import { RpcSession, type Answer, type RpcSessionOptions } from './rpc-session.ts';
+import type { ServedCall } from './served-call.ts';
 
 /** A call whose argument is opaque data. */
 function callOf(xid: number, data: Uint8Array): Buffer {
@@ -71,6 +72,8 @@ function connected(t: ExecutionContext, options: Partial<RpcSessionOptions> = {}
     memory,
     serve: echo,
     dataOffset: () => 0,
+    answerBytes: () => 0,
+    flow: new FairQueue().flow(),
     onEnd: () => (isOver = true),
     ...options,
   });

@@ -1,4 +1,14 @@
-import { AssertionError, isPromise, KiB, MiB, type Settled, type Stream, type StreamPeer } from '@ashlar/core';
+import {
+  alignDown,
+  AssertionError,
+  costOf,
+  isPromise,
+  KiB,
+  MiB,
+  type Flow,
+  type Settled,
+  type Stream,
+} from '@ashlar/core';
 import {
   CallHead,
   fragmentHeadAt,
@@ -15,6 +25,9 @@ import {
   type Rejection,
   type SessionMemory,
 } from '@ashlar/wire';
+import { HeldCall, type CallPlace } from './held-call.ts';
+import { waitingCall } from './kept-call.ts';
+import type { ServedCall } from './served-call.ts';
 
 /** Bounds of one connection: above them no call is read until some are answered. */
 const mostCalls = 256;
@@ -29,16 +42,6 @@ const mostCarriedBytes = 64 * KiB;
 
 /** Of a large record so much is waited for, to see where its data begins. */
 const leastSeenBytes = KiB;
-
-/** The call that a session has at hand: until `serve` returns it may be read, and longer where `hold` is called. */
-export type ServedCall = {
-  readonly head: CallHead;
-  /** At the arguments. */
-  readonly reader: XdrReader;
-  readonly peer: StreamPeer;
-  /** The bytes of the call, arguments included, as they came. */
-  readonly record: Buffer;
-};
 
 /** What a call is answered with: results behind the head of a reply, a rejection, a reply that is written already, or nothing. */
 export type Answer =
@@ -59,28 +62,26 @@ export type RpcSessionOptions = {
   readonly serve: (call: ServedCall) => Settled<Answer>;
   /** Where in a large call, of which at least a KiB is there, its data begins; 0: it has none. Data lies so that devices reach it without a copy. */
   readonly dataOffset: (call: Buffer) => number;
+  /** How much its answer may have at the most, besides what every answer has. */
+  readonly answerBytes: (head: CallHead, call: Buffer) => number;
+  /** The connection's share of the thread. */
+  readonly flow: Flow;
   /** Called once, when the connection is gone and nothing of it is in flight any more. */
   readonly onEnd: (error: Error | undefined) => void;
-};
-
-/** A call whose bytes lie somewhere until it is answered. */
-type Held = {
-  readonly xid: number;
-  readonly weight: number;
-  readonly inbox: Inbox | undefined;
-  readonly buffer: PooledBuffer | undefined;
 };
 
 /** A large record that is being received: where it lies, and how much of it is there. */
 type Large = { readonly buffer: PooledBuffer; readonly start: number; readonly length: number; there: number };
 
-/** One connection that speaks ONC RPC: calls are served as they come, and answered as they end, in any order. */
+/** One connection that speaks ONC RPC: calls are served as they come, in turns with those of others, and answered as they end, in any order. */
 export class RpcSession {
   readonly #stream: Stream;
   readonly #memory: SessionMemory;
   readonly #serve: RpcSessionOptions['serve'];
   readonly #onEnd: RpcSessionOptions['onEnd'];
   readonly #dataOffset: RpcSessionOptions['dataOffset'];
+  readonly #answerBytes: RpcSessionOptions['answerBytes'];
+  readonly #flow: Flow;
   readonly #head = new CallHead();
   readonly #reader = new XdrReader();
   readonly #assembler = new RecordAssembler(mostRecordBytes);
@@ -97,12 +98,14 @@ export class RpcSession {
   #isTold = false;
   #error: Error | undefined;
 
-  constructor({ dataOffset, memory, onEnd, serve, stream }: RpcSessionOptions) {
+  constructor({ answerBytes, dataOffset, flow, memory, onEnd, serve, stream }: RpcSessionOptions) {
     this.#stream = stream;
     this.#memory = memory;
     this.#serve = serve;
     this.#onEnd = onEnd;
     this.#dataOffset = dataOffset;
+    this.#answerBytes = answerBytes;
+    this.#flow = flow;
     stream.onReadable = () => this.#readable();
     stream.onDrain = () => this.#resume();
     stream.onClose = (error) => this.#gone(error);
@@ -264,9 +267,10 @@ export class RpcSession {
     return end;
   }
 
-  /** Serves one call. Its bytes lie in an inbox, or in a buffer, or are its own. Throws where it is none. */
-  #record(bytes: Buffer, from: number, to: number, { buffer, inbox }: { buffer?: PooledBuffer; inbox?: Inbox }): void {
+  /** Serves one call, now or when it is its turn. Throws where it is none. */
+  #record(bytes: Buffer, from: number, to: number, place: CallPlace): void {
     const [head, reader] = [this.#head, this.#reader];
+    const { buffer, inbox } = place;
     reader.reset(bytes, from, to);
     let rejection: Rejection | undefined;
     try {
@@ -275,15 +279,30 @@ export class RpcSession {
       if (buffer !== undefined) this.#memory.buffers.give(buffer);
       throw error;
     }
-    const held: Held = { xid: head.xid, weight: to - from, inbox, buffer };
+    const held = new HeldCall(head.xid, to - from, place, this.#begin);
     this.#calls += 1;
     this.#memory.inFlight += 1;
     this.#bytes += held.weight;
     if (inbox !== undefined) inbox.refs += 1;
     if (rejection !== undefined) return this.#answer(held, { kind: 'rejected', rejection });
+    const record = bytes.subarray(from, to);
+    // Data without what is around it: 1 MiB is no more than that.
+    held.cost = costOf(alignDown(held.weight, 4 * KiB) + this.#answerBytes(head, record));
+    held.call = { head, reader, peer: this.#stream.peer, record };
+    this.#flow.submit(held);
+    // Head and reader are the next call's where this one has to wait.
+    if (held.call !== undefined) held.call = waitingCall(held.call);
+  }
+
+  /** Perhaps called by another connection, as something of it has ended. */
+  readonly #begin = (held: HeldCall): void => {
+    const { call } = held;
+    held.call = undefined;
+    // Who is gone comes again, and asks again.
+    if (this.#isClosed || call === undefined) return this.#answer(held, { kind: 'none' });
     let answer: Settled<Answer>;
     try {
-      answer = this.#serve({ head, reader, peer: this.#stream.peer, record: bytes.subarray(from, to) });
+      answer = this.#serve(call);
     } catch (error) {
       return this.#failed(held, error);
     }
@@ -292,19 +311,20 @@ export class RpcSession {
       (found) => this.#answer(held, found),
       (error: unknown) => this.#failed(held, error),
     );
-  }
+  };
 
-  #failed(held: Held, error: unknown): void {
+  #failed(held: HeldCall, error: unknown): void {
     if (error instanceof AssertionError) throw error;
     this.#answer(held, { kind: 'rejected', rejection: { kind: 'system-error' } });
   }
 
-  #answer(held: Held, answer: Answer): void {
+  #answer(held: HeldCall, answer: Answer): void {
     this.#calls -= 1;
     this.#memory.inFlight -= 1;
     this.#bytes -= held.weight;
-    if (held.inbox !== undefined) this.#memory.inboxes.release(held.inbox);
-    if (held.buffer !== undefined) this.#memory.buffers.give(held.buffer);
+    const { buffer, inbox } = held.place;
+    if (inbox !== undefined) this.#memory.inboxes.release(inbox);
+    if (buffer !== undefined) this.#memory.buffers.give(buffer);
     if (answer.kind === 'record') {
       if (this.#isClosed) answer.sent();
       else this.#stream.send(answer.bytes, answer.sent);
@@ -315,6 +335,8 @@ export class RpcSession {
         answer.write(writer);
       });
     }
+    // A call that was rejected had no turn. What begins now writes replies of its own.
+    if (held.cost > 0) this.#flow.ended(held.cost);
     if (this.#isStalled) this.#resume();
     this.#finishIfIdle();
   }
