@@ -26,26 +26,25 @@ END OF ${name}
   (sh -ex /tmp/${name}.sh > /tmp/${name}.log 2>&1 && echo "DID ${name} $(cut -d . -f 1 /proc/uptime) s" || { cat /tmp/${name}.log; echo 'FAILED ${name}'; }) &
 `;
 
-/** The shell's own tar compares nothing. Four at once, so that the disk's syncs are not all waited for one behind the other. */
+/** The shell's own tar compares nothing. Many at once, so that syncs of the disk are not waited for one behind the other. */
 const manyFiles = `
   set +x
-  for part in 0 1 2 3; do
-    n=0
-    while [ $n -lt 25 ]; do
+  parts=$(seq 20)
+  for part in $parts; do
+    for n in 1 2 3 4 5; do
       mkdir -p /tmp/many/$part/$n
       m=0; while [ $m -lt 100 ]; do echo $part-$n-$m > /tmp/many/$part/$n/$m; m=$((m+1)); done
-      n=$((n+1))
     done
     /bin/tar -c -f /tmp/many$part.tar -C /tmp many/$part
   done
   set -x
   mkdir many
-  for part in 0 1 2 3; do /bin/tar -x -f /tmp/many$part.tar & done
+  for part in $parts; do /bin/tar -x -f /tmp/many$part.tar & done
   wait
   again
   [ "$(find many -type f | wc -l)" = 10000 ]
-  for part in 0 1 2 3; do /bin/tar -d -f /tmp/many$part.tar; done
-  for part in 0 1 2 3; do rm -rf many/$part & done
+  for part in $parts; do /bin/tar -d -f /tmp/many$part.tar; done
+  for part in $parts; do rm -rf many/$part & done
   wait
   rmdir many
 `;
