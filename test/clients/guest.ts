@@ -77,13 +77,16 @@ type BootOptions = {
   readonly heard?: (out: string) => void;
 };
 
+/** Processors that are made up have no leaks of their own to guard, and what a guest forgets nobody reads. */
+const quicker = 'mitigations=off init_on_alloc=0';
+
 /** Boots it, with more of QEMU's options, and gives what it writes to its console until it is off. */
 export function boot(cwd: string, options: string, more: BootOptions = {}): Promise<string> {
   const { heard, netns, processors = 2, say = '', timeoutMs = 300_000 } = more;
   const inside = netns === undefined ? '' : `ip netns exec ${netns} `;
   return shell(
     `${inside}qemu-system-x86_64 -accel tcg -m 512 -smp ${processors} -nodefaults -no-reboot -display none -serial stdio \\
-    -kernel ${kernel} -initrd initramfs -append 'console=ttyS0 quiet panic=-1 ${say}' ${options} </dev/null`,
+    -kernel ${kernel} -initrd initramfs -append 'console=ttyS0 quiet panic=-1 ${quicker} ${say}' ${options} </dev/null`,
     { cwd, timeoutMs, ...(heard === undefined ? {} : { heard }) },
   );
 }

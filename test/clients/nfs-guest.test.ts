@@ -3,10 +3,8 @@ import { testAsRoot, testWithTools } from '@ashlar/testing';
 import test from 'ava';
 import { boot, guestTools, makeInitramfs, working } from './guest.ts';
 import { directoryGuestTools, useDirectoryFromGuests } from './nfs-directory-guests.ts';
-import { lockFromTwoGuests } from './nfs-locks.ts';
-import { bridgeTools } from './nfs-pair.ts';
 import { programTools, programWork, workInGuest } from './nfs-programs.ts';
-import { shareBetweenGuests, twoGuestsTools } from './nfs-two-guests.ts';
+import { pairWork, twoGuestsTools, workInPair } from './nfs-two-guests.ts';
 import { directory, long, serve } from './served.ts';
 
 const nfsTools = [...guestTools, 'mount.nfs', 'fio', 'perl', 'tar', 'setfacl', 'getfacl'];
@@ -135,24 +133,32 @@ testWithTools(test, ...nfsTools)(
   },
 );
 
-// It takes minutes, on two guests at once. In short the service is tested by itself.
+// It takes minutes. In short the service is tested by itself.
 if (long) {
-  testAsRoot(test, ...bridgeTools)(
-    'two guests lock files of a share against each other, hand locks over, and have them again behind a restart of the server',
-    lockFromTwoGuests,
-  );
-  testAsRoot(test, ...twoGuestsTools)(
-    'two guests see what the other makes, make each file once, and lose nothing of a log and a database that both write to under locks',
-    shareBetweenGuests,
-  );
-  testAsRoot(test, ...directoryGuestTools)(
+  const oneByOne = test.serial as typeof test;
+  let shared: Promise<readonly string[]> | undefined;
+  for (const [name, what] of Object.entries(pairWork)) {
+    testAsRoot(oneByOne, ...twoGuestsTools)(`two guests ${what}`, async (t) => {
+      t.timeout(1_600_000);
+      // One pair does it all.
+      shared ??= workInPair(t);
+      for (const console of await shared) t.regex(console, new RegExp(`^DID ${name}\\r?$`, 'm'), console);
+    });
+  }
+
+  testAsRoot(oneByOne, ...directoryGuestTools)(
     'guests make, map, lock and pack files of a directory of the machine, which finds them as they were made',
     useDirectoryFromGuests,
   );
-  for (const [what, work] of Object.entries(programWork)) {
-    testWithTools(test.serial as typeof test, ...programTools)(
-      `a guest has ${what} on a file volume as on its own disk`,
-      (t) => workInGuest(t, work),
-    );
+
+  let worked: Promise<string> | undefined;
+  for (const [name, { what }] of Object.entries(programWork)) {
+    testWithTools(oneByOne, ...programTools)(`a guest has ${what} on a file volume as on its own disk`, async (t) => {
+      t.timeout(2_500_000);
+      // One guest does it all.
+      worked ??= workInGuest(t);
+      const console = await worked;
+      t.regex(console, new RegExp(`^DID ${name} `, 'm'), console);
+    });
   }
 }

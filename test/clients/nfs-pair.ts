@@ -37,12 +37,39 @@ printf '127.0.0.1 localhost\\n10.77.0.1 server\\n10.77.0.2 vm2\\n10.77.0.3 vm3\\
   ip link set lo up
   ip address add 10.77.0.$number/24 dev eth0
   ip link set eth0 up
-  mkdir -p /sbin /mnt/home /mnt/live /tmp /run/rpcbind /run/sendsigs.omit.d /var/lib/nfs/sm /var/lib/nfs/sm.bak
+  mkdir -p /sbin /mnt/home /mnt/live /mnt/printed /tmp /run/rpcbind /run/sendsigs.omit.d /var/lib/nfs/sm /var/lib/nfs/sm.bak
   ln -s /bin/mount.nfs /sbin/mount.nfs
   ln -s /run /var/run
   rpcbind
   rpc.statd --no-notify
   ${steps}
+`;
+
+/** What both guests do at once; they tell each other how far they are by `say` and `heard`, and where one fails the other hears of it. */
+export type PairWork = { readonly name: string; readonly steps: string };
+
+/**
+ * Of what a directory or a file was before, a client may tell what it remembers for half a minute and longer (`acregmin`, `acdirmin`); what it never asked for, and what it opens, it
+ * asks for at once. Mounted with `noac` it remembers nothing: the guests hear each other there.
+ */
+export const together = ({ name, steps }: PairWork): string => `
+cat > /tmp/${name} <<'END OF ${name}'
+  say() { touch /mnt/live/.${name}-$1; }
+  trap '[ $? = 0 ] || say failed' EXIT
+  heard() { until [ -e /mnt/live/.${name}-$1 ]; do [ ! -e /mnt/live/.${name}-failed ]; sleep 0.2; done; }
+  mount -t nfs -o vers=3 server:/home /mnt/home
+  mount -t nfs -o vers=3,noac,nosharecache server:/home /mnt/live
+  cd /mnt/home
+  ${steps}
+  say over$number
+  heard over2
+  heard over3
+  cd /
+  umount /mnt/home
+  umount /mnt/live
+END OF ${name}
+  sh -ex /tmp/${name} && echo 'DID ${name}' || echo 'FAILED ${name}'
+  umount -f -l /mnt/home /mnt/live || true
 `;
 
 /** Makes the initial file system of guests on the bridge: `$number` is 2 in one and 3 in the other. `more`: further programs. */

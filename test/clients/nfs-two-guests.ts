@@ -1,27 +1,17 @@
-import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { bootPair, bridgeTools, makeBridge, makeBridgeGuest, serveOnBridge } from './nfs-pair.ts';
+import { locking, restartNow } from './nfs-locks.ts';
+import { bootPair, bridgeTools, makeBridge, makeBridgeGuest, serveOnBridge, together } from './nfs-pair.ts';
 import { directory, shell } from './served.ts';
 
-/**
- * Of what a directory or a file was before, a client may tell what it remembers for half a minute and longer (`acregmin`, `acdirmin`); what it never asked for, and what it opens, it
- * asks for at once. Mounted with `noac` it remembers nothing: the guests wait for each other by files there.
- */
-const sharing = (mount: string): string => `
-  set -x
-  # The printed line needs no port mapper, and has no locks.
-  ${mount}
-  touch /mnt/home/printed$number
-  umount /mnt/home
-  mount -t nfs -o vers=3 server:/home /mnt/home
+/** The printed line needs no port mapper, and has no locks. */
+const printed = (mount: string): string => `
+  ${mount.replace('/mnt/home', '/mnt/printed')}
+  touch /mnt/printed/printed$number
+  umount /mnt/printed
   [ -e /mnt/home/printed$number ]
-  mount -t nfs -o vers=3,noac,nosharecache server:/home /mnt/live
-  [ "$(grep -c ' nfs ' /proc/mounts)" = 2 ]
-  cd /mnt/home
-  say() { touch /mnt/live/.$1; }
-  trap '[ $? = 0 ] || say failed' EXIT
-  heard() { until [ -e /mnt/live/.$1 ]; do [ ! -e /mnt/live/.failed ]; sleep 0.2; done; }
+`;
 
+const steps = `
   if [ $number = 2 ]; then
     echo first > shared
     mkdir lianhua
@@ -81,27 +71,38 @@ const sharing = (mount: string): string => `
   [ "$(sqlite3 test.db 'pragma journal_mode')" = delete ]
   [ "$(sqlite3 test.db 'pragma integrity_check')" = ok ]
   [ "$(sqlite3 test.db 'select count(*) from data')" = 80 ]
-  say checked$number
-  heard checked2
-  heard checked3
-  cd /
-  umount /mnt/home
-  umount /mnt/live
 `;
 
-/** What it needs. */
-export const twoGuestsTools: readonly string[] = [...bridgeTools, 'perl', 'sqlite3'];
+/** What they need. */
+export const twoGuestsTools: readonly string[] = [...bridgeTools, 'perl', 'sqlite3', 'nfs-ls', 'nfs-cat'];
 
-/** Two guests at once see what the other makes, make each file once, and lose nothing of a log and a database that both write to under locks. */
-export async function shareBetweenGuests(t: ExecutionContext): Promise<void> {
-  t.timeout(1_600_000);
+/** What they do together, by what is shown then. */
+export const pairWork = {
+  sharing:
+    'see what the other makes, make each file once, and lose nothing of a log and a database that both write to under locks',
+  locking:
+    'lock files of a share against each other, hand locks over, and have them again behind a restart of the server',
+} as const;
+
+/** Two guests on a bridge do it all, and libnfs finds what they left. Gives what each wrote to its console. */
+export async function workInPair(t: ExecutionContext): Promise<readonly string[]> {
   const cwd = directory(t);
   const netns = await makeBridge(t, cwd);
-  const { mount } = await serveOnBridge(netns, t, cwd);
-  t.regex(mount!, / 10\.77\.0\.1:\/home /);
-  await makeBridgeGuest(cwd, sharing(mount!), 'perl', 'sqlite3');
-  const consoles = await bootPair(cwd, netns);
-  for (const console of consoles) t.regex(console, /^GUEST OK/m, consoles.join('\n'));
-  const listed = await shell(`ip netns exec ${netns} nfs-ls 'nfs://10.77.0.1/home?version=3'`, { cwd: join(cwd) });
-  t.regex(listed, /moved/);
+  const first = await serveOnBridge(netns, t, cwd);
+  t.regex(first.mount!, / 10\.77\.0\.1:\/home /);
+  const sharing = { name: 'sharing', steps: printed(first.mount!) + steps };
+  await makeBridgeGuest(cwd, [sharing, locking].map(together).join(''), 'perl', 'sqlite3');
+  let restarted: Promise<unknown> | undefined;
+  const restart = async (): Promise<void> => {
+    await first.kill();
+    await serveOnBridge(netns, t, cwd);
+  };
+  const consoles = await bootPair(cwd, netns, (out) => {
+    if (out.includes(`${restartNow}\r`)) restarted ??= restart();
+  });
+  await restarted;
+  const inside = `ip netns exec ${netns}`;
+  t.regex(await shell(`${inside} nfs-ls 'nfs://10.77.0.1/home?version=3'`), /moved/);
+  t.is(await shell(`${inside} nfs-cat 'nfs://10.77.0.1/home/shared?version=3'`), 'second, and longer\n');
+  return consoles;
 }

@@ -28,7 +28,7 @@ async function killAgain(server: KilledServer, kills: number, all: readonly Writ
   const verifiers = [await verifiersOf()];
   for (let kill = 0; kill < kills; kill += 1) {
     const least = all.map(({ operations }) => operations + 6);
-    await sleep(300 + 37 * (kill % 20));
+    await sleep(100 + 37 * (kill % 12));
     // However slow the machine is, each did something.
     while (all.some(({ operations }, at) => operations < least[at]!)) await sleep(50);
     await server.kill();

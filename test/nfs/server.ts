@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
-import { AshlarError, type FileTree } from '@ashlar/core';
+import { AshlarError, type FileHandle, type FileTree } from '@ashlar/core';
 import { connectRpc, createNfsServer, HandleCodec, NfsClient, type NfsExport, type NfsService } from '@ashlar/nfs';
 import { MemoryObjectStore, SeededRandom, systemTime } from '@ashlar/testing';
 import { makeTree, openObjectTree } from '@ashlar/tree';
@@ -10,12 +10,17 @@ import type { ExecutionContext } from 'ava';
 export const user: AuthSys = { stamp: 1, machine: 'vm', uid: 1000, gid: 100, gids: [200] };
 export const root: AuthSys = { stamp: 1, machine: 'vm', uid: 0, gid: 0, gids: [] };
 
+const fileSystem = 77n;
+const handles = new HandleCodec(Buffer.alloc(16, 3));
+
 export type Served = {
   readonly server: Server;
   readonly port: number;
   readonly store: MemoryObjectStore;
   readonly tree: FileTree;
   connect(sys?: AuthSys): Promise<NfsClient>;
+  /** As clients have it that may look it up. */
+  handleOf(file: FileHandle): Uint8Array;
 };
 
 /** A tree that is exported as `/data`, to everybody, with nobody squashed. */
@@ -31,7 +36,7 @@ export async function serveTree(
   const tree = await openObjectTree(store, { ...seams, room: () => ({ totalBytes: 2 ** 40, freeBytes: 2 ** 39 }) });
   const exported: NfsExport = {
     path: '/data',
-    fileSystem: 77n,
+    fileSystem,
     tree,
     readOnly: false,
     sync: true,
@@ -54,6 +59,7 @@ export async function serveTree(
     port,
     store,
     tree,
+    handleOf: (file) => handles.encode(fileSystem, file),
     async connect(sys = user) {
       const client = new NfsClient(await connectRpc({ host: '127.0.0.1', port }, { sys }));
       clients.push(client);
@@ -65,7 +71,7 @@ export async function serveTree(
 /** What is served of one export. */
 export function serviceOf(exported: NfsExport): NfsService {
   return {
-    handles: new HandleCodec(Buffer.alloc(16, 3)),
+    handles,
     mostDataBytes: 2 ** 20,
     now: () => Date.now(),
     exports: {

@@ -310,7 +310,9 @@ class ObjectTree implements VolumeTree {
     await this.#reclaimer.end();
     await this.#snapshots.end();
     await recordInodes(state);
-    await state.records.commit([{ key: superblockKey, value: encodedSuperblock(state, true) }]);
+    // What lies in free regions may not have been looked at yet: the next start does.
+    const isClean = state.regions.suspect() === undefined;
+    await state.records.commit([{ key: superblockKey, value: encodedSuperblock(state, isClean) }]);
     await state.records.settled();
     await state.store.sync();
   }

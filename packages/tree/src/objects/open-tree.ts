@@ -61,6 +61,7 @@ export async function makeTree(
     end: 0,
     lots: noLots,
     isClean: true,
+    isFrayed: false,
   };
   const { state } = stateOf(store, superblock, { ...seams, room: () => ({ totalBytes: 0, freeBytes: 0 }) });
   const now = state.clock.now({ seconds: 0, nanoseconds: 0 });
@@ -121,7 +122,7 @@ export async function openTreeState(store: TreeStore, options: OpenTreeOptions):
 
 function stateOf(
   store: TreeStore,
-  { end, hashKey, isClean, lots, nextInode, object }: TreeSuperblock,
+  { end, hashKey, isClean, isFrayed, lots, nextInode, object }: TreeSuperblock,
   { clock, mostInodes = defaultInodes, random, room }: OpenTreeOptions,
   epochs: Epochs = { current: firstEpoch, newestSnapshot: undefined },
   snapshots: readonly TreeSnapshot[] = [],
@@ -143,7 +144,7 @@ function stateOf(
     gates,
     holds: new Holds(),
     firstFresh: nextInode,
-    wasCut: !isClean,
+    wasCut: isFrayed || !isClean,
     frayed: new Set(),
     clock: new TreeClock(clock),
     random,

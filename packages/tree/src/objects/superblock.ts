@@ -17,19 +17,30 @@ export type TreeSuperblock = {
   readonly lots: readonly Lot[];
   /** It was closed, and nothing changed since: nothing was written that is not on record. */
   readonly isClean: boolean;
+  /** Once it was not closed: behind the ends of files may lie what their sizes were never made to have. */
+  readonly isFrayed: boolean;
 };
 
 const version = 1;
 const clean = 1;
+const frayed = 2;
 const headBytes = 40;
 const lotBytes = 16;
 const half = 2 ** 32;
 
 /** Little endian: version u32, flags u32, hash key u32 u32, object u64, next inode u64, end u64; then of each class of regions that has lots where it goes on and where its lot ends, u64. */
-export function encodeTreeSuperblock({ end, hashKey, isClean, lots, nextInode, object }: TreeSuperblock): Buffer {
+export function encodeTreeSuperblock({
+  end,
+  hashKey,
+  isClean,
+  isFrayed,
+  lots,
+  nextInode,
+  object,
+}: TreeSuperblock): Buffer {
   const bytes = Buffer.alloc(headBytes + lots.length * lotBytes);
   bytes.writeUInt32LE(version, 0);
-  bytes.writeUInt32LE(isClean ? clean : 0, 4);
+  bytes.writeUInt32LE((isClean ? clean : 0) | (isFrayed ? frayed : 0), 4);
   bytes.writeUInt32LE(hashKey[0], 8);
   bytes.writeUInt32LE(hashKey[1], 12);
   for (const [at, value] of [object, nextInode, end].entries()) writeLong(bytes, 16 + at * 8, value);
@@ -56,6 +67,7 @@ export function decodeTreeSuperblock(record: Uint8Array): TreeSuperblock {
     nextInode: readLong(bytes, 24),
     end: readLong(bytes, 32),
     isClean: (bytes.readUInt32LE(4) & clean) !== 0,
+    isFrayed: (bytes.readUInt32LE(4) & frayed) !== 0,
     lots: Array.from({ length: lots }, (_, at) => ({
       next: readLong(bytes, headBytes + at * lotBytes),
       end: readLong(bytes, headBytes + at * lotBytes + 8),

@@ -46,7 +46,7 @@ export type TreeState = {
   readonly holds: Holds;
   /** Numbers of inodes from there on were given since the tree was opened. */
   readonly firstFresh: number;
-  /** The tree was not closed when it was opened: behind the ends of its files may lie what their sizes were never made to have. */
+  /** Once, since it was made, the tree was not closed before it was opened: behind the ends of its files may lie what their sizes were never made to have. */
   readonly wasCut: boolean;
   /** The same of files that a write to failed. */
   readonly frayed: Set<number>;
@@ -118,7 +118,8 @@ export const encodedSuperblock = (state: TreeState, isClean: boolean): Buffer =>
   if (isClean) state.numbersEnd = nextInode;
   else if (nextInode > state.numbersEnd) state.numbersEnd = nextInode + numbersAtOnce;
   const { end, lots } = regions;
-  return encodeTreeSuperblock({ hashKey, nextInode: state.numbersEnd, object, end, lots, isClean });
+  const isFrayed = state.wasCut || state.frayed.size > 0;
+  return encodeTreeSuperblock({ hashKey, nextInode: state.numbersEnd, object, end, lots, isClean, isFrayed });
 };
 
 /**
