@@ -1,6 +1,6 @@
 import {
+  AshlarError,
   isPromise,
-  type AshlarError,
   type Extent,
   type ObjectId,
   type Random,
@@ -12,6 +12,8 @@ import { laterTurn } from './poor-device.ts';
 
 const blockBytes = 4096;
 const sizeBytes = 2 ** 53 - blockBytes;
+/** As the local store takes them. */
+const mostCommitBytes = 64 * 1024 - 128;
 
 type Contents = {
   readonly blocks: Map<number, Uint8Array>;
@@ -117,6 +119,10 @@ export class MemoryObjectStore {
   }
 
   commit(changes: readonly RecordChange[]): Settled<void> {
+    const bytes = changes.reduce((sum, { key, value }) => sum + 8 + key.length + (value?.length ?? 0), 4);
+    if (bytes > mostCommitBytes) {
+      return this.#refuse(new AshlarError('invalid', 'a batch of records is longer than what one commit can take'));
+    }
     const own = changes.map(({ key, value }) => ({ name: nameOf(key), value: value && Uint8Array.from(value) }));
     return this.#change(({ records }) => {
       for (const { name, value } of own) {

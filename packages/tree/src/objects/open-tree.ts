@@ -10,6 +10,7 @@ import { withTables } from './region-tables.ts';
 import { Reclaimer } from './reclaim.ts';
 import { decodeTreeSuperblock, type TreeSuperblock } from './superblock.ts';
 import { Holds } from './holds.ts';
+import { Placed } from './placed.ts';
 import { firstEpoch, valueIn } from './record-versions.ts';
 import { TreeRecords, type Epochs } from './tree-records.ts';
 import { loadSnapshots, TreeSnapshots, type TreeSnapshot } from './tree-snapshots.ts';
@@ -148,7 +149,7 @@ function stateOf(
     clock: new TreeClock(clock),
     random,
     reclaim: (inode) => reclaimer.add(inode),
-    placed: new Set(),
+    placed: new Placed(),
     takenFree: [],
     nextInode,
     numbersEnd: nextInode,

@@ -1,4 +1,5 @@
 import { AshlarError, type RecordChange, type SnapshotId } from '@ashlar/core';
+import { bytesOfChanges, lotsOf } from './batches.ts';
 import { prefix } from './keys.ts';
 import { birthOf, isVersioned, keyOfVersion, untilOfVersion, versionKey, versionKeys } from './record-versions.ts';
 import type { RecordsStore } from './tree-records.ts';
@@ -47,9 +48,9 @@ async function eachRecord(
 ): Promise<void> {
   for (let from = start; ;) {
     const found = await store.scanRecords(from, to, mostAtOnce);
-    const changes: RecordChange[] = [];
-    for (const record of found) changes.push(...(await changesOf(record)));
-    if (changes.length > 0) await store.commit(changes, false);
+    const changes: RecordChange[][] = [];
+    for (const record of found) changes.push(await changesOf(record));
+    for (const lot of lotsOf(changes, bytesOfChanges)) await store.commit(lot.flat(), false);
     const last = found.at(-1);
     if (last === undefined || found.length < mostAtOnce) return;
     from = Buffer.concat([last.key, Buffer.of(0)]);

@@ -1,4 +1,5 @@
 import { isPromise, type RecordChange, type SnapshotId } from '@ashlar/core';
+import { bytesOfChanges, lotsOf } from './batches.ts';
 import { prefix } from './keys.ts';
 import {
   birthOf,
@@ -132,13 +133,13 @@ export class TreeSnapshots {
     const [start, to] = versionKeys;
     for (let from = start; !this.#isEnding;) {
       const found = await this.#records.scanStamped(from, to, mostAtOnce);
-      const changes = found.flatMap(({ key, value }): RecordChange[] => {
+      const changes = found.flatMap(({ key, value }): RecordChange[][] => {
         if (untilOfVersion(key) !== epoch) return [];
         const isBefore = before !== undefined && birthOf(value) <= before;
         const moved = isBefore ? [{ key: versionKey(keyOfVersion(key), before), value }] : [];
-        return [{ key, value: null }, ...moved];
+        return [[{ key, value: null }, ...moved]];
       });
-      if (changes.length > 0) await this.#commit(changes);
+      for (const lot of lotsOf(changes, bytesOfChanges)) await this.#commit(lot.flat());
       const last = found.at(-1);
       if (last === undefined || found.length < mostAtOnce) {
         await this.#commit([{ key: snapshotKey(epoch), value: null }]);
