@@ -1,5 +1,6 @@
 import { AshlarError, type ObjectId, type Settled } from '@ashlar/core';
 import { TreeClock } from './attributes.ts';
+import type { BrokenTreeRule } from './broken-rule.ts';
 import type { HashKey } from './entries.ts';
 import { FileBytes } from './file-bytes.ts';
 import type { Inode } from './inode.ts';
@@ -33,6 +34,8 @@ export type OpenTreeOptions = TreeSeams & {
   /** Inodes that are kept in memory though nobody asks for them. */
   readonly mostInodes?: number;
   readonly room: () => Settled<Room>;
+  /** Breaks a rule on purpose: for tests. */
+  readonly broken?: BrokenTreeRule | undefined;
 };
 
 export type OpenTree = {
@@ -123,11 +126,11 @@ export async function openTreeState(store: TreeStore, options: OpenTreeOptions):
 function stateOf(
   store: TreeStore,
   { end, hashKey, isClean, lots, nextInode, object }: TreeSuperblock,
-  { clock, mostInodes = defaultInodes, random, room }: OpenTreeOptions,
+  { broken, clock, mostInodes = defaultInodes, random, room }: OpenTreeOptions,
   epochs: Epochs = { current: firstEpoch, newestSnapshot: undefined },
   snapshots: readonly TreeSnapshot[] = [],
 ): OpenTree {
-  const records = new TreeRecords(store, epochs);
+  const records = new TreeRecords(store, epochs, broken);
   const regions = new RegionAllocator(end, lots);
   const gates = new FileGates();
   const reclaimer = new Reclaimer({ store, object, records, regions, gates });
@@ -155,7 +158,7 @@ function stateOf(
     numbersEnd: nextInode,
     recordedNumbersEnd: nextInode,
   };
-  return { state, reclaimer, snapshots: new TreeSnapshots(records, epochs, snapshots) };
+  return { state, reclaimer, snapshots: new TreeSnapshots(records, epochs, snapshots, broken) };
 }
 
 /** What lies where nothing was given, by what is on record: nobody has it. */

@@ -1,5 +1,6 @@
 import { isPromise, type RecordChange, type SnapshotId } from '@ashlar/core';
 import { bytesOfChanges, lotsOf } from './batches.ts';
+import type { BrokenTreeRule } from './broken-rule.ts';
 import { prefix } from './keys.ts';
 import {
   birthOf,
@@ -63,12 +64,14 @@ const mostSnapshots = 100_000;
 export class TreeSnapshots {
   readonly #records: TreeRecords;
   readonly #epochs: Epochs;
+  readonly #broken: BrokenTreeRule | undefined;
   /** In the order of their epochs. */
   #all: TreeSnapshot[];
   #dropping: Promise<void> = Promise.resolve();
   #isEnding = false;
 
-  constructor(records: TreeRecords, epochs: Epochs, snapshots: readonly TreeSnapshot[]) {
+  constructor(records: TreeRecords, epochs: Epochs, snapshots: readonly TreeSnapshot[], broken?: BrokenTreeRule) {
+    this.#broken = broken;
     this.#records = records;
     this.#epochs = epochs;
     this.#all = [...snapshots];
@@ -82,7 +85,7 @@ export class TreeSnapshots {
   async begin(): Promise<TreeSnapshot> {
     const snapshot = { epoch: this.#epochs.current, id: noSnapshot };
     // At once: whatever is changed from now on keeps what it was.
-    this.#epochs.current += 1;
+    if (this.#broken !== 'epoch-not-ended') this.#epochs.current += 1;
     this.#epochs.newestSnapshot = snapshot.epoch;
     this.#all.push(snapshot);
     try {
@@ -136,7 +139,8 @@ export class TreeSnapshots {
       const changes = found.flatMap(({ key, value }): RecordChange[][] => {
         if (untilOfVersion(key) !== epoch) return [];
         const isBefore = before !== undefined && birthOf(value) <= before;
-        const moved = isBefore ? [{ key: versionKey(keyOfVersion(key), before), value }] : [];
+        const goes = isBefore && this.#broken !== 'earlier-not-handed-on';
+        const moved = goes ? [{ key: versionKey(keyOfVersion(key), before), value }] : [];
         return [[{ key, value: null }, ...moved]];
       });
       for (const lot of lotsOf(changes, bytesOfChanges)) await this.#commit(lot.flat());
