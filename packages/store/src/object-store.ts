@@ -5,6 +5,7 @@ import {
   type Change,
   type ObjectId,
   type ObjectStore,
+  type OriginRecords,
   type Position,
   type Preallocation,
   type RecordChange,
@@ -23,12 +24,12 @@ import { exclusiveBlocks } from './exclusive.ts';
 import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
 import { LocalReader } from './local-reader.ts';
+import { originOf, recordOf, recordsIn } from './origin-records.ts';
 import { Overlay } from './overlay.ts';
 import { OwnBlocks } from './own-blocks.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { readObject } from './read.ts';
-import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
-import { scanMerged } from './records/scan.ts';
+import type { ObjectRecord } from './records/keys.ts';
 import { blocksInUse, spaceFrom } from './space.ts';
 import { blockSize } from './checksum.ts';
 import { LocalSnapshotView, statesOf } from './snapshot-view.ts';
@@ -58,6 +59,10 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
 
   get lossGeneration(): number {
     return this.pool.lossGeneration;
+  }
+
+  get origin(): OriginRecords | undefined {
+    return originOf(this.pool, this.store);
   }
 
   async create(sizeBytes: number, preallocation: Preallocation): Promise<ObjectId> {
@@ -161,17 +166,12 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
 
   getRecord(key: Uint8Array): Uint8Array | undefined {
     this.#check();
-    const changed = this.store.records.get(key);
-    if (changed !== undefined) return changed === null ? undefined : Buffer.from(changed);
-    const name = recordKey(this.store.id, key);
-    const bytes = this.pool.records.get(name);
-    return bytes === undefined ? undefined : opened(name, bytes);
+    return recordOf(this.pool, this.store, key);
   }
 
   scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {
     this.#check();
-    const { records } = this.pool;
-    return scanMerged({ records, overlay: this.store.records }, this.store.id, from, to, limit);
+    return recordsIn(this.pool, this.store, from, to, limit);
   }
 
   async snapshot(): Promise<SnapshotId> {

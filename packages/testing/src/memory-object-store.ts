@@ -3,6 +3,7 @@ import {
   isPromise,
   type Extent,
   type ObjectId,
+  type OriginRecords,
   type Random,
   type RecordChange,
   type Settled,
@@ -36,6 +37,8 @@ export class MemoryObjectStore {
   failing: AshlarError | undefined;
   /** How often it was asked to sync. */
   syncs = 0;
+  /** What it was cloned from. */
+  origin: OriginRecords | undefined;
   readonly #random: Random | undefined;
   readonly #contents: Contents;
   /** What a sync made durable, and what came since. */
@@ -48,7 +51,9 @@ export class MemoryObjectStore {
     random?: Random,
     contents: Contents = { blocks: new Map(), records: new Map(), snapshots: new Map() },
     lossGeneration = 0,
+    origin?: OriginRecords,
   ) {
+    this.origin = origin;
     this.#random = random;
     this.#durable = contents;
     this.#contents = copyOf(contents);
@@ -60,12 +65,12 @@ export class MemoryObjectStore {
   afterLoss(random: Random): MemoryObjectStore {
     const contents = copyOf(this.#durable);
     for (const change of this.#since.slice(0, random.below(this.#since.length + 1))) change(contents);
-    return new MemoryObjectStore(this.#random, contents, this.lossGeneration + 1);
+    return new MemoryObjectStore(this.#random, contents, this.lossGeneration + 1, this.origin);
   }
 
   /** What is there when the process was killed. */
   afterKill(): MemoryObjectStore {
-    return new MemoryObjectStore(this.#random, copyOf(this.#contents), this.lossGeneration);
+    return new MemoryObjectStore(this.#random, copyOf(this.#contents), this.lossGeneration, this.origin);
   }
 
   /** Blocks in which something is. */
@@ -183,6 +188,23 @@ export class MemoryObjectStore {
       extents: (_object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]> =>
         this.#answer(() => extentsOf(blocks, offset, length, limit)),
       close: (): void => undefined,
+    };
+  }
+
+  /** A store with what a snapshot has, which has this one's records under its own. */
+  clone(id: SnapshotId): MemoryObjectStore {
+    const blocks = new Map(this.#contents.snapshots.get(id));
+    const contents: Contents = { blocks, records: new Map(), snapshots: new Map() };
+    return new MemoryObjectStore(this.#random, contents, 0, this.asOrigin(id));
+  }
+
+  /** What a clone of a snapshot has under its own records. */
+  asOrigin(snapshot: SnapshotId): OriginRecords {
+    return {
+      snapshot,
+      origin: this.origin,
+      getRecord: (key) => this.getRecord(key),
+      scanRecords: (from, to, limit) => this.scanRecords(from, to, limit),
     };
   }
 

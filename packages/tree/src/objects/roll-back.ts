@@ -1,5 +1,6 @@
 import { AshlarError, type RecordChange, type SnapshotId } from '@ashlar/core';
 import { bytesOfChanges, lotsOf } from './batches.ts';
+import { cloneStoreOf } from './clone-store.ts';
 import { prefix } from './keys.ts';
 import { birthOf, isVersioned, keyOfVersion, untilOfVersion, versionKey, versionKeys } from './record-versions.ts';
 import type { RecordsStore } from './tree-records.ts';
@@ -11,7 +12,8 @@ const mostAtOnce = 500;
  * Makes the records of a tree that nobody has open what its newest snapshot has; the store's object is rolled back to the same. Done again, also where it was cut off, it
  * ends with the same.
  */
-export async function rollBackRecords(store: RecordsStore, id: SnapshotId): Promise<void> {
+export async function rollBackRecords(own: RecordsStore, id: SnapshotId): Promise<void> {
+  const store = (await cloneStoreOf(own)) ?? own;
   const { snapshots } = await loadSnapshots(store);
   const snapshot = snapshots.findLast((each) => each.id === id);
   if (snapshot === undefined) throw new AshlarError('not-found', 'the file tree has no such snapshot');

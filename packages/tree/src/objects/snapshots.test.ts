@@ -1,7 +1,7 @@
 import { errorKindOf } from '@ashlar/core';
 import { failsWith, MemoryObjectStore, SeededRandom, systemTime } from '@ashlar/testing';
 import test from 'ava';
-import type { BrokenTreeRule } from './broken-rule.ts';
+import type { BrokenSnapshotRule, BrokenTreeRule } from './broken-rule.ts';
 import { historyFaults, TreeHistory } from './tree-history.ts';
 
 const histories = process.env['ASHLAR_LONG'] === '1' ? 1000 : 25;
@@ -24,13 +24,13 @@ test('snapshots have what there was, whatever is changed, taken, dropped, rolled
 });
 
 /** Each rule of a tree's snapshots with what is wrong when it is not kept; docs/simulator.md lists them. */
-const rules: Readonly<Record<BrokenTreeRule, string>> = {
+const rules: Readonly<Record<BrokenSnapshotRule, string>> = {
   'earlier-not-kept': 'what a record was is kept before it is changed behind a snapshot',
   'epoch-not-ended': 'a snapshot ends the epoch',
   'earlier-not-handed-on': 'what a snapshot that is dropped leaves belongs to the one before it that had it as well',
 };
 
-for (const [rule, said] of Object.entries(rules) as [BrokenTreeRule, string][]) {
+for (const [rule, said] of Object.entries(rules) as [BrokenSnapshotRule, string][]) {
   test(`it is found out where it is broken that ${said}`, async (t) => {
     for (let seed = 1; seed <= histories; seed += 1) {
       const faults = await historyFaults(historyOf(seed, rule)).catch((error: unknown) => [String(errorKindOf(error))]);

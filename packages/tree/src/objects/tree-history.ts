@@ -1,4 +1,4 @@
-import type { Clock, FileHandle, FileTree, Random, Settled, SnapshotId } from '@ashlar/core';
+import type { Clock, FileHandle, FileTree, OriginRecords, Random, Settled, SnapshotId } from '@ashlar/core';
 import type { BrokenTreeRule } from './broken-rule.ts';
 import { faultsOf } from './faults-of.ts';
 import { prefix } from './keys.ts';
@@ -14,7 +14,7 @@ const room = () => ({ totalBytes: 2 ** 40, freeBytes: 2 ** 39 });
 const named = (text: string): Uint8Array => Buffer.from(text);
 
 /** A store in memory that can be killed. */
-type HistoryStore = TreeStore & {
+type HistoryStore = Omit<TreeStore, 'origin'> & {
   readonly usedBlocks: readonly number[];
   readonly snapshotIds: ReadonlySet<SnapshotId>;
   snapshot(): Settled<SnapshotId>;
@@ -22,6 +22,9 @@ type HistoryStore = TreeStore & {
   rollBack(id: SnapshotId): Settled<void>;
   openSnapshot(id: SnapshotId): TreeSnapshotView;
   afterKill(): HistoryStore;
+  origin: OriginRecords | undefined;
+  clone(id: SnapshotId): HistoryStore;
+  asOrigin(id: SnapshotId): OriginRecords;
 };
 
 type Seams = {
@@ -65,6 +68,7 @@ export class TreeHistory {
   readonly snapshots = new Map<SnapshotId, Model>();
   readonly #seams: Seams;
   readonly #broken: BrokenTreeRule | undefined;
+  readonly #clones = new Map<TreeHistory, SnapshotId>();
   #tree: VolumeTree | undefined;
 
   /** `broken`: a rule that is not kept. */
@@ -78,13 +82,17 @@ export class TreeHistory {
     return this.#seams.random;
   }
 
+  get isClone(): boolean {
+    return this.store.origin !== undefined;
+  }
+
   get tree(): VolumeTree {
     return this.#tree!;
   }
 
   async open(): Promise<void> {
     const seams = this.#seams;
-    if ((await this.store.getRecord(Buffer.of(prefix.superblock))) === undefined) {
+    if (!this.isClone && (await this.store.getRecord(Buffer.of(prefix.superblock))) === undefined) {
       await makeTree(this.store, 1, seams, { uid: 0, gid: 0, mode: 0o777 });
     }
     this.#tree = await openObjectTree(this.store, { ...seams, room, broken: this.#broken });
@@ -152,12 +160,45 @@ export class TreeHistory {
   }
 
   async dropSnapshot(): Promise<void> {
-    const ids = [...this.snapshots.keys()];
+    const cloned = new Set(this.#clones.values());
+    const ids = [...this.snapshots.keys()].filter((id) => !cloned.has(id));
     if (ids.length === 0) return;
     const id = this.random.pick(ids);
     await this.store.deleteSnapshot(id);
     await this.tree.keepSnapshots(this.store.snapshotIds);
     this.snapshots.delete(id);
+  }
+
+  /** A clone of one of them, which is changed, and must be, by itself. */
+  async clone(): Promise<TreeHistory | undefined> {
+    const ids = [...this.snapshots.keys()];
+    if (ids.length === 0) return undefined;
+    const id = this.random.pick(ids);
+    const clone = new TreeHistory(this.store.clone(id), this.#seams, this.#broken);
+    clone.model = new Map(this.snapshots.get(id));
+    this.#clones.set(clone, id);
+    await clone.open();
+    return clone;
+  }
+
+  /** The process that had it open, and what was cloned from it, is killed. */
+  async kill(): Promise<void> {
+    await this.tree.sync();
+    this.store = this.store.afterKill();
+    for (const [clone, id] of this.#clones) clone.store.origin = this.store.asOrigin(id);
+    await this.open();
+  }
+
+  /** Makes some more of it a clone's no more; gives whether it is none. */
+  async flatten(): Promise<boolean> {
+    if (!(await this.tree.flatten()).isFlat) return false;
+    this.store.origin = undefined;
+    return true;
+  }
+
+  /** A clone is one no more, or gone. */
+  forget(clone: TreeHistory): void {
+    this.#clones.delete(clone);
   }
 
   /** To the newest one. */
@@ -209,11 +250,44 @@ export async function historyFaults(history: TreeHistory): Promise<string[]> {
     else if (kind === 1) await history.dropSnapshot();
     else if (kind === 2 && random.oneIn(3)) await history.rollBack();
     else if (kind === 3 && random.oneIn(2)) {
-      await history.tree.sync();
-      history.store = history.store.afterKill();
-      await history.open();
+      await history.kill();
     } else await history.change();
   }
   const faults = await history.faults();
   return faults.length > 0 ? faults : await history.leftovers();
+}
+
+/** The same of trees that are cloned from each other; the first is the oldest. */
+export async function familyFaults(first: TreeHistory): Promise<string[]> {
+  const { random } = first;
+  await first.open();
+  const parents = new Map<TreeHistory, TreeHistory | undefined>([[first, undefined]]);
+  /** No snapshot is taken of what is being flattened. */
+  const flattening = new Set<TreeHistory>();
+  for (let step = 0; step < 150; step += 1) {
+    const one = random.pick([...parents.keys()]);
+    const kind = random.below(20);
+    if (kind < 2 && !flattening.has(one)) await one.takeSnapshot();
+    else if (kind === 2) await one.dropSnapshot();
+    else if (kind === 3 && random.oneIn(3)) await one.rollBack();
+    // What was cloned from is killed first: clones look at it when they are opened.
+    else if (kind === 4) for (const each of parents.keys()) await each.kill();
+    else if (kind < 7 && parents.size < 4) {
+      const clone = await one.clone();
+      if (clone !== undefined) parents.set(clone, one);
+    } else if (kind < 9 && one.isClone && one.snapshots.size === 0) {
+      flattening.add(one);
+      if (!(await one.flatten())) continue;
+      flattening.delete(one);
+      parents.get(one)!.forget(one);
+    } else await one.change();
+  }
+  const faults: string[] = [];
+  for (const each of parents.keys()) faults.push(...(await each.faults()));
+  for (const [each, parent] of [...parents].toReversed()) {
+    if (faults.length > 0) return faults;
+    faults.push(...(await each.leftovers()));
+    parent?.forget(each);
+  }
+  return faults;
 }

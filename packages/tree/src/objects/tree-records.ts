@@ -3,7 +3,7 @@ import type { BrokenTreeRule } from './broken-rule.ts';
 import { nameOf } from './keys.ts';
 import { birthOf, isVersioned, stamped, valueIn, versionKey } from './record-versions.ts';
 
-export type RecordsStore = Pick<ObjectStore, 'commit' | 'getRecord' | 'scanRecords'>;
+export type RecordsStore = Pick<ObjectStore, 'commit' | 'getRecord' | 'scanRecords' | 'origin'>;
 
 export type StoredRecord = { readonly key: Uint8Array; readonly value: Uint8Array };
 

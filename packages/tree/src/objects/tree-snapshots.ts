@@ -45,7 +45,7 @@ function epochRecord(epoch: number): RecordChange {
 
 /** What is kept of epochs and snapshots, as a store has it. */
 export async function loadSnapshots(
-  store: RecordsStore,
+  store: Pick<RecordsStore, 'getRecord' | 'scanRecords'>,
 ): Promise<{ readonly epochs: Epochs; readonly snapshots: TreeSnapshot[] }> {
   const record = await store.getRecord(epochKey);
   const current = record === undefined ? firstEpoch : Buffer.from(record).readUInt32LE(epochBytes);

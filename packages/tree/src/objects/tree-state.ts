@@ -29,7 +29,7 @@ import type { Placed } from './placed.ts';
 
 export type TreeStore = Pick<
   ObjectStore,
-  'commit' | 'getRecord' | 'scanRecords' | 'sizeOf' | 'read' | 'write' | 'trim' | 'extents' | 'sync'
+  'commit' | 'getRecord' | 'scanRecords' | 'origin' | 'sizeOf' | 'read' | 'write' | 'trim' | 'extents' | 'sync'
 >;
 
 /** What the operations of one tree share. */
