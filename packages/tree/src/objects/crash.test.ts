@@ -186,3 +186,25 @@ for (const how of ['killed', 'loses power'] as const) {
     t.pass();
   });
 }
+
+test('what a killed process wrote and nobody has is given back though the next one ends at once', async (t) => {
+  const store = new MemoryObjectStore();
+  const options = { clock: systemTime, random: new SeededRandom(1), room };
+  await makeTree(store, 1, options, { uid: 0, gid: 0, mode: 0o777 });
+  const how = { mode: 'guarded', attributes: { mode: 0o644 } } as const;
+  const tree = await openObjectTree(store, options);
+  const { file } = await tree.create(tree.root, named('a'), how, by);
+  await tree.write(file, 0, named('a'), 'file', who);
+  await tree.remove(tree.root, named('a'), by);
+  // Its bytes are given back behind that.
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  await tree.close();
+  const again = await openObjectTree(store, options);
+  const other = await again.create(again.root, named('b'), how, by);
+  await again.write(other.file, 0, named('b'), 'unstable', who);
+  const killed = store.afterKill();
+  await (await openObjectTree(killed, options)).close();
+  const { reclaimer } = await openTreeState(killed, options);
+  await reclaimer.idle();
+  t.deepEqual(await faultsOf(killed), []);
+});

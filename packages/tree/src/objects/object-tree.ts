@@ -324,7 +324,9 @@ class ObjectTree implements VolumeTree {
     await this.#reclaimer.end();
     await this.#snapshots.end();
     await recordInodes(state);
-    await state.records.commit([{ key: superblockKey, value: encodedSuperblock(state, true) }]);
+    // What may lie where nobody looked yet, or behind the ends of files, the next one must know of.
+    const isClean = !state.wasCut && state.frayed.size === 0 && state.regions.suspect() === undefined;
+    await state.records.commit([{ key: superblockKey, value: encodedSuperblock(state, isClean) }]);
     await state.records.settled();
     await state.store.sync();
   }
