@@ -24,6 +24,7 @@ export {
   type ObjectId,
   type ObjectReader,
   type ObjectStore,
+  type OriginRecords,
   type Position,
   type Preallocation,
   type RecordChange,

@@ -80,6 +80,14 @@ export type Compression = (typeof compressions)[number];
 
 export type Preallocation = 'off' | 'falloc' | 'full';
 
+/** Records of the store that another was cloned from, as they are now, whether that is open or not. */
+export type OriginRecords = Pick<ObjectStore, 'getRecord' | 'scanRecords'> & {
+  /** What was cloned. */
+  readonly snapshot: SnapshotId;
+  /** Of a store that is a clone itself. */
+  readonly origin: OriginRecords | undefined;
+};
+
 /**
  * One volume's objects and records: what a store keeps for it, in one sequence. Volumes and file trees are
  * written once, above this; the local chunk store and the replicated store implement it.
@@ -117,6 +125,9 @@ export interface ObjectStore extends ObjectReader {
     to: Uint8Array,
     limit: number,
   ): Settled<readonly { key: Uint8Array; value: Uint8Array }[]>;
+
+  /** What it was cloned from, which a clone has no records of its own of; nothing where it is no clone. */
+  readonly origin: OriginRecords | undefined;
 
   /**
    * Keeps the volume as it is at one moment before it settles: all that settled before the call is in it. Settles when it is

@@ -180,8 +180,15 @@ export class DataPlane {
     return this.#parts.pool.cloneStore(storeId, snapshotId);
   }
 
-  async flattenVolume(storeId: StoreId): Promise<FlattenProgress> {
-    return this.#parts.pool.flatten(storeId);
+  /** What is known of files first: when the bytes are all its own the store has no origin any more. */
+  async flattenVolume({ storeId, type }: Pick<Volume, 'storeId' | 'type'>): Promise<FlattenProgress> {
+    const { pool, trees } = this.#parts;
+    if (type === 'block') return pool.flatten(storeId);
+    const { endBytes, isFlat } = await trees.flatten(storeId);
+    if (!isFlat) return { isDone: false, doneBytes: 0, totalBytes: endBytes, damagedBytes: 0 };
+    const progress = await pool.flatten(storeId);
+    // Its object is larger than anything.
+    return { ...progress, doneBytes: Math.min(progress.doneBytes, endBytes), totalBytes: endBytes };
   }
 
   /** What changed of a volume's object from one snapshot to another, or until now: at most `limit` runs, from `offset` on. */
@@ -375,7 +382,7 @@ export function functionsOf(plane: DataPlane): DataPlaneFunctions {
     releaseSnapshot: (storeId, snapshotId, force) => plane.releaseSnapshot(storeId, snapshotId, force),
     removeSnapshot: (storeId, snapshotId) => plane.removeSnapshot(storeId, snapshotId),
     cloneVolume: (storeId, snapshotId) => plane.cloneVolume(storeId, snapshotId),
-    flattenVolume: (storeId) => plane.flattenVolume(storeId),
+    flattenVolume: (volume) => plane.flattenVolume(volume),
     changesOf: (place, since, until, offset, limit) => plane.changesOf(place, since, until, offset, limit),
     rollBackVolume: (volume, snapshotId) => plane.rollBackVolume(volume, snapshotId),
     usageOf: (place) => plane.usageOf(place),

@@ -85,7 +85,7 @@ export class Plane {
       releaseSnapshot: (storeId, snapshotId, force) => remote.releaseSnapshot(storeId, snapshotId, force),
       removeSnapshot: (storeId, snapshotId) => remote.removeSnapshot(storeId, snapshotId),
       clone: (storeId, snapshotId) => remote.cloneVolume(storeId, snapshotId),
-      flatten: (storeId) => remote.flattenVolume(storeId),
+      flatten: ({ storeId, type }) => remote.flattenVolume({ storeId, type }),
       rollBack: ({ storeId, type }, snapshotId) => remote.rollBackVolume({ storeId, type }, snapshotId),
     };
     const die = (error: Error): void => {

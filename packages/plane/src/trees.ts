@@ -90,6 +90,11 @@ export class Trees {
     await rollBackRecords(await this.#stores.open(storeId), snapshotId);
   }
 
+  /** As of the tree. */
+  async flatten(storeId: StoreId): ReturnType<VolumeTree['flatten']> {
+    return (await this.open(storeId)).flatten();
+  }
+
   /** Of one that nobody uses any more. */
   async close(storeId: StoreId): Promise<void> {
     const open = this.#open.get(storeId);

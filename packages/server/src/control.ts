@@ -139,15 +139,25 @@ export class Control {
   }
 
   async removeVolume(name: string, { force, snapshots }: z.output<typeof removeVolumeQuery>): Promise<void> {
-    const { catalogue, grants, nfs } = this.#parts;
-    const { type, uuid } = catalogue.volume(name);
+    const { catalogue, flattener, grants, nfs } = this.#parts;
+    const { flattening, type, uuid } = catalogue.volume(name);
+    // It would open the tree again.
+    if (type === 'file' && flattening === true) await flattener.stop(name);
     if (type === 'file') await nfs.without(uuid, () => catalogue.removeVolume(name, force, snapshots));
     else await catalogue.removeVolume(name, force, snapshots);
     grants.forgetUnused();
   }
 
   async cloneVolume(snapshot: string, request: z.output<typeof newCloneSchema>): Promise<VolumeView> {
-    return this.#view(await this.#parts.catalogue.cloneVolume(snapshot, request), new Map());
+    const { catalogue, nfs } = this.#parts;
+    const isTree = catalogue.snapshots.find(snapshot).volume.type === 'file';
+    const isOverNfs = isTree && request.exported;
+    // Where it cannot listen nothing is made.
+    if (isOverNfs) await nfs.open();
+    const volume = await catalogue.cloneVolume(snapshot, request);
+    if (isOverNfs) await nfs.offer();
+    else if (isTree) await nfs.offerAgain();
+    return this.#view(volume, new Map());
   }
 
   async rollBack(snapshot: string, request: z.output<typeof rollBackSchema>): Promise<VolumeView> {

@@ -1,6 +1,6 @@
 import { AshlarError } from '@ashlar/core';
 import type { Plane } from '@ashlar/plane';
-import type { Catalogue, FoundSnapshot, NewSnapshot, Volume } from '@ashlar/volume';
+import { refuseTree, type Catalogue, type FoundSnapshot, type NewSnapshot, type Volume } from '@ashlar/volume';
 import type * as z from 'zod';
 import type { changesQuery, changesSchema, snapshotSchema } from './admin/schemas.ts';
 import type { Grants } from './grants.ts';
@@ -56,6 +56,7 @@ export class SnapshotControl {
   ): Promise<ChangesView> {
     const { catalogue, plane } = this.#parts;
     const { volume, snapshot: before } = catalogue.snapshots.find(`${volumeName}@${since}`);
+    refuseTree(volume, 'compared');
     const after = until === undefined ? undefined : catalogue.snapshots.find(`${volumeName}@${until}`).snapshot;
     if (after !== undefined && after.snapshotId < before.snapshotId) {
       throw new AshlarError('invalid', `the snapshot '${since}' is newer than '${until}': name the older one first`);

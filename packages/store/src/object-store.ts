@@ -6,6 +6,7 @@ import {
   type Change,
   type ObjectId,
   type ObjectStore,
+  type OriginRecords,
   type Position,
   type Preallocation,
   type RecordChange,
@@ -25,13 +26,13 @@ import { exclusiveBlocks } from './exclusive.ts';
 import { encodeBatch, maxRecordsEnd } from './format/journal-frame.ts';
 import { thenSync } from './group-commit.ts';
 import { LocalReader } from './local-reader.ts';
+import { originOf, recordOf, recordsIn } from './origin-records.ts';
 import { Overlay } from './overlay.ts';
 import { OwnBlocks } from './own-blocks.ts';
 import { emptyTree, PageTree, type TreeRoot } from './page-tree.ts';
 import { readObject } from './read.ts';
 import { mostRecordRoom, recordRoom } from './record-room.ts';
-import { opened, recordKey, type ObjectRecord } from './records/keys.ts';
-import { scanMerged } from './records/scan.ts';
+import type { ObjectRecord } from './records/keys.ts';
 import { blocksInUse, spaceFrom } from './space.ts';
 import { blockSize } from './checksum.ts';
 import { LocalSnapshotView, statesOf } from './snapshot-view.ts';
@@ -63,6 +64,10 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
 
   get lossGeneration(): number {
     return this.pool.lossGeneration;
+  }
+
+  get origin(): OriginRecords | undefined {
+    return originOf(this.pool, this.store);
   }
 
   async create(sizeBytes: number, preallocation: Preallocation): Promise<ObjectId> {
@@ -211,17 +216,12 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
 
   getRecord(key: Uint8Array): Uint8Array | undefined {
     this.#check();
-    const changed = this.store.records.get(key);
-    if (changed !== undefined) return changed === null ? undefined : Buffer.from(changed);
-    const name = recordKey(this.store.id, key);
-    const bytes = this.pool.records.get(name);
-    return bytes === undefined ? undefined : opened(name, bytes);
+    return recordOf(this.pool, this.store, key);
   }
 
   scanRecords(from: Uint8Array, to: Uint8Array, limit: number): { key: Uint8Array; value: Uint8Array }[] {
     this.#check();
-    const { records } = this.pool;
-    return scanMerged({ records, overlay: this.store.records }, this.store.id, from, to, limit);
+    return recordsIn(this.pool, this.store, from, to, limit);
   }
 
   async snapshot(): Promise<SnapshotId> {

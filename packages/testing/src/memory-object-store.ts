@@ -1,9 +1,10 @@
 import {
   andThen,
+  AshlarError,
   isPromise,
-  type AshlarError,
   type Extent,
   type ObjectId,
+  type OriginRecords,
   type Random,
   type RecordChange,
   type Settled,
@@ -13,6 +14,8 @@ import { laterTurn } from './poor-device.ts';
 
 const blockBytes = 4096;
 const sizeBytes = 2 ** 53 - blockBytes;
+/** As the local store takes them. */
+const mostCommitBytes = 64 * 1024 - 128;
 
 type Contents = {
   readonly blocks: Map<number, Uint8Array>;
@@ -35,6 +38,8 @@ export class MemoryObjectStore {
   failing: AshlarError | undefined;
   /** How often it was asked to sync. */
   syncs = 0;
+  /** What it was cloned from. */
+  origin: OriginRecords | undefined;
   readonly #random: Random | undefined;
   readonly #contents: Contents;
   /** What a sync made durable, and what came since. */
@@ -47,7 +52,9 @@ export class MemoryObjectStore {
     random?: Random,
     contents: Contents = { blocks: new Map(), records: new Map(), snapshots: new Map() },
     lossGeneration = 0,
+    origin?: OriginRecords,
   ) {
+    this.origin = origin;
     this.#random = random;
     this.#durable = contents;
     this.#contents = copyOf(contents);
@@ -59,12 +66,12 @@ export class MemoryObjectStore {
   afterLoss(random: Random): MemoryObjectStore {
     const contents = copyOf(this.#durable);
     for (const change of this.#since.slice(0, random.below(this.#since.length + 1))) change(contents);
-    return new MemoryObjectStore(this.#random, contents, this.lossGeneration + 1);
+    return new MemoryObjectStore(this.#random, contents, this.lossGeneration + 1, this.origin);
   }
 
   /** What is there when the process was killed. */
   afterKill(): MemoryObjectStore {
-    return new MemoryObjectStore(this.#random, copyOf(this.#contents), this.lossGeneration);
+    return new MemoryObjectStore(this.#random, copyOf(this.#contents), this.lossGeneration, this.origin);
   }
 
   /** Blocks in which something is. */
@@ -118,6 +125,10 @@ export class MemoryObjectStore {
   }
 
   commit(changes: readonly RecordChange[], durable: boolean): Settled<void> {
+    const bytes = changes.reduce((sum, { key, value }) => sum + 8 + key.length + (value?.length ?? 0), 4);
+    if (bytes > mostCommitBytes) {
+      return this.#refuse(new AshlarError('invalid', 'a batch of records is longer than what one commit can take'));
+    }
     const own = changes.map(({ key, value }) => ({ name: nameOf(key), value: value && Uint8Array.from(value) }));
     const committed = this.#change(({ records }) => {
       for (const { name, value } of own) {
@@ -179,6 +190,23 @@ export class MemoryObjectStore {
       extents: (_object: ObjectId, offset: number, length: number, limit: number): Settled<readonly Extent[]> =>
         this.#answer(() => extentsOf(blocks, offset, length, limit)),
       close: (): void => undefined,
+    };
+  }
+
+  /** A store with what a snapshot has, which has this one's records under its own. */
+  clone(id: SnapshotId): MemoryObjectStore {
+    const blocks = new Map(this.#contents.snapshots.get(id));
+    const contents: Contents = { blocks, records: new Map(), snapshots: new Map() };
+    return new MemoryObjectStore(this.#random, contents, 0, this.asOrigin(id));
+  }
+
+  /** What a clone of a snapshot has under its own records. */
+  asOrigin(snapshot: SnapshotId): OriginRecords {
+    return {
+      snapshot,
+      origin: this.origin,
+      getRecord: (key) => this.getRecord(key),
+      scanRecords: (from, to, limit) => this.scanRecords(from, to, limit),
     };
   }
 

@@ -167,7 +167,6 @@ export class Catalogue {
   cloneVolume(snapshotName: string, { name, exported = true }: NewClone): Promise<Volume> {
     return this.#serial.run(async () => {
       const found = this.snapshots.find(snapshotName);
-      refuseTree(found.volume, 'cloned');
       checkName('volume', name);
       this.#refuseVolume(name);
       if (exported) this.exports.refuse(name);

@@ -6,10 +6,10 @@ export function cloneOf(
   { volume: origin, snapshot }: FoundSnapshot,
   made: Pick<Volume, 'name' | 'uuid' | 'created' | 'storeId' | 'acceptedLoss'>,
 ): Volume {
-  const { objectId, preallocation, afterLoss, compression } = origin;
+  const { objectId, preallocation, afterLoss, compression, type } = origin;
   return {
     ...made,
-    type: 'block',
+    type,
     sizeBytes: snapshot.sizeBytes,
     preallocation,
     limits: {},

@@ -49,7 +49,7 @@ export class Flattening {
   async step(uuid: string): Promise<FlattenProgress | undefined> {
     const volume = this.#parts.byUuid(uuid);
     if (volume?.flattening !== true) return undefined;
-    const progress = await this.#parts.stores.flatten(volume.storeId);
+    const progress = await this.#parts.stores.flatten(volume);
     if (progress.isDone) await this.#change(uuid, flat);
     return progress;
   }

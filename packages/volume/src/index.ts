@@ -1,7 +1,7 @@
 export { AddressRanges, checkCidr, isLoopback } from './addresses.ts';
 export { Catalogue } from './catalogue.ts';
 export type { ExportChange, NewExport } from './exports.ts';
-export { ownRules } from './file-volumes.ts';
+export { ownRules, refuseTree } from './file-volumes.ts';
 export type { Flattening } from './flattening.ts';
 export { heldError } from './loss.ts';
 export { exportProtocols, type ExportProtocol } from './protocols.ts';

@@ -47,7 +47,7 @@ export interface VolumeStores {
   /** A store with what the snapshot has; its object has the same number. */
   clone(storeId: StoreId, snapshotId: SnapshotId): Settled<StoreId>;
   /** Copies some of what a clone has of its origin. */
-  flatten(storeId: StoreId): Settled<FlattenProgress>;
+  flatten(volume: Pick<Volume, 'storeId' | 'type'>): Settled<FlattenProgress>;
   /** Makes a store that is not open what its newest snapshot has. */
   rollBack(volume: Pick<Volume, 'storeId' | 'type'>, snapshotId: SnapshotId): Settled<void>;
 }

@@ -65,14 +65,14 @@ export function addSnapshotCommands(volume: Command, setStatus: (status: number)
       ),
     );
   withServer(volume.command('diff <VOLUME@SNAPSHOT> [LATER]'))
-    .summary('what changed behind a snapshot: until a later one, or until now; no data is read')
+    .summary('what changed of a disk behind a snapshot: until a later one, or until now; no data is read')
     .addHelpText(
       'after',
       '\nExamples:\n  ashlar volume diff demo@monday demo@tuesday\n  ashlar volume diff demo@monday',
     )
     .action(later(actions, ({ diff }) => diff));
   withServer(volume.command('send <VOLUME@SNAPSHOT>'))
-    .summary('write a snapshot as a stream, whole or (VOLUME@A..B) what changed from A to B')
+    .summary('write a snapshot of a disk as a stream, whole or (VOLUME@A..B) what changed from A to B')
     .option('--from-offset <BYTES>', 'go on where a stream broke off', numberArgument(0, Number.MAX_SAFE_INTEGER))
     .addHelpText(
       'after',

@@ -7,7 +7,10 @@ import type { AdminClient } from '../client.ts';
 
 /** Attaches to a volume, or a snapshot of it, by the first export that it has. Throws `not-found` where it has none. */
 export async function attach(client: AdminClient, volume: string, snapshot?: string): Promise<BlockDevice> {
-  const { exports } = await client.get<VolumeView>(volumePath(volume));
+  const { exports, type } = await client.get<VolumeView>(volumePath(volume));
+  if (type === 'file') {
+    throw new AshlarError('unsupported', `'${volume}' is a file volume, which cannot be sent or received yet`);
+  }
   const [name] = exports;
   if (name === undefined) {
     throw new AshlarError(

@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { pattern } from '../block-device/subject.ts';
 import { failsWith, sameBytes } from '../expect.ts';
 import { SeededRandom } from '../seeded-random.ts';
-import { mixed, readObject, type StoreRun, type StoreTest } from './subject.ts';
+import { mixed, readObject, recordIn, text, type StoreRun, type StoreTest } from './subject.ts';
 
 const sizeBytes = 4 * MiB;
 
@@ -84,6 +84,26 @@ export function flattenTests(check: StoreTest): void {
     const again = await pool.openStore(cloneId);
     await sameClone(t, again, object, bytes);
     t.like(await again.space(), { allocatedBytes, exclusiveBytes: allocatedBytes });
+  });
+
+  check('a clone is told the records of its origin as they are, open or not, until it is flat', async (t, run) => {
+    const store = await run.start();
+    await store.commit([{ key: text('a'), value: text('1') }], false);
+    const { cloneId, snapshot } = await cloned(run, store, sizeBytes);
+    await store.commit([{ key: text('b'), value: text('2') }], true);
+    await store.close();
+    await run.reopen();
+    const clone = await run.pool.openStore(cloneId);
+    t.is(await recordIn(clone, 'a'), undefined);
+    t.is(clone.origin!.snapshot, snapshot);
+    t.is(await recordIn(clone.origin!, 'b'), '2');
+    const found = await clone.origin!.scanRecords(text('a'), text('c'), 10);
+    t.deepEqual(
+      found.map(({ key }) => Buffer.from(key).toString()),
+      ['a', 'b'],
+    );
+    await flatten(run, cloneId);
+    t.is(clone.origin, undefined);
   });
 
   check('a clone is read and written while it is flattened', async (t, run) => {

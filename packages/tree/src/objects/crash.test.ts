@@ -1,8 +1,8 @@
-import type { FileHandle, FileTree } from '@ashlar/core';
+import type { FileHandle } from '@ashlar/core';
 import { MemoryObjectStore, SeededRandom, systemTime } from '@ashlar/testing';
 import test from 'ava';
 import { faultsOf } from './faults-of.ts';
-import { openObjectTree } from './object-tree.ts';
+import { openObjectTree, type VolumeTree } from './object-tree.ts';
 import { makeTree, openTreeState } from './open-tree.ts';
 
 const histories = process.env['ASHLAR_LONG'] === '1' ? 2000 : 30;
@@ -20,7 +20,7 @@ class History {
   /** What there was after each change, and which of these a sync made durable. */
   models: Model[] = [new Map()];
   durable = 0;
-  #tree: FileTree | undefined;
+  #tree: VolumeTree | undefined;
   #isMade = false;
 
   constructor(seed: number) {
@@ -28,12 +28,31 @@ class History {
     this.store = new MemoryObjectStore(seed % 2 === 0 ? this.random : undefined);
   }
 
-  async open(): Promise<FileTree> {
+  async open(): Promise<VolumeTree> {
     const seams = { clock: systemTime, random: this.random };
     if (!this.#isMade) await makeTree(this.store, 1, seams, { uid: 0, gid: 0, mode: 0o777 });
     this.#isMade = true;
     this.#tree = await openObjectTree(this.store, { ...seams, room });
     return this.#tree;
+  }
+
+  /** Of a clone of what there is now, which goes on being changed itself. */
+  async cloned(): Promise<History> {
+    const held = await this.#tree!.hold();
+    const id = await this.store.snapshot();
+    await held.took(id);
+    held.release();
+    const clone = new History(this.random.below(1000));
+    clone.store = this.store.clone(id);
+    clone.models = [this.models.at(-1)!];
+    clone.#isMade = true;
+    for (let count = 0; count < 10; count += 1) await this.change();
+    return clone;
+  }
+
+  /** Makes a clone of its own what it has of its origin. */
+  async flatten(): Promise<void> {
+    await this.#tree!.flatten();
   }
 
   async #directory(path: string): Promise<FileHandle> {
@@ -119,31 +138,50 @@ class History {
 const isSame = (one: Model, other: Model): boolean =>
   one.size === other.size && [...one].every(([path, text]) => other.has(path) && other.get(path) === text);
 
+/** Crashes it again and again; gives what is wrong. */
+async function crashed(history: History, how: 'killed' | 'loses power', isClone: boolean): Promise<string | undefined> {
+  await history.open();
+  for (let crash = 0; crash < 3; crash += 1) {
+    const changes = history.random.below(40);
+    for (let count = 0; count < changes; count += 1) {
+      await history.change();
+      if (isClone && history.random.oneIn(6)) await history.flatten();
+    }
+    history.store = how === 'killed' ? history.store.afterKill() : history.store.afterLoss(history.random);
+    await history.open();
+    const found = await history.found();
+    const first = how === 'killed' ? history.models.length - 1 : history.durable;
+    const at = history.models.findLastIndex((model, index) => index >= first && isSame(model, found));
+    if (at < 0) {
+      return `${JSON.stringify([...found])} is none of what there was since ${first}: ${JSON.stringify([...history.models.at(-1)!])}`;
+    }
+    history.models = [new Map(), history.models[at]!];
+    history.durable = 0;
+  }
+  await history.close();
+  const { reclaimer } = await openTreeState(history.store, { clock: systemTime, random: history.random, room });
+  await reclaimer.idle();
+  const faults = await faultsOf(history.store);
+  return faults.length > 0 ? faults.join(', ') : undefined;
+}
+
 for (const how of ['killed', 'loses power'] as const) {
-  test(`a tree whose process ${how === 'killed' ? 'is killed' : 'loses power'} is in order, with all that was promised`, async (t) => {
+  const happens = how === 'killed' ? 'is killed' : 'loses power';
+  test(`a tree whose process ${happens} is in order, with all that was promised`, async (t) => {
     for (let seed = 1; seed <= histories; seed += 1) {
-      const history = new History(seed);
-      await history.open();
-      for (let crash = 0; crash < 3; crash += 1) {
-        const changes = history.random.below(40);
-        for (let count = 0; count < changes; count += 1) await history.change();
-        history.store = how === 'killed' ? history.store.afterKill() : history.store.afterLoss(history.random);
-        await history.open();
-        const found = await history.found();
-        const first = how === 'killed' ? history.models.length - 1 : history.durable;
-        const at = history.models.findLastIndex((model, index) => index >= first && isSame(model, found));
-        if (at < 0)
-          return t.fail(
-            `seed ${seed}: ${JSON.stringify([...found])} is none of what there was since ${first}: ${JSON.stringify([...history.models.at(-1)!])}`,
-          );
-        history.models = [new Map(), history.models[at]!];
-        history.durable = 0;
-      }
-      await history.close();
-      const { reclaimer } = await openTreeState(history.store, { clock: systemTime, random: history.random, room });
-      await reclaimer.idle();
-      const faults = await faultsOf(history.store);
-      if (faults.length > 0) return t.fail(`seed ${seed}: ${faults.join(', ')}`);
+      const fault = await crashed(new History(seed), how, false);
+      if (fault !== undefined) return t.fail(`seed ${seed}: ${fault}`);
+    }
+    t.pass();
+  });
+
+  test(`so is a clone whose process ${happens}, also while it is flattened`, async (t) => {
+    for (let seed = 1; seed <= histories / 2; seed += 1) {
+      const origin = new History(seed);
+      await origin.open();
+      for (let count = 0; count < 20; count += 1) await origin.change();
+      const fault = await crashed(await origin.cloned(), how, true);
+      if (fault !== undefined) return t.fail(`seed ${seed}: ${fault}`);
     }
     t.pass();
   });
@@ -193,4 +231,26 @@ test('what was written behind the end of a file and is lost is never seen, also 
   await last.read(file, 0, into, who);
   t.true(into.equals(Buffer.concat([Buffer.alloc(1000, 1), Buffer.alloc(1999), named('.')])));
   await last.close();
+});
+
+test('what a killed process wrote and nobody has is given back though the next one ends at once', async (t) => {
+  const store = new MemoryObjectStore();
+  const options = { clock: systemTime, random: new SeededRandom(1), room };
+  await makeTree(store, 1, options, { uid: 0, gid: 0, mode: 0o777 });
+  const how = { mode: 'guarded', attributes: { mode: 0o644 } } as const;
+  const tree = await openObjectTree(store, options);
+  const { file } = await tree.create(tree.root, named('a'), how, by);
+  await tree.write(file, 0, named('a'), 'file', who);
+  await tree.remove(tree.root, named('a'), by);
+  // Its bytes are given back behind that.
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  await tree.close();
+  const again = await openObjectTree(store, options);
+  const other = await again.create(again.root, named('b'), how, by);
+  await again.write(other.file, 0, named('b'), 'unstable', who);
+  const killed = store.afterKill();
+  await (await openObjectTree(killed, options)).close();
+  const { reclaimer } = await openTreeState(killed, options);
+  await reclaimer.idle();
+  t.deepEqual(await faultsOf(killed), []);
 });

@@ -1,3 +1,4 @@
+import { cloneStoreOf } from './clone-store.ts';
 import { decodeEntries } from './entries.ts';
 import type { Inode } from './inode.ts';
 import { inodeBytes, inodeIn, keysOf, prefix } from './keys.ts';
@@ -13,7 +14,7 @@ type FoundStore = RecordsStore & { readonly usedBlocks: readonly number[] };
 
 /** For tests: what is wrong with a tree that nobody has open, and on whose store nothing waits to be given back. */
 export async function faultsOf(store: FoundStore): Promise<string[]> {
-  const records = new TreeRecords(store, (await loadSnapshots(store)).epochs);
+  const records = new TreeRecords((await cloneStoreOf(store)) ?? store, (await loadSnapshots(store)).epochs);
   const scan = async (first: number) => await records.scan(...keysOf(first), 1_000_000);
   const inodes = new Map<number, Inode>();
   for (const { key, value } of await scan(prefix.inode)) {

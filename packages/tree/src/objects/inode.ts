@@ -110,6 +110,12 @@ export function encodeRegions(regions: readonly number[]): Buffer {
   return bytes;
 }
 
+/** What its own record takes, about. */
+export const recordBytesOf = ({ acls, regions, text }: Inode): number => {
+  const entries = acls === undefined ? 0 : acls.access.length + acls.inherited.length;
+  return headBytes + text.length + entries * aclEntryBytes + Math.min(regions.length, ownRegions) * regionBytes;
+};
+
 /** Whether there are tables of its regions besides. */
 export const hasTables = (record: Uint8Array): boolean => ((record[4] ?? 0) & flag.tables) !== 0;
 

@@ -9,7 +9,11 @@ export const prefix = {
   freeRegion: 6,
   snapshot: 7,
   epoch: 8,
+  flat: 9,
 } as const;
+
+/** What is kept of how far a clone's records have become its own. */
+export const flatKey: Uint8Array = Buffer.of(prefix.flat);
 
 const regionUnit = 4096;
 

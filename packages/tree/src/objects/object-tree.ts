@@ -72,6 +72,11 @@ export interface VolumeTree extends FileTree {
   openSnapshot(view: TreeSnapshotView): Promise<FileTree>;
   /** Gives back what is kept for snapshots that the store does not have any more: behind everything else. */
   keepSnapshots(ids: ReadonlySet<SnapshotId>): Promise<void>;
+  /**
+   * Makes some more of what is known of files a clone's own. `isFlat`: all of it is, durably, and its store's origin may go. `endBytes`: no file has any of the object's bytes
+   * from there on.
+   */
+  flatten(): Promise<{ readonly isFlat: boolean; readonly endBytes: number }>;
 }
 
 /** A file tree on an object store: what is known of files is in records, and their bytes lie in one object. */
@@ -88,14 +93,16 @@ class ObjectTree implements VolumeTree {
   readonly #state: TreeState;
   readonly #reclaimer: OpenTree['reclaimer'];
   readonly #snapshots: OpenTree['snapshots'];
+  readonly #clone: OpenTree['clone'];
 
-  constructor({ reclaimer, snapshots, state }: OpenTree, root: Inode, verifier: Uint8Array) {
+  constructor({ clone, reclaimer, snapshots, state }: OpenTree, root: Inode, verifier: Uint8Array) {
     this.root = handleOf(root.number, root.generation);
     this.writeVerifier = verifier;
     this.object = state.object;
     this.#state = state;
     this.#reclaimer = reclaimer;
     this.#snapshots = snapshots;
+    this.#clone = clone;
   }
 
   getAttributes(file: FileHandle): Settled<FileAttributes> {
@@ -303,6 +310,13 @@ class ObjectTree implements VolumeTree {
 
   keepSnapshots(ids: ReadonlySet<SnapshotId>): Promise<void> {
     return this.#snapshots.keepOnly(ids);
+  }
+
+  async flatten(): Promise<{ readonly isFlat: boolean; readonly endBytes: number }> {
+    const { regions, store } = this.#state;
+    const isFlat = this.#clone === undefined || (await this.#clone.copySome());
+    if (isFlat) await store.sync();
+    return { isFlat, endBytes: regions.end };
   }
 
   async close(): Promise<void> {

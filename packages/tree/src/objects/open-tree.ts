@@ -1,6 +1,8 @@
 import { AshlarError, type ObjectId, type Settled } from '@ashlar/core';
 import { TreeClock } from './attributes.ts';
+import type { BrokenTreeRule } from './broken-rule.ts';
 import type { HashKey } from './entries.ts';
+import { cloneStoreOf, type CloneStore } from './clone-store.ts';
 import { FileBytes } from './file-bytes.ts';
 import type { Inode } from './inode.ts';
 import { Inodes } from './inodes.ts';
@@ -10,6 +12,7 @@ import { withTables } from './region-tables.ts';
 import { Reclaimer } from './reclaim.ts';
 import { decodeTreeSuperblock, type TreeSuperblock } from './superblock.ts';
 import { Holds } from './holds.ts';
+import { Placed } from './placed.ts';
 import { firstEpoch, valueIn } from './record-versions.ts';
 import { TreeRecords, type Epochs } from './tree-records.ts';
 import { loadSnapshots, TreeSnapshots, type TreeSnapshot } from './tree-snapshots.ts';
@@ -32,12 +35,16 @@ export type OpenTreeOptions = TreeSeams & {
   /** Inodes that are kept in memory though nobody asks for them. */
   readonly mostInodes?: number;
   readonly room: () => Settled<Room>;
+  /** Breaks a rule on purpose: for tests. */
+  readonly broken?: BrokenTreeRule | undefined;
 };
 
 export type OpenTree = {
   readonly state: TreeState;
   readonly reclaimer: Reclaimer;
   readonly snapshots: TreeSnapshots;
+  /** Nothing: it is no clone. */
+  readonly clone: CloneStore | undefined;
 };
 
 /** Many, and a bounded part of memory: an inode takes some 500 bytes. */
@@ -96,11 +103,12 @@ export async function makeTree(
 
 /** Opens a tree. What was written and is not on record, as its process was killed, is given back. Fails with `not-found` where there is none, `corrupt`, `unsupported`. */
 export async function openTreeState(store: TreeStore, options: OpenTreeOptions): Promise<OpenTree> {
-  const record = await store.getRecord(superblockKey);
+  const clone = await cloneStoreOf(store, options.broken);
+  const record = await (clone ?? store).getRecord(superblockKey);
   if (record === undefined) throw new AshlarError('not-found', 'the volume has no file tree');
   const superblock = decodeTreeSuperblock(valueIn(record));
   const { epochs, snapshots } = await loadSnapshots(store);
-  const open = stateOf(store, superblock, options, epochs, snapshots);
+  const open = stateOf(store, superblock, options, { epochs, snapshots, clone });
   const { state } = open;
   if (!superblock.isClean) await trimUngiven(store, superblock);
   await eachRecord(state, prefix.freeRegion, ({ key }) => {
@@ -120,14 +128,20 @@ export async function openTreeState(store: TreeStore, options: OpenTreeOptions):
   return open;
 }
 
+/** What there was of a tree before, and what it is a clone of. */
+type Past = {
+  readonly epochs: Epochs;
+  readonly snapshots: readonly TreeSnapshot[];
+  readonly clone?: CloneStore | undefined;
+};
+
 function stateOf(
   store: TreeStore,
   { end, hashKey, isClean, isFrayed, lots, nextInode, object }: TreeSuperblock,
-  { clock, mostInodes = defaultInodes, random, room }: OpenTreeOptions,
-  epochs: Epochs = { current: firstEpoch, newestSnapshot: undefined },
-  snapshots: readonly TreeSnapshot[] = [],
+  { broken, clock, mostInodes = defaultInodes, random, room }: OpenTreeOptions,
+  { clone, epochs, snapshots }: Past = { epochs: { current: firstEpoch, newestSnapshot: undefined }, snapshots: [] },
 ): OpenTree {
-  const records = new TreeRecords(store, epochs);
+  const records = new TreeRecords(clone ?? store, epochs, broken);
   const regions = new RegionAllocator(end, lots);
   const gates = new FileGates();
   const reclaimer = new Reclaimer({ store, object, records, regions, gates });
@@ -150,13 +164,13 @@ function stateOf(
     random,
     reclaim: (inode) => reclaimer.add(inode),
     reclaimed: () => reclaimer.progress(),
-    placed: new Set(),
+    placed: new Placed(),
     takenFree: [],
     nextInode,
     numbersEnd: nextInode,
     recordedNumbersEnd: nextInode,
   };
-  return { state, reclaimer, snapshots: new TreeSnapshots(records, epochs, snapshots) };
+  return { state, reclaimer, clone, snapshots: new TreeSnapshots(records, epochs, snapshots, broken) };
 }
 
 /** What lies where nothing was given, by what is on record: nobody has it. */

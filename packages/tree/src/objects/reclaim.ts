@@ -2,7 +2,7 @@ import { isPromise, type ObjectId, type RecordChange } from '@ashlar/core';
 import type { Inode } from './inode.ts';
 import { freeRegionKey, orphanKey } from './keys.ts';
 import type { RegionAllocator } from './region-allocator.ts';
-import { tableRemovals } from './region-tables.ts';
+import { regionGroups } from './region-tables.ts';
 import { regionBytes, regionOf } from './regions.ts';
 import type { TreeRecords } from './tree-records.ts';
 import type { TreeStore } from './tree-state.ts';
@@ -98,15 +98,21 @@ export class Reclaimer {
   }
 
   async #reclaim(inode: Inode): Promise<void> {
-    const { number, regions } = inode;
-    const { gates, object, records, store } = this.#parts;
     // The store may let a write wait, and what comes behind it go first.
-    await gates.idle(number);
-    const changes: RecordChange[] = [{ key: orphanKey(number), value: null }, ...tableRemovals(inode)];
+    await this.#parts.gates.idle(inode.number);
+    for (const { bases, first, key } of regionGroups(inode)) {
+      await this.#give(key ?? orphanKey(inode.number), bases, first);
+    }
+  }
+
+  /** Regions are free, and what had them on record is gone. */
+  async #give(key: Uint8Array, bases: readonly number[], first: number): Promise<void> {
+    const { object, records, regions, store } = this.#parts;
+    const changes: RecordChange[] = [{ key, value: null }];
     const free: { readonly regionClass: number; readonly base: number }[] = [];
-    for (const [index, base] of regions.entries()) {
+    for (const [at, base] of bases.entries()) {
       if (base < 0) continue;
-      const { regionClass } = regionOf(index);
+      const { regionClass } = regionOf(first + at);
       const trimmed = store.trim(object, base, regionBytes(regionClass), false);
       if (isPromise(trimmed)) await trimmed;
       this.#tell();
@@ -115,6 +121,6 @@ export class Reclaimer {
     }
     const committed = records.commit(changes, true);
     if (isPromise(committed)) await committed;
-    for (const { base, regionClass } of free) this.#parts.regions.give(regionClass, base);
+    for (const { base, regionClass } of free) regions.give(regionClass, base);
   }
 }

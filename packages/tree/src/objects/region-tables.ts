@@ -5,6 +5,8 @@ import type { RecordsReader } from './tree-records.ts';
 
 /** Regions in a table: of 128 GiB, as those that are in tables have a GiB each. */
 const tableRegions = 128;
+/** What the record of one takes, about. */
+export const tableBytes = tableRegions * 6;
 /** Of a file as large as can be. */
 const mostTables = 2 ** 16;
 
@@ -19,12 +21,18 @@ export const tableChanges = ({ changedTables, number, regions }: Inode): RecordC
     return { key: tableKey(number, table), value: encodeRegions(regions.slice(first, first + tableRegions)) };
   });
 
-/** The removal of all tables of a file that is gone. */
-export const tableRemovals = ({ number, regions }: Inode): RecordChange[] => {
-  const last = tableOf(regions.length - 1);
-  if (last === undefined) return [];
-  return Array.from({ length: last + 1 }, (_, table) => ({ key: tableKey(number, table), value: null }));
-};
+/** Regions that one record has: of a table, or without a key of the inode itself. `first`: the how manyth of the file its first one is. */
+type RegionGroup = { readonly key: Buffer | undefined; readonly first: number; readonly bases: readonly number[] };
+
+/** The regions of a file by the records that have them, the inode's own last. */
+export function regionGroups({ number, regions }: Inode): RegionGroup[] {
+  const groups: RegionGroup[] = [{ key: undefined, first: 0, bases: regions.slice(0, ownRegions) }];
+  for (let first = ownRegions; first < regions.length; first += tableRegions) {
+    const key = tableKey(number, tableOf(first)!);
+    groups.unshift({ key, first, bases: regions.slice(first, first + tableRegions) });
+  }
+  return groups;
+}
 
 /** An inode by its record, with all of its regions. */
 export function withTables(records: RecordsReader, number: number, record: Uint8Array): Settled<Inode> {

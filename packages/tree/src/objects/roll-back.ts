@@ -1,4 +1,6 @@
 import { AshlarError, type RecordChange, type SnapshotId } from '@ashlar/core';
+import { bytesOfChanges, lotsOf } from './batches.ts';
+import { cloneStoreOf } from './clone-store.ts';
 import { prefix } from './keys.ts';
 import { birthOf, isVersioned, keyOfVersion, untilOfVersion, versionKey, versionKeys } from './record-versions.ts';
 import type { RecordsStore } from './tree-records.ts';
@@ -10,7 +12,8 @@ const mostAtOnce = 500;
  * Makes the records of a tree that nobody has open what its newest snapshot has; the store's object is rolled back to the same. Done again, also where it was cut off, it
  * ends with the same.
  */
-export async function rollBackRecords(store: RecordsStore, id: SnapshotId): Promise<void> {
+export async function rollBackRecords(own: RecordsStore, id: SnapshotId): Promise<void> {
+  const store = (await cloneStoreOf(own)) ?? own;
   const { snapshots } = await loadSnapshots(store);
   const snapshot = snapshots.findLast((each) => each.id === id);
   if (snapshot === undefined) throw new AshlarError('not-found', 'the file tree has no such snapshot');
@@ -47,9 +50,9 @@ async function eachRecord(
 ): Promise<void> {
   for (let from = start; ;) {
     const found = await store.scanRecords(from, to, mostAtOnce);
-    const changes: RecordChange[] = [];
-    for (const record of found) changes.push(...(await changesOf(record)));
-    if (changes.length > 0) await store.commit(changes, false, true);
+    const changes: RecordChange[][] = [];
+    for (const record of found) changes.push(await changesOf(record));
+    for (const lot of lotsOf(changes, bytesOfChanges)) await store.commit(lot.flat(), false, true);
     const last = found.at(-1);
     if (last === undefined || found.length < mostAtOnce) return;
     from = Buffer.concat([last.key, Buffer.of(0)]);

@@ -1,19 +1,21 @@
 import { andThen, type Settled } from '@ashlar/core';
 import { nameOf } from './keys.ts';
 import { birthOf, keyOfVersion, untilOfVersion, valueIn, versionsBehind, versionsFrom } from './record-versions.ts';
+import { behind, endOf, scanPages, type ScanPage } from './paged-scan.ts';
 import type { RecordsReader, StoredRecord, TreeRecords } from './tree-records.ts';
-
-type Page = { readonly records: readonly StoredRecord[]; readonly end: Buffer | undefined };
 
 /** Earlier records that are looked at in one go. */
 const mostVersions = 1000;
 
-/** Records as the snapshot has them that ended an epoch: of a tree that goes on being changed. */
+/** Records with the epochs that they were written in. */
+export type StampedReader = Pick<TreeRecords, 'getStamped' | 'scanStamped'>;
+
+/** Records as the snapshot has them that ended an epoch: of a tree that goes on being changed. Where they are told at once, all of an answer is of one moment. */
 export class SnapshotRecords implements RecordsReader {
-  readonly #records: TreeRecords;
+  readonly #records: StampedReader;
   readonly #epoch: number;
 
-  constructor(records: TreeRecords, epoch: number) {
+  constructor(records: StampedReader, epoch: number) {
     this.#records = records;
     this.#epoch = epoch;
   }
@@ -27,28 +29,31 @@ export class SnapshotRecords implements RecordsReader {
     );
   }
 
-  async scan(from: Uint8Array, to: Uint8Array, limit: number): Promise<readonly StoredRecord[]> {
-    const found: StoredRecord[] = [];
-    for (let next: Buffer = Buffer.from(from); found.length < limit;) {
-      const page = await this.#page(next, to, limit);
-      found.push(...page.records);
-      if (page.end === undefined) break;
-      next = page.end;
-    }
-    return found.slice(0, limit);
+  scan(from: Uint8Array, to: Uint8Array, limit: number): Settled<readonly StoredRecord[]> {
+    return scanPages(Buffer.from(from), limit, (next) => this.#page(next, to, limit));
   }
 
-  /** Some records from a key on, in order, and where to go on. */
-  async #page(from: Buffer, to: Uint8Array, limit: number): Promise<Page> {
-    const records = await this.#records.scanStamped(from, to, limit);
-    const versions = await this.#records.scanStamped(versionsBehind(from), versionsBehind(to), mostVersions);
-    // Of the last key of either there may be more, or more between.
-    const lastRecord = records.length < limit ? undefined : Buffer.concat([records.at(-1)!.key, Buffer.of(0)]);
-    const lastVersion = versions.length < mostVersions ? undefined : keyOfVersion(versions.at(-1)!.key);
-    const ends = [lastRecord, lastVersion].filter((each) => each !== undefined);
-    const end = ends.length === 0 ? undefined : ends.reduce((one, other) => (one.compare(other) < 0 ? one : other));
-    // All earlier records of one key fill the page: it is asked for by itself.
-    if (end !== undefined && end.compare(from) <= 0) return this.#only(from);
+  #page(from: Buffer, to: Uint8Array, limit: number): Settled<ScanPage> {
+    return andThen(this.#records.scanStamped(from, to, limit), (records) =>
+      andThen(this.#records.scanStamped(versionsBehind(from), versionsBehind(to), mostVersions), (versions) => {
+        const lastRecord = records.length < limit ? undefined : behind(records.at(-1)!.key);
+        const lastVersion = versions.length < mostVersions ? undefined : keyOfVersion(versions.at(-1)!.key);
+        const end = endOf(lastRecord, lastVersion);
+        // All earlier records of one key fill the page: it is asked for by itself.
+        if (end !== undefined && end.compare(from) <= 0) return this.#only(from);
+        // Earlier records of the key that `from` comes behind lie behind it as well.
+        const own = versions.filter(({ key }) => keyOfVersion(key).compare(from) >= 0);
+        return { records: this.#asThenAll(records, own, end), end };
+      }),
+    );
+  }
+
+  /** Those before `end`, in order. */
+  #asThenAll(
+    records: readonly StoredRecord[],
+    versions: readonly StoredRecord[],
+    end: Buffer | undefined,
+  ): readonly StoredRecord[] {
     const all = new Map<string, Uint8Array>();
     for (const { key, value } of records) all.set(nameOf(key), value);
     const isKept = new Set<string>();
@@ -64,12 +69,14 @@ export class SnapshotRecords implements RecordsReader {
       const [key, value] = [Buffer.from(text, 'latin1'), this.#asThen(record)];
       return value === undefined || (end !== undefined && key.compare(end) >= 0) ? [] : [{ key, value }];
     });
-    return { records: listed.toSorted((one, other) => one.key.compare(other.key)), end };
+    return listed.toSorted((one, other) => one.key.compare(other.key));
   }
 
-  async #only(key: Buffer): Promise<Page> {
-    const value = await this.get(key);
-    return { records: value === undefined ? [] : [{ key, value }], end: Buffer.concat([key, Buffer.of(0)]) };
+  #only(key: Buffer): Settled<ScanPage> {
+    return andThen(this.get(key), (value) => ({
+      records: value === undefined ? [] : [{ key, value }],
+      end: behind(key),
+    }));
   }
 
   #asThen(record: Uint8Array | undefined): Uint8Array | undefined {

@@ -1,8 +1,9 @@
 import { allDone, andThen, isPromise, type ObjectStore, type RecordChange, type Settled } from '@ashlar/core';
+import type { BrokenTreeRule } from './broken-rule.ts';
 import { nameOf } from './keys.ts';
 import { birthOf, isVersioned, stamped, valueIn, versionKey } from './record-versions.ts';
 
-export type RecordsStore = Pick<ObjectStore, 'commit' | 'getRecord' | 'scanRecords'>;
+export type RecordsStore = Pick<ObjectStore, 'commit' | 'getRecord' | 'scanRecords' | 'origin'>;
 
 export type StoredRecord = { readonly key: Uint8Array; readonly value: Uint8Array };
 
@@ -20,15 +21,17 @@ export type Epochs = { current: number; newestSnapshot: number | undefined };
 export class TreeRecords implements RecordsReader {
   readonly #store: RecordsStore;
   readonly #epochs: Epochs;
+  readonly #broken: BrokenTreeRule | undefined;
   /** Changes that have not settled. */
   readonly #changed = new Map<string, RecordChange>();
   readonly #waiting = new Set<Promise<void>>();
   /** Settles when what is to be committed first was handed to the store, which keeps the order from then on. */
   #last: Promise<unknown> | undefined;
 
-  constructor(store: RecordsStore, epochs: Epochs) {
+  constructor(store: RecordsStore, epochs: Epochs, broken?: BrokenTreeRule) {
     this.#store = store;
     this.#epochs = epochs;
+    this.#broken = broken;
   }
 
   get(key: Uint8Array): Settled<Uint8Array | undefined> {
@@ -48,7 +51,7 @@ export class TreeRecords implements RecordsReader {
   commit(changes: readonly RecordChange[], givesBack = false): Settled<void> {
     const { current, newestSnapshot } = this.#epochs;
     const own = changes.map(({ key, value }) => ({ key, value: value === null ? null : stamped(value, current) }));
-    if (newestSnapshot === undefined) return this.commitStamped(own, givesBack);
+    if (newestSnapshot === undefined || this.#broken === 'earlier-not-kept') return this.commitStamped(own, givesBack);
     const kept = own.map(({ key }) => (isVersioned(key) ? this.getStamped(key) : undefined));
     const late = kept.filter((each) => isPromise(each));
     if (late.length === 0) {

@@ -1,4 +1,6 @@
 import { isPromise, type RecordChange, type SnapshotId } from '@ashlar/core';
+import { bytesOfChanges, lotsOf } from './batches.ts';
+import type { BrokenTreeRule } from './broken-rule.ts';
 import { prefix } from './keys.ts';
 import {
   birthOf,
@@ -43,7 +45,7 @@ function epochRecord(epoch: number): RecordChange {
 
 /** What is kept of epochs and snapshots, as a store has it. */
 export async function loadSnapshots(
-  store: RecordsStore,
+  store: Pick<RecordsStore, 'getRecord' | 'scanRecords'>,
 ): Promise<{ readonly epochs: Epochs; readonly snapshots: TreeSnapshot[] }> {
   const record = await store.getRecord(epochKey);
   const current = record === undefined ? firstEpoch : Buffer.from(record).readUInt32LE(epochBytes);
@@ -62,12 +64,14 @@ const mostSnapshots = 100_000;
 export class TreeSnapshots {
   readonly #records: TreeRecords;
   readonly #epochs: Epochs;
+  readonly #broken: BrokenTreeRule | undefined;
   /** In the order of their epochs. */
   #all: TreeSnapshot[];
   #dropping: Promise<void> = Promise.resolve();
   #isEnding = false;
 
-  constructor(records: TreeRecords, epochs: Epochs, snapshots: readonly TreeSnapshot[]) {
+  constructor(records: TreeRecords, epochs: Epochs, snapshots: readonly TreeSnapshot[], broken?: BrokenTreeRule) {
+    this.#broken = broken;
     this.#records = records;
     this.#epochs = epochs;
     this.#all = [...snapshots];
@@ -81,7 +85,7 @@ export class TreeSnapshots {
   async begin(): Promise<TreeSnapshot> {
     const snapshot = { epoch: this.#epochs.current, id: noSnapshot };
     // At once: whatever is changed from now on keeps what it was.
-    this.#epochs.current += 1;
+    if (this.#broken !== 'epoch-not-ended') this.#epochs.current += 1;
     this.#epochs.newestSnapshot = snapshot.epoch;
     this.#all.push(snapshot);
     try {
@@ -132,13 +136,14 @@ export class TreeSnapshots {
     const [start, to] = versionKeys;
     for (let from = start; !this.#isEnding;) {
       const found = await this.#records.scanStamped(from, to, mostAtOnce);
-      const changes = found.flatMap(({ key, value }): RecordChange[] => {
+      const changes = found.flatMap(({ key, value }): RecordChange[][] => {
         if (untilOfVersion(key) !== epoch) return [];
         const isBefore = before !== undefined && birthOf(value) <= before;
-        const moved = isBefore ? [{ key: versionKey(keyOfVersion(key), before), value }] : [];
-        return [{ key, value: null }, ...moved];
+        const goes = isBefore && this.#broken !== 'earlier-not-handed-on';
+        const moved = goes ? [{ key: versionKey(keyOfVersion(key), before), value }] : [];
+        return [[{ key, value: null }, ...moved]];
       });
-      if (changes.length > 0) await this.#commit(changes);
+      for (const lot of lotsOf(changes, bytesOfChanges)) await this.#commit(lot.flat());
       const last = found.at(-1);
       if (last === undefined || found.length < mostAtOnce) {
         await this.#commit([{ key: snapshotKey(epoch), value: null }]);

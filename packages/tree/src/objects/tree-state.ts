@@ -25,10 +25,11 @@ import type { TreeRoom } from './tree-room.ts';
 import type { Turns } from './turns.ts';
 import type { FileGates } from './file-gates.ts';
 import type { Holds } from './holds.ts';
+import type { Placed } from './placed.ts';
 
 export type TreeStore = Pick<
   ObjectStore,
-  'commit' | 'getRecord' | 'scanRecords' | 'sizeOf' | 'read' | 'write' | 'trim' | 'extents' | 'sync'
+  'commit' | 'getRecord' | 'scanRecords' | 'origin' | 'sizeOf' | 'read' | 'write' | 'trim' | 'extents' | 'sync'
 >;
 
 /** What the operations of one tree share. */
@@ -56,8 +57,7 @@ export type TreeState = {
   readonly reclaim: (inode: Inode) => void;
   /** Settles when some of that came back, or nothing is left to come; nothing where nothing is under way. */
   readonly reclaimed: () => Promise<void> | undefined;
-  /** Numbers of inodes some of whose regions are not on record. */
-  readonly placed: Set<number>;
+  readonly placed: Placed;
   /** Regions that are given again, and on record as free. */
   takenFree: RecordChange[];
   nextInode: number;
@@ -171,18 +171,20 @@ export function commitBatch(state: TreeState, batch: Batch): Settled<void> {
 /** What was given goes on record together with what has it: behind a crash nothing is given that nobody has. Gives what undoes it. */
 function addGiven(state: TreeState, batch: Batch): () => void {
   const { changes } = batch;
-  const placed = [...state.placed];
+  const placed: Inode[] = [];
   const taken = state.takenFree;
   const there = new Set(batch.inodes.map(({ number }) => number));
-  for (const number of placed) {
-    const [inode] = there.has(number) ? [] : state.inodes.dirtyOf(number);
-    if (inode !== undefined) batch.put(inode);
+  for (const number of state.placed.numbers) {
+    for (const inode of state.inodes.dirtyOf(number)) {
+      placed.push(inode);
+      if (!there.has(number)) batch.put(inode);
+    }
   }
   state.placed.clear();
   changes.push(...taken, { key: superblockKey, value: encodedSuperblock(state, false) });
   state.takenFree = [];
   return () => {
-    for (const number of placed) state.placed.add(number);
+    for (const inode of placed) state.placed.add(inode, 0);
     state.takenFree = [...taken, ...state.takenFree];
   };
 }

@@ -10,8 +10,9 @@ import {
 } from '@ashlar/core';
 import { checkWrite, modeAfterWrite } from '../permissions.ts';
 import { attributesOf, blockBytes, roomFor, stateOf } from './attributes.ts';
+import { lotsOf, mostBatchBytes } from './batches.ts';
 import { handleIn } from './handles.ts';
-import type { Inode } from './inode.ts';
+import { recordBytesOf, type Inode } from './inode.ts';
 import { freeRegionKey } from './keys.ts';
 import { tableOf } from './region-tables.ts';
 import { regionAt, regionBytes, regionOf } from './regions.ts';
@@ -128,7 +129,11 @@ function writeTo(
     state.frayed.add(inode.number);
     throw error;
   };
-  const done = (): Settled<Written> => asItIs(state, file, (now) => grown(state, now, offset, end, who));
+  const done = (): Settled<Written> =>
+    andThen(
+      asItIs(state, file, (now) => grown(state, now, offset, end, who)),
+      (result) => (state.placed.bytes < mostBatchBytes ? result : andThen(recordPlaced(state), () => result)),
+    );
   try {
     const written = together([...suspects, () => state.bytes.write(placed.regions, offset, from)]);
     return isPromise(written) ? written.then(done, failed) : done();
@@ -145,6 +150,7 @@ type Placed = { readonly inode: Inode; readonly suspects: readonly (() => Settle
 /** The file with a region for each byte of a range: at once, so that others that write to it find them. */
 function withRegions(state: TreeState, inode: Inode, offset: number, end: number): Placed {
   const last = regionAt(end - 1).index;
+  const before = state.takenFree.length;
   let regions: number[] | undefined;
   const tables = new Set(inode.changedTables);
   const suspects: (() => Settled<void>)[] = [];
@@ -161,8 +167,9 @@ function withRegions(state: TreeState, inode: Inode, offset: number, end: number
     if (table !== undefined) tables.add(table);
   }
   if (regions === undefined) return { inode, suspects };
+  const taken = state.takenFree.length - before;
   const placed = { ...inode, regions, changedTables: [...tables] };
-  state.placed.add(inode.number);
+  state.placed.add(placed, taken);
   state.inodes.change(placed);
   return { inode: placed, suspects };
 }
@@ -191,19 +198,26 @@ function usedAfter({ sizeBytes, usedBytes }: Inode, offset: number, end: number)
   return Math.min(most, usedBytes + blocks);
 }
 
+/** What has regions that are not on record goes there: of a few at a time, as one commit takes all of them. */
+function recordPlaced(state: TreeState): Settled<void> {
+  if (state.placed.bytes === 0) return;
+  const batch = new Batch();
+  batch.hasGiven = true;
+  batch.givesBack = true;
+  return commitBatch(state, batch);
+}
+
 /** What inodes say is on record, of one file or of all, and survives a loss of power as soon as the store does. */
 export function recordInodes(state: TreeState, number?: number): Settled<void> {
-  const dirty = number === undefined ? state.inodes.dirty() : state.inodes.dirtyOf(number);
   const batches: (() => Settled<void>)[] = [];
-  for (let at = 0; at < dirty.length; at += mostAtOnce) {
+  const dirty = number === undefined ? state.inodes.dirty() : state.inodes.dirtyOf(number);
+  if (dirty.some((inode) => state.placed.has(inode.number))) batches.push(() => recordPlaced(state));
+  const others = dirty.filter((inode) => !state.placed.has(inode.number));
+  for (const lot of lotsOf(others, recordBytesOf)) {
     const batch = new Batch();
-    batch.hasGiven = true;
     batch.givesBack = true;
-    for (const inode of dirty.slice(at, at + mostAtOnce)) batch.put(inode);
+    for (const inode of lot) batch.put(inode);
     batches.push(() => commitBatch(state, batch));
   }
   return together(batches);
 }
-
-/** Inodes in one batch. */
-const mostAtOnce = 256;
