@@ -48,7 +48,10 @@ async function tableRows(options: Options, disk: string, cleanup: Cleanup): Prom
   const { pairs, otherPairs } = options.scale;
   const roundsOf = (name: string): number => (targetRows.has(name) ? pairs : otherPairs);
   for (const kind of volumeKinds) {
-    const wanted = rows.filter(({ name }) => isWanted(options, `${kind}/${name}`, targetRows.has(`${kind}/${name}`)));
+    const wanted = rows.filter(({ name }) => {
+      const row = `${kind}/${name}`;
+      return isWanted(options, row, targetRows.has(row)) && roundsOf(row) > 0;
+    });
     if (wanted.length === 0) continue;
     const reason = kind === 'cold' ? whyNotCold() : undefined;
     if (reason !== undefined) say(`${kind}: skipped, ${reason}`);

@@ -1,4 +1,4 @@
-import { connectRpc, NfsClient, procedures, status } from '@ashlar/nfs';
+import { connectRpc, NfsClient, procedures, status, nothingSet } from '@ashlar/nfs';
 
 /**
  * Makes files of a directory of a share over one connection, or lists it: a program of its own, so that who measures does not stand in the way. Arguments: host, port of NFS,
@@ -9,14 +9,7 @@ const [host = '', port = '', mountPort = '', path = '', name = '', what = '', co
 const sys = { stamp: 1, machine: 'bench', uid: 0, gid: 0, gids: [] };
 const replyBytes = 65_536;
 
-const attributes = {
-  mode: 0o644,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
+const attributes = { ...nothingSet, mode: 0o644 };
 
 const connected = async (at: string): Promise<NfsClient> =>
   new NfsClient(await connectRpc({ host, port: Number(at) }, { sys, timeoutMs: 120_000 }));

@@ -1,4 +1,4 @@
-import { connectRpc, NfsClient, procedures, status } from '@ashlar/nfs';
+import { connectRpc, NfsClient, procedures, status, nothingSet } from '@ashlar/nfs';
 
 /**
  * Makes, looks at, lists and removes files of a share over one connection: a program of its own, so that who measures does not stand in the way. Arguments: host, port of
@@ -10,14 +10,7 @@ const depth = Number(depthText);
 const sys = { stamp: 1, machine: 'bench', uid: 0, gid: 0, gids: [] };
 const xid = Math.floor(Math.random() * 2 ** 31);
 
-const attributes = {
-  mode: 0o644,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
+const attributes = { ...nothingSet, mode: 0o644 };
 
 /** Runs something for each number up to the count, so many at once. Gives seconds. */
 async function each(run: (at: number) => Promise<void>): Promise<number> {

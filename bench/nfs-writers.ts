@@ -1,4 +1,4 @@
-import { connectRpc, NfsClient, procedures, stability, status } from '@ashlar/nfs';
+import { connectRpc, NfsClient, procedures, stability, status, nothingSet } from '@ashlar/nfs';
 
 /**
  * Clients of a share, each with a connection and a file of its own, that write 4 KiB each with FILE_SYNC, one after the other: a program of its own, so that who
@@ -31,8 +31,7 @@ type Writer = { readonly client: NfsClient; readonly name: Uint8Array; readonly 
 async function open(index: number): Promise<Writer> {
   const client = await connected(port);
   const name = Buffer.from(`writer-${run}-${index}`);
-  const kept = { uid: undefined, gid: undefined, sizeBytes: undefined, accessed: 'keep', modified: 'keep' } as const;
-  const how = { mode: 'guarded', attributes: { ...kept, mode: 0o644 } } as const;
+  const how = { mode: 'guarded', attributes: { ...nothingSet, mode: 0o644 } } as const;
   const made = await client.call(procedures.create, { directory: root, name, how });
   must('CREATE', made.status);
   return { client, name, handle: made.ok!.handle! };

@@ -38,17 +38,17 @@ export const usage = `npm run bench -- nbd [options]
   --quick        everything small and short: shows that it works
   --only ROWS    names or beginnings of names, separated by commas: warm, memory/randread, steady
   --pairs N      rounds (5, or 1 with --quick)
-  --others N     the same of the table's rows without a floor (3, at most as many as --pairs)
+  --others N     the same of the table's rows without a floor (3, at most as many as --pairs; 0 leaves them out)
   --out DIR      where the table, the JSON and the plot go (bench/results)
   --dir DIR      where the servers keep their files (the system's temporary directory)
   --list         prints the names of the rows
 `;
 
-function rounds(option: string, value: string | undefined): number | undefined {
+function rounds(option: string, value: string | undefined, least = 1): number | undefined {
   if (value === undefined) return undefined;
   const count = Number(value);
-  if (Number.isInteger(count) && count > 0) return count;
-  throw new Error(`${option} is a number from 1`);
+  if (value !== '' && Number.isInteger(count) && count >= least) return count;
+  throw new Error(`${option} is a number from ${least}`);
 }
 
 /** Throws a sentence for what cannot be understood. */
@@ -71,7 +71,7 @@ export function parseOptions(words: readonly string[]): Options {
   const unknown = only.find((name) => !rowNames.some((row) => row.startsWith(name)));
   if (unknown !== undefined) throw new Error(`no row is called ${unknown}: --list prints them`);
   const pairs = rounds('--pairs', values.pairs);
-  const others = rounds('--others', values.others);
+  const others = rounds('--others', values.others, 0);
   return {
     scale: values.quick ? quickScale(pairs, others) : fullScale(pairs, others),
     only,

@@ -130,7 +130,7 @@ export function markdown({ rows, figures }: Measured, scale: Scale): string {
   const parts = [
     '# NBD benchmark',
     scale.quick ? 'A quick run: it shows that everything works, and its figures mean little.' : '',
-    `Ratios are Ashlar's operations a second to the peer's in the same round; the median of ${scale.pairs} rounds, of ${scale.otherPairs} in rows without a floor.`,
+    `Ratios are Ashlar's operations a second to the peer's in the same round; the median of ${scale.pairs} rounds${scale.otherPairs === 0 ? '; rows without a floor are left out' : `, of ${scale.otherPairs} in rows without a floor`}.`,
     table(['', ''], Object.entries(machine())),
     figures.length === 0 ? '' : `## It must reach\n\n${mustReach(figures)}`,
     ...kinds.flatMap((kind) => {

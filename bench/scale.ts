@@ -6,7 +6,7 @@ export type Scale = {
   readonly quick: boolean;
   /** Rounds of the table's rows that have a floor, and of the steady state; each server has its turn in each round. */
   readonly pairs: number;
-  /** Rounds of the table's rows that nothing must be reached in. */
+  /** Rounds of the table's rows that nothing must be reached in; 0: they are left out. */
   readonly otherPairs: number;
   readonly seconds: number;
   /** Size of the disks of the table's rows, all of it written before. */

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectRpc, NfsClient, procedures, status } from '@ashlar/nfs';
+import { connectRpc, NfsClient, procedures, status, nothingSet } from '@ashlar/nfs';
 import { testAsRoot } from '@ashlar/testing';
 import ava, { type ExecutionContext } from 'ava';
 import { conformance } from '../nfs-conformance/run.ts';
@@ -125,14 +125,7 @@ if (long) {
     t.teardown(() => client.close());
     const how = {
       mode: 'guarded',
-      attributes: {
-        mode: 0o640,
-        uid: undefined,
-        gid: undefined,
-        sizeBytes: undefined,
-        accessed: 'keep',
-        modified: 'keep',
-      },
+      attributes: { ...nothingSet, mode: 0o640 },
     } as const;
     const { handle } = await client.mount('/home');
     const made = await client.call(procedures.create, { directory: handle, name: Buffer.from('a'), how });

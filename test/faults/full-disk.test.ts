@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AshlarError, type BlockDevice } from '@ashlar/core';
 import { openNbd } from '@ashlar/nbd';
-import { connectRpc, NfsClient, procedures, stability, status } from '@ashlar/nfs';
+import { connectRpc, NfsClient, procedures, stability, status, nothingSet } from '@ashlar/nfs';
 import { testAsRoot } from '@ashlar/testing';
 import test from 'ava';
 import { directory, long, serve, type Test } from '../clients/served.ts';
@@ -72,15 +72,6 @@ async function writesAgain(device: BlockDevice, index: number): Promise<boolean>
   }
   return false;
 }
-
-const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
 
 const kinds = long ? { tmpfs, ext4 } : { tmpfs };
 const testHere = testAsRoot(test);

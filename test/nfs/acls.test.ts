@@ -7,6 +7,7 @@ import {
   procedures,
   status,
   type NfsAclEntry,
+  nothingSet,
 } from '@ashlar/nfs';
 import test, { type ExecutionContext } from 'ava';
 import { root, serveTree, user, type Served } from './server.ts';
@@ -29,15 +30,6 @@ const setting = (access: readonly NfsAclEntry[], inherited: readonly NfsAclEntry
   inheritedCount: inherited.length,
   inherited,
 });
-const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
-
 async function withFile(t: ExecutionContext, served?: Served) {
   const { connect, port, store, tree } = served ?? (await serveTree(t));
   const client = await connect();

@@ -1,14 +1,5 @@
 import { AshlarError } from '@ashlar/core';
-import { procedures, type NfsClient } from '@ashlar/nfs';
-
-const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
+import { procedures, type NfsClient, nothingSet } from '@ashlar/nfs';
 
 const named = (text: string): Buffer => Buffer.from(text);
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { connectRpc, NfsClient, procedures } from '@ashlar/nfs';
+import { connectRpc, NfsClient, procedures, nothingSet } from '@ashlar/nfs';
 import { createLogger, loadConfig, Server } from '@ashlar/server';
 import type { AuthSys } from '@ashlar/wire';
 
@@ -16,7 +16,6 @@ const shell = promisify(execFile);
 const root: AuthSys = { stamp: 1, machine: 'vm', uid: 0, gid: 0, gids: [] };
 /** Of forty groups, of which a call names none. */
 const member: AuthSys = { stamp: 1, machine: 'vm', uid: 5000, gid: 5000, gids: [] };
-const asMade = { uid: undefined, gid: undefined, sizeBytes: undefined, accessed: 'keep', modified: 'keep' } as const;
 
 const configure = (isManaged: boolean): void =>
   writeFileSync(
@@ -70,14 +69,14 @@ const { handle } = await client.mount('/home');
 const made = await client.call(procedures.makeDirectory, {
   directory: handle,
   name: Buffer.from('shared'),
-  attributes: { ...asMade, mode: 0o770, gid: 5020 },
+  attributes: { ...nothingSet, mode: 0o770, gid: 5020 },
 });
 const shared = made.ok!.handle!;
 
 /** What a member of the directory's group is answered with who wants to make something in it. */
 async function making(name: string): Promise<number> {
   const mine = await connect(member);
-  const attributes = { ...asMade, mode: 0o755 };
+  const attributes = { ...nothingSet, mode: 0o755 };
   const { status } = await mine.call(procedures.makeDirectory, {
     directory: shared,
     name: Buffer.from(name),

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { AshlarError, type FileTree } from '@ashlar/core';
-import { procedures, status, type NfsClient } from '@ashlar/nfs';
+import { procedures, status, type NfsClient, nothingSet } from '@ashlar/nfs';
 import { SeededRandom } from '@ashlar/testing';
 import { RecordAssembler } from '@ashlar/wire';
 import test from 'ava';
-import { mutated, nothingSet, type Handles } from './mutated-call.ts';
+import { mutated, type Handles } from './mutated-call.ts';
 import { root, serveTree } from './server.ts';
 
 const calls = process.env['ASHLAR_LONG'] === '1' ? 1_000_000 : 20_000;

@@ -1,15 +1,7 @@
-import { procedures, stability, status } from '@ashlar/nfs';
+import { procedures, stability, status, nothingSet } from '@ashlar/nfs';
 import { SeededRandom } from '@ashlar/testing';
 import { HardClient, type KilledServer } from './hard-client.ts';
 
-const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
 const named = (text: string): Uint8Array => Buffer.from(text);
 
 /** What a call that changed something may be answered with when it comes again to another server, where that keeps no answers. */

@@ -1,4 +1,4 @@
-import { nfsAclProcedures, procedures } from '@ashlar/nfs';
+import { nfsAclProcedures, procedures, nothingSet } from '@ashlar/nfs';
 import type { SeededRandom } from '@ashlar/testing';
 import { XdrWriter } from '@ashlar/wire';
 
@@ -9,15 +9,6 @@ export type Handles = {
   /** Of what the caller may do nothing with. */
   readonly closed: Uint8Array;
 };
-
-export const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
 
 /** How much is asked for: now and then far more than there can be. */
 const countOf = (random: SeededRandom, most: number): number =>

@@ -1,16 +1,8 @@
-import { fileType, procedures, stability, status, accessBit, type NfsClient } from '@ashlar/nfs';
+import { fileType, procedures, stability, status, accessBit, type NfsClient, nothingSet } from '@ashlar/nfs';
 import test from 'ava';
 import { root, serveTree, user } from './server.ts';
 
 const named = (text: string): Buffer => Buffer.from(text);
-const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
 const plain = { mode: 'guarded', attributes: { ...nothingSet, mode: 0o644 } } as const;
 
 async function create(client: NfsClient, directory: Uint8Array, name: string): Promise<Uint8Array> {

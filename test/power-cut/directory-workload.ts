@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { assert } from '@ashlar/core';
 import { createRealHost, endProcess } from '@ashlar/host';
-import { connectRpc, createNfsServer, NfsClient, procedures, stability } from '@ashlar/nfs';
+import { connectRpc, createNfsServer, NfsClient, procedures, stability, nothingSet } from '@ashlar/nfs';
 import { SeededRandom } from '@ashlar/testing';
 import { openDirectoryTree } from '@ashlar/tree';
 import { blockBytes, contents } from '../faults/marked-blocks.ts';
@@ -35,15 +35,6 @@ const random = new SeededRandom(Number(seed));
 const note = (line: LedgerLine): void => appendFileSync(ledgerPath, `${JSON.stringify(line)}\n`);
 const position = (): number => positionOf(recordingPath);
 const named = (text: string): Uint8Array => Buffer.from(text);
-const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
-
 mkdirSync(path);
 fsyncSync(openSync(dirname(path), 'r'));
 note({ kind: 'opened', begun: position(), isNew: true });

@@ -30,3 +30,4 @@ export { RejectedCall } from './client/rpc-client.ts';
 export { accessBit, createMode, fileType, stability, status } from './codec/constants.ts';
 export { aclBit, aclType, inheritedType, nfsAclProcedures, type NfsAclEntry } from './codec/nfs-acl.ts';
 export { procedures } from './codec/procedures.ts';
+export { nothingSet } from './codec/types.ts';

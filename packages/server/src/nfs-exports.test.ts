@@ -1,19 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GiB } from '@ashlar/core';
-import { connectRpc, NfsClient, procedures, status } from '@ashlar/nfs';
+import { connectRpc, NfsClient, procedures, status, nothingSet } from '@ashlar/nfs';
 import test from 'ava';
 import type { ExportView, StatusView } from './index.ts';
 import { bySocket, directory, json, start, type Running } from './running.ts';
-
-const nothingSet = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-} as const;
 
 type Test = Parameters<typeof directory>[0];
 type Who = { readonly uid: number; readonly gid: number; readonly gids: readonly number[] };

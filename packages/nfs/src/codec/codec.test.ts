@@ -4,7 +4,7 @@ import test from 'ava';
 import { accessBit, createMode, fileType, mountStatus, stability } from './constants.ts';
 import { mount, mountProcedures } from './mount.ts';
 import { procedures, type ArgsOf, type OkOf } from './procedures.ts';
-import type { Attributes, NewAttributes } from './types.ts';
+import { nothingSet, type Attributes } from './types.ts';
 
 const isInvalid = { instanceOf: AshlarError } as const;
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -56,15 +56,6 @@ const attributesHex = [
   hyper(77n),
   ...[1, 2, 3, 4, 5, 999_999_999].map(word),
 ].join('');
-const nothingSet: NewAttributes = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-};
-
 test('attributes are 84 bytes, in the order of fattr3', (t) => {
   t.is(attributesHex.length / 2, 84);
   t.is(written(procedures.getAttributes.ok, { attributes }), attributesHex);

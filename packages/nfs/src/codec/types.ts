@@ -120,6 +120,16 @@ export const newAttributes = struct({
 });
 export type NewAttributes = ValueOf<typeof newAttributes>;
 
+/** What leaves all as it is. */
+export const nothingSet: NewAttributes = {
+  mode: undefined,
+  uid: undefined,
+  gid: undefined,
+  sizeBytes: undefined,
+  accessed: 'keep',
+  modified: 'keep',
+};
+
 /** createhow3: whether a file that is there is taken for what is made, refused, or taken where it was made by the same call. */
 export type CreateHow =
   | { readonly mode: 'unchecked' | 'guarded'; readonly attributes: NewAttributes }

@@ -1,8 +1,9 @@
+import { nothingSet } from '../codec/types.ts';
 import { accessBit } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
 import { area, rfc1813, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
-import { keep, stranger, sysOf } from './samples.ts';
+import { stranger, sysOf } from './samples.ts';
 import type { Session } from './session.ts';
 
 const { must, should } = area('access', rfc1813);
@@ -74,7 +75,7 @@ export const accessChecks: readonly Check[] = [
     same((await granted(other, handle)) & read, 0, 'of reading before');
     await place.session.ok(procedures.setAttributes, {
       handle,
-      attributes: { ...keep, mode: 0o604 },
+      attributes: { ...nothingSet, mode: 0o604 },
       guard: undefined,
     });
     same((await granted(other, handle)) & read, read, 'of reading behind');

@@ -1,3 +1,4 @@
+import { nothingSet } from '../codec/types.ts';
 import { RejectedCall } from '../client/rpc-client.ts';
 import { accessBit, status } from '../codec/constants.ts';
 import {
@@ -15,7 +16,7 @@ import { procedures } from '../codec/procedures.ts';
 import { area, type Check } from './check.ts';
 import { expect, Failed, same, Skipped } from './outcome.ts';
 import type { Place } from './place.ts';
-import { bytes, keep, named, owner, stranger } from './samples.ts';
+import { bytes, named, owner, stranger } from './samples.ts';
 import { statusName, type Session } from './session.ts';
 
 const { must, should } = area('acl', 'Linux, fs/nfs_common/nfsacl.c and fs/nfsd/nfs3acl.c');
@@ -129,7 +130,7 @@ export const aclChecks: readonly Check[] = [
     const handle = await listed(place);
     const other = await place.as(stranger);
     await changeAcl(place.session, handle, lists(shared(6)));
-    const attributes = { ...keep, mode: 0o640 };
+    const attributes = { ...nothingSet, mode: 0o640 };
     await place.session.ok(procedures.setAttributes, { handle, attributes, guard: undefined });
     const mask = (await getAcl(place.session, handle)).acls.access.find(({ type }) => type === aclType.mask);
     same(mask?.permissions, 4, 'the mask');
@@ -182,7 +183,7 @@ export const aclChecks: readonly Check[] = [
       await changeAcl(place.session, directory, lists(acl, flagged(sharedDirectory)), aclBit.access | aclBit.inherited);
       const { acls } = await getAcl(place.session, directory);
       same(told(acls.inherited), told(flagged(sharedDirectory)), 'the default list');
-      const how = { mode: 'guarded', attributes: { ...keep, mode: 0o664 } } as const;
+      const how = { mode: 'guarded', attributes: { ...nothingSet, mode: 0o664 } } as const;
       const file = await place.made(
         place.session.ok(procedures.create, { directory, name: named('made'), how }),
         'made',

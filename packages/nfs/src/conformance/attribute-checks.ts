@@ -1,17 +1,17 @@
 import { fileSystemBit, fileType, status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
-import type { NewAttributes, Time } from '../codec/types.ts';
+import { nothingSet, type NewAttributes, type Time } from '../codec/types.ts';
 import { area, rfc1813, robustness, type Check } from './check.ts';
 import { expect, same, Skipped } from './outcome.ts';
 import type { Place } from './place.ts';
-import { bytes, keep, named, owner } from './samples.ts';
+import { bytes, named, owner } from './samples.ts';
 
 const get = area('getattr', rfc1813);
 const set = area('setattr', rfc1813);
 
 const setting = (handle: Uint8Array, attributes: Partial<NewAttributes>, guard?: Time) => ({
   handle,
-  attributes: { ...keep, ...attributes },
+  attributes: { ...nothingSet, ...attributes },
   guard,
 });
 
@@ -214,7 +214,7 @@ export const attributeChecks: readonly Check[] = [
     const made = place.session.ok(procedures.makeLink, {
       directory: place.directory,
       name: named('link'),
-      attributes: keep,
+      attributes: nothingSet,
       text: named('target'),
     });
     const handle = await place.made(made, 'link');

@@ -1,10 +1,10 @@
 import { fileType, status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
-import type { CreateHow, NewAttributes } from '../codec/types.ts';
+import { nothingSet, type CreateHow, type NewAttributes } from '../codec/types.ts';
 import { area, rfc1813, type Check } from './check.ts';
 import { expect, same, Skipped } from './outcome.ts';
 import type { Place } from './place.ts';
-import { bytes, keep, named, owner } from './samples.ts';
+import { bytes, named, owner } from './samples.ts';
 
 const create = area('create', rfc1813);
 const mkdir = area('mkdir', rfc1813);
@@ -14,7 +14,7 @@ const { create: creating, makeDirectory, makeLink, makeNode } = procedures;
 
 const how = (mode: 'unchecked' | 'guarded', attributes: Partial<NewAttributes> = {}): CreateHow => ({
   mode,
-  attributes: { ...keep, mode: 0o644, ...attributes },
+  attributes: { ...nothingSet, mode: 0o644, ...attributes },
 });
 const exclusive = (seed: number): CreateHow => ({ mode: 'exclusive', verifier: bytes(8, seed) });
 
@@ -79,7 +79,7 @@ export const createChecks: readonly Check[] = [
     '3.3.8',
     async (place) => {
       const handle = await place.made(place.session.ok(creating, { ...inIt(place), how: exclusive(1) }), 'file');
-      const attributes = { ...keep, mode: 0o640, accessed: 'now', modified: 'now' } as const;
+      const attributes = { ...nothingSet, mode: 0o640, accessed: 'now', modified: 'now' } as const;
       await place.session.ok(procedures.setAttributes, { handle, attributes, guard: undefined });
       same((await place.attributes(handle)).mode & 0o777, 0o640, 'its mode');
     },
@@ -148,7 +148,7 @@ export const createChecks: readonly Check[] = [
     await place.file('file');
     await place.makeDirectory('directory');
     for (const name of ['file', 'directory']) {
-      await place.session.fails(makeDirectory, { ...inIt(place, name), attributes: keep }, status.exists);
+      await place.session.fails(makeDirectory, { ...inIt(place, name), attributes: nothingSet }, status.exists);
     }
   }),
   mkdir.must('links', 'The one that it is in has a name more', '3.3.9', async (place) => {
@@ -159,7 +159,7 @@ export const createChecks: readonly Check[] = [
   }),
   mkdir.must('dots', '`.` and `..` are not made', '3.3.9', async (place) => {
     for (const name of ['.', '..']) {
-      const args = { ...inIt(place, name), attributes: keep };
+      const args = { ...inIt(place, name), attributes: nothingSet };
       await place.session.fails(makeDirectory, args, status.exists, status.invalid, status.access);
     }
   }),
@@ -169,15 +169,15 @@ export const createChecks: readonly Check[] = [
   mkdir.must('set-group-id', 'In a directory with set-group-id what is made has its group', '2.6', async (place) => {
     const root = await place.root();
     const handle = await place.makeDirectory('shared', 0o777);
-    const attributes = { ...keep, gid: 7777 };
+    const attributes = { ...nothingSet, gid: 7777 };
     await root.ok(procedures.setAttributes, { handle, attributes, guard: undefined });
-    await root.ok(procedures.setAttributes, { handle, attributes: { ...keep, mode: 0o2777 }, guard: undefined });
+    await root.ok(procedures.setAttributes, { handle, attributes: { ...nothingSet, mode: 0o2777 }, guard: undefined });
     const args = { directory: handle, name: named('file'), how: how('guarded') };
     const file = await place.made(place.session.ok(creating, args), 'file', handle);
     same((await place.attributes(file)).gid, 7777, 'its group');
   }),
   symlink.must('made', 'A link is made, with its text', '3.3.10', async (place) => {
-    const args = { ...inIt(place, 'link'), attributes: keep, text: named('../some/where') };
+    const args = { ...inIt(place, 'link'), attributes: nothingSet, text: named('../some/where') };
     const handle = await place.made(place.session.ok(makeLink, args), 'link');
     same((await place.attributes(handle)).type, fileType.link, 'its type');
     const { text } = await place.session.ok(procedures.readLink, { handle });
@@ -185,10 +185,10 @@ export const createChecks: readonly Check[] = [
   }),
   symlink.must('exists', 'Where something has the name it is EXIST', '3.3.10', async (place) => {
     await place.file('file');
-    await place.session.fails(makeLink, { ...inIt(place), attributes: keep, text: named('x') }, status.exists);
+    await place.session.fails(makeLink, { ...inIt(place), attributes: nothingSet, text: named('x') }, status.exists);
   }),
   symlink.should('long', 'A text that is too long is refused', '3.3.10', async (place) => {
-    const args = { ...inIt(place, 'link'), attributes: keep, text: Buffer.alloc(5000, 'x') };
+    const args = { ...inIt(place, 'link'), attributes: nothingSet, text: Buffer.alloc(5000, 'x') };
     const { status: found } = await place.session.call(makeLink, args);
     const isRefused = found === status.nameTooLong || found === status.invalid;
     expect(isRefused || found === status.ok, `it is ${found}`);
@@ -196,7 +196,7 @@ export const createChecks: readonly Check[] = [
   }),
   mknod.must('fifo', 'Fifos and sockets are made', '3.3.11', async (place) => {
     for (const type of [fileType.fifo, fileType.socket]) {
-      const node = { type, attributes: { ...keep, mode: 0o600 }, device: undefined };
+      const node = { type, attributes: { ...nothingSet, mode: 0o600 }, device: undefined };
       const { ok, status: found } = await place.session.call(makeNode, { ...inIt(place, `node${type}`), node });
       if (found === status.notSupported) throw new Skipped('the server makes none');
       same(found, status.ok, 'the status');
@@ -207,7 +207,7 @@ export const createChecks: readonly Check[] = [
   mknod.must('device', 'Root makes devices, with their numbers', '3.3.11', async (place) => {
     const root = await place.root();
     for (const type of [fileType.block, fileType.character]) {
-      const node = { type, attributes: { ...keep, mode: 0o600 }, device: { major: 259, minor: 70_000 } };
+      const node = { type, attributes: { ...nothingSet, mode: 0o600 }, device: { major: 259, minor: 70_000 } };
       const made = await root.call(makeNode, { ...inIt(place, `node${type}`), node });
       if (made.status === status.notSupported) throw new Skipped('the server makes none');
       same(made.status, status.ok, 'the status');
@@ -216,7 +216,7 @@ export const createChecks: readonly Check[] = [
     }
   }),
   mknod.must('device-of-others', 'Nobody else makes devices', '3.3.11', async (place) => {
-    const node = { type: fileType.block, attributes: keep, device: { major: 8, minor: 0 } };
+    const node = { type: fileType.block, attributes: nothingSet, device: { major: 8, minor: 0 } };
     await place.session.fails(makeNode, { ...inIt(place), node }, status.notOwner, status.access, status.notSupported);
   }),
   mknod.must('bad-type', 'Files, directories and links are not made so: BADTYPE', '3.3.11', async (place) => {

@@ -1,9 +1,9 @@
 import { stability, status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
-import type { Time } from '../codec/types.ts';
+import { nothingSet, type Time } from '../codec/types.ts';
 import { area, rfc1813, robustness, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
-import { bytes, keep, named } from './samples.ts';
+import { bytes, named } from './samples.ts';
 
 const reading = area('read', rfc1813);
 const writing = area('write', rfc1813);
@@ -97,7 +97,7 @@ export const dataChecks: readonly Check[] = [
     );
   }),
   reading.must('link', 'A link is not read: INVAL', '3.3.6', async (place) => {
-    const args = { directory: place.directory, name: named('link'), attributes: keep, text: named('x') };
+    const args = { directory: place.directory, name: named('link'), attributes: nothingSet, text: named('x') };
     const handle = await place.made(place.session.ok(procedures.makeLink, args), 'link');
     await place.session.fails(read, { handle, offset: 0, count: 10 }, status.invalid);
   }),
@@ -231,7 +231,7 @@ export const dataChecks: readonly Check[] = [
     const handle = await place.file('file', bytes(10), 0o666);
     await place.session.ok(procedures.setAttributes, {
       handle,
-      attributes: { ...keep, mode: 0o4766 },
+      attributes: { ...nothingSet, mode: 0o4766 },
       guard: undefined,
     });
     const other = await place.as({ stamp: 1, machine: 'm', uid: 2002, gid: 2002, gids: [] });

@@ -1,9 +1,10 @@
+import { nothingSet } from '../codec/types.ts';
 import { mountProgram, status } from '../codec/constants.ts';
 import { mount } from '../codec/mount.ts';
 import { procedures, type OkOf } from '../codec/procedures.ts';
 import { connectRpc } from '../client/connect.ts';
 import { Failed } from './outcome.ts';
-import { keep, named, owner, sysOf } from './samples.ts';
+import { named, owner, sysOf } from './samples.ts';
 import { Session, statusName } from './session.ts';
 import type { Target } from './target.ts';
 
@@ -45,7 +46,7 @@ export async function look(
 }
 
 async function makeScratch(asRoot: Session, asOwner: Session, root: Uint8Array, name: string) {
-  const making = { directory: root, name: named(name), attributes: { ...keep, mode: 0o777 } };
+  const making = { directory: root, name: named(name), attributes: { ...nothingSet, mode: 0o777 } };
   for (const session of [asRoot, asOwner]) {
     const made = await session.call(procedures.makeDirectory, making);
     if (made.status !== status.ok) continue;
@@ -54,7 +55,7 @@ async function makeScratch(asRoot: Session, asOwner: Session, root: Uint8Array, 
     // Whatever the server made of it, everybody may write to it.
     await session.ok(procedures.setAttributes, {
       handle: found.handle,
-      attributes: { ...keep, mode: 0o777 },
+      attributes: { ...nothingSet, mode: 0o777 },
       guard: undefined,
     });
     return { scratch: found.handle, isRootSquashed: session === asOwner || attributes.uid !== 0 };

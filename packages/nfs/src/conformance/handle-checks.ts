@@ -1,8 +1,9 @@
+import { nothingSet } from '../codec/types.ts';
 import { status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
 import { area, rfc1813, robustness, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
-import { bytes, keep, named } from './samples.ts';
+import { bytes, named } from './samples.ts';
 import type { Session } from './session.ts';
 
 const { must, should } = area('handle', rfc1813);
@@ -51,16 +52,20 @@ export const handleChecks: readonly Check[] = [
     const handle = Buffer.alloc(32, 0x5a);
     const { session } = place;
     const name = named('x');
-    const how = { mode: 'guarded', attributes: keep } as const;
-    await session.fails(procedures.setAttributes, { handle, attributes: keep, guard: undefined }, ...refused);
+    const how = { mode: 'guarded', attributes: nothingSet } as const;
+    await session.fails(procedures.setAttributes, { handle, attributes: nothingSet, guard: undefined }, ...refused);
     await session.fails(procedures.lookup, { directory: handle, name }, ...refused);
     await session.fails(procedures.access, { handle, access: 1 }, ...refused);
     await session.fails(procedures.readLink, { handle }, ...refused);
     await session.fails(procedures.read, { handle, offset: 0, count: 1 }, ...refused);
     await session.fails(procedures.write, { handle, offset: 0, count: 1, stability: 0, data: bytes(1) }, ...refused);
     await session.fails(procedures.create, { directory: handle, name, how }, ...refused);
-    await session.fails(procedures.makeDirectory, { directory: handle, name, attributes: keep }, ...refused);
-    await session.fails(procedures.makeLink, { directory: handle, name, attributes: keep, text: name }, ...refused);
+    await session.fails(procedures.makeDirectory, { directory: handle, name, attributes: nothingSet }, ...refused);
+    await session.fails(
+      procedures.makeLink,
+      { directory: handle, name, attributes: nothingSet, text: name },
+      ...refused,
+    );
     await session.fails(procedures.remove, { directory: handle, name }, ...refused);
     await session.fails(procedures.removeDirectory, { directory: handle, name }, ...refused);
     const there = { directory: place.directory, name };

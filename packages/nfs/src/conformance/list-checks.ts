@@ -1,9 +1,10 @@
+import { nothingSet } from '../codec/types.ts';
 import { fileType, status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
 import { area, rfc1813, robustness, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
 import type { Place } from './place.ts';
-import { keep, named } from './samples.ts';
+import { named } from './samples.ts';
 import type { Session } from './session.ts';
 
 const readdir = area('readdir', rfc1813);
@@ -147,7 +148,7 @@ export const listChecks: readonly Check[] = [
       const changing = (async () => {
         for (let at = 0; !isOver; at += 1) {
           const args = { directory: place.directory, name: named(`other ${at}`) };
-          await other.ok(procedures.create, { ...args, how: { mode: 'guarded', attributes: keep } });
+          await other.ok(procedures.create, { ...args, how: { mode: 'guarded', attributes: nothingSet } });
           await other.ok(procedures.remove, args);
         }
       })();

@@ -1,8 +1,9 @@
+import { nothingSet } from '../codec/types.ts';
 import { fileType, status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
 import { area, rfc1813, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
-import { keep, named } from './samples.ts';
+import { named } from './samples.ts';
 
 const look = area('lookup', rfc1813);
 const readLink = area('readlink', rfc1813);
@@ -90,7 +91,7 @@ export const nameChecks: readonly Check[] = [
   }),
   look.must('not-utf8', 'Names that are not UTF-8 are kept as they are, or refused', '3.2', async (place) => {
     const name = Buffer.from('c328ff', 'hex');
-    const how = { mode: 'guarded', attributes: keep } as const;
+    const how = { mode: 'guarded', attributes: nothingSet } as const;
     const made = await place.session.call(procedures.create, { directory: place.directory, name, how });
     if (made.status !== status.ok) return `it is refused: ${made.status}`;
     await place.session.ok(lookup, { directory: place.directory, name });
@@ -100,18 +101,18 @@ export const nameChecks: readonly Check[] = [
     await place.makeDirectory('a');
     const args = { directory: place.directory, name: named('a/b') };
     await place.session.fails(lookup, args, status.notFound, status.invalid, status.access);
-    const how = { mode: 'guarded', attributes: keep } as const;
+    const how = { mode: 'guarded', attributes: nothingSet } as const;
     await place.session.fails(procedures.create, { ...args, how }, status.invalid, status.access, status.notFound);
   }),
   look.should('zero', 'A name with a zero byte is none', '3.2', async (place) => {
     const args = { directory: place.directory, name: named('a\0b') };
-    const how = { mode: 'guarded', attributes: keep } as const;
+    const how = { mode: 'guarded', attributes: nothingSet } as const;
     await place.session.fails(procedures.create, { ...args, how }, status.invalid, status.access);
     expect(!(await place.isThere('a')), 'what is before the zero was made');
   }),
   readLink.must('text', 'The text of a link comes as it was given', '3.3.5', async (place) => {
     for (const [at, text] of ['x', '/abs/path', '../up', 'ä', ' ', 'a'.repeat(1000)].entries()) {
-      const args = { directory: place.directory, name: named(`link${at}`), attributes: keep, text: named(text) };
+      const args = { directory: place.directory, name: named(`link${at}`), attributes: nothingSet, text: named(text) };
       const handle = await place.made(place.session.ok(procedures.makeLink, args), `link${at}`);
       const found = await place.session.ok(procedures.readLink, { handle });
       same(Buffer.from(found.text).toString(), text, 'its text');
@@ -123,7 +124,7 @@ export const nameChecks: readonly Check[] = [
     await place.session.fails(procedures.readLink, { handle: place.directory }, status.invalid, status.notSupported);
   }),
   readLink.must('type', 'It is a link, whatever it leads to', '3.3.10', async (place) => {
-    const args = { directory: place.directory, name: named('link'), attributes: keep, text: named('nowhere') };
+    const args = { directory: place.directory, name: named('link'), attributes: nothingSet, text: named('nowhere') };
     const handle = await place.made(place.session.ok(procedures.makeLink, args), 'link');
     same((await place.attributes(handle)).type, fileType.link, 'its type');
   }),

@@ -1,22 +1,22 @@
 import { stability, status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
-import type { NewAttributes } from '../codec/types.ts';
+import { nothingSet, type NewAttributes } from '../codec/types.ts';
 import { area, rfc1813, robustness, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
 import type { Place } from './place.ts';
-import { bytes, keep, named, owner, stranger, sysOf } from './samples.ts';
+import { bytes, named, owner, stranger, sysOf } from './samples.ts';
 
 const { must, should } = area('permission', rfc1813);
 const denied = [status.access, status.notOwner] as const;
 
 const setting = (handle: Uint8Array, attributes: Partial<NewAttributes>) => ({
   handle,
-  attributes: { ...keep, ...attributes },
+  attributes: { ...nothingSet, ...attributes },
   guard: undefined,
 });
 const writing = (handle: Uint8Array) => ({ handle, offset: 0, count: 1, stability: stability.file, data: bytes(1) });
 const making = (directory: Uint8Array, name = 'x') =>
-  ({ directory, name: named(name), how: { mode: 'guarded', attributes: keep } }) as const;
+  ({ directory, name: named(name), how: { mode: 'guarded', attributes: nothingSet } }) as const;
 
 async function privateDirectory(place: Place, mode: number): Promise<Uint8Array> {
   const handle = await place.makeDirectory('private', 0o700);
@@ -101,10 +101,10 @@ export const permissionChecks: readonly Check[] = [
     const file = await place.lookup('inside', directory);
     const other = await place.as(stranger);
     await other.fails(procedures.create, making(directory), status.access);
-    await other.fails(procedures.makeDirectory, { directory, name: named('x'), attributes: keep }, status.access);
+    await other.fails(procedures.makeDirectory, { directory, name: named('x'), attributes: nothingSet }, status.access);
     await other.fails(
       procedures.makeLink,
-      { directory, name: named('x'), attributes: keep, text: named('y') },
+      { directory, name: named('x'), attributes: nothingSet, text: named('y') },
       status.access,
     );
     await other.fails(procedures.link, { handle: file, link: { directory, name: named('x') } }, ...denied);

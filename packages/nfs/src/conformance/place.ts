@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { AuthSys } from '@ashlar/wire';
 import { stability, status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
-import type { Attributes } from '../codec/types.ts';
+import { nothingSet, type Attributes } from '../codec/types.ts';
 import type { Facts } from './facts.ts';
 import { Failed, Skipped } from './outcome.ts';
 import { RawConnection } from './raw-connection.ts';
-import { keep, named, owner, sysOf } from './samples.ts';
+import { named, owner, sysOf } from './samples.ts';
 import { Session } from './session.ts';
 import type { Target } from './target.ts';
 
@@ -50,7 +50,7 @@ export class Place {
 
   /** Makes a file. */
   async file(name = 'file', data: Uint8Array = Buffer.alloc(0), mode = 0o644): Promise<Uint8Array> {
-    const how = { mode: 'guarded', attributes: { ...keep, mode } } as const;
+    const how = { mode: 'guarded', attributes: { ...nothingSet, mode } } as const;
     const handle = await this.made(
       this.session.ok(procedures.create, { directory: this.directory, name: named(name), how }),
       name,
@@ -60,7 +60,7 @@ export class Place {
   }
 
   async makeDirectory(name = 'directory', mode = 0o755, directory = this.directory): Promise<Uint8Array> {
-    const attributes = { ...keep, mode };
+    const attributes = { ...nothingSet, mode };
     return this.made(
       this.session.ok(procedures.makeDirectory, { directory, name: named(name), attributes }),
       name,

@@ -1,9 +1,10 @@
+import { nothingSet } from '../codec/types.ts';
 import { status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
 import { area, rfc1813, robustness, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
 import type { Place } from './place.ts';
-import { bytes, keep, named } from './samples.ts';
+import { bytes, named } from './samples.ts';
 
 const remove = area('remove', rfc1813);
 const rmdir = area('rmdir', rfc1813);
@@ -39,7 +40,11 @@ export const removeChecks: readonly Check[] = [
   }),
   remove.must('link', 'Of a symbolic link the link is removed', '3.3.12', async (place) => {
     await place.file('file');
-    await place.session.ok(procedures.makeLink, { ...inIt(place, 'link'), attributes: keep, text: named('file') });
+    await place.session.ok(procedures.makeLink, {
+      ...inIt(place, 'link'),
+      attributes: nothingSet,
+      text: named('file'),
+    });
     await place.session.ok(removing, inIt(place, 'link'));
     expect(await place.isThere('file'), 'what it leads to is gone');
   }),
@@ -99,7 +104,7 @@ export const removeChecks: readonly Check[] = [
   rmdir.must('inside', 'In a directory that is gone nothing is made', robustness, async (place) => {
     const handle = await place.makeDirectory('directory');
     await place.session.ok(removeDirectory, inIt(place, 'directory'));
-    const args = { directory: handle, name: named('file'), how: { mode: 'guarded', attributes: keep } } as const;
+    const args = { directory: handle, name: named('file'), how: { mode: 'guarded', attributes: nothingSet } } as const;
     await place.session.fails(procedures.create, args, status.stale, status.notFound);
     await place.session.fails(procedures.lookup, { directory: handle, name: named('file') }, status.stale);
   }),

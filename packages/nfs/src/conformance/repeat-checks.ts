@@ -1,14 +1,15 @@
+import { nothingSet } from '../codec/types.ts';
 import { status } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
 import { area, rfc1813, type Check } from './check.ts';
 import { expect, same } from './outcome.ts';
-import { keep, named } from './samples.ts';
+import { named } from './samples.ts';
 import { statusName } from './session.ts';
 
 const { must, should } = area('repeat', rfc1813);
 let xids = Math.floor(Math.random() * 2 ** 31);
 const nextXid = (): number => (xids += 1);
-const how = { mode: 'guarded', attributes: keep } as const;
+const how = { mode: 'guarded', attributes: nothingSet } as const;
 
 /** A client that got no answer asks again by the same number: over the same connection, or a new one. */
 export const repeatChecks: readonly Check[] = [
@@ -45,11 +46,16 @@ export const repeatChecks: readonly Check[] = [
       const { directory, session } = place;
       const handle = await place.file('file');
       const calls = [
-        (xid: number) => session.call(procedures.makeDirectory, { directory, name: named('a'), attributes: keep }, xid),
+        (xid: number) =>
+          session.call(procedures.makeDirectory, { directory, name: named('a'), attributes: nothingSet }, xid),
         (xid: number) => session.call(procedures.removeDirectory, { directory, name: named('a') }, xid),
         (xid: number) => session.call(procedures.link, { handle, link: { directory, name: named('b') } }, xid),
         (xid: number) =>
-          session.call(procedures.makeLink, { directory, name: named('c'), attributes: keep, text: named('x') }, xid),
+          session.call(
+            procedures.makeLink,
+            { directory, name: named('c'), attributes: nothingSet, text: named('x') },
+            xid,
+          ),
       ];
       for (const call of calls) {
         const xid = nextXid();
@@ -62,7 +68,7 @@ export const repeatChecks: readonly Check[] = [
   should('set-attributes', 'SETATTR with a guard that comes again gets its first answer', '4.5', async (place) => {
     const handle = await place.file();
     const { changed } = await place.attributes(handle);
-    const args = { handle, attributes: { ...keep, mode: 0o600 }, guard: changed };
+    const args = { handle, attributes: { ...nothingSet, mode: 0o600 }, guard: changed };
     const xid = nextXid();
     await place.session.call(procedures.setAttributes, args, xid);
     same(statusName((await place.session.call(procedures.setAttributes, args, xid)).status), 'ok', 'the second status');

@@ -1,3 +1,4 @@
+import { nothingSet } from '../codec/types.ts';
 import { AshlarError } from '@ashlar/core';
 import { fileType } from '../codec/constants.ts';
 import { procedures } from '../codec/procedures.ts';
@@ -6,7 +7,7 @@ import type { Check } from './check.ts';
 import { look, type Facts } from './facts.ts';
 import { Failed, Skipped } from './outcome.ts';
 import { Place, randomName } from './place.ts';
-import { keep, named, owner, sysOf } from './samples.ts';
+import { named, owner, sysOf } from './samples.ts';
 import type { Result } from './report.ts';
 import { Session } from './session.ts';
 import type { Target } from './target.ts';
@@ -49,13 +50,13 @@ async function runCheck(
   let place: Place | undefined;
   try {
     session = await Session.open(target.nfs, owner, timeoutMs);
-    const making = { directory: scratch, name: named(id), attributes: { ...keep, mode: 0o777 } };
+    const making = { directory: scratch, name: named(id), attributes: { ...nothingSet, mode: 0o777 } };
     const made = await session.ok(procedures.makeDirectory, making);
     const directory =
       made.handle ?? (await session.ok(procedures.lookup, { directory: scratch, name: named(id) })).handle;
     await session.ok(procedures.setAttributes, {
       handle: directory,
-      attributes: { ...keep, mode: 0o777 },
+      attributes: { ...nothingSet, mode: 0o777 },
       guard: undefined,
     });
     place = new Place(target, facts, session, directory, timeoutMs);
@@ -109,7 +110,7 @@ async function removeTree(session: Session, directory: Uint8Array, name: Uint8Ar
     await session.call(procedures.remove, { directory, name });
     return;
   }
-  const attributes = { ...keep, mode: 0o777 };
+  const attributes = { ...nothingSet, mode: 0o777 };
   await session.call(procedures.setAttributes, { handle: ok.handle, attributes, guard: undefined });
   for (let passes = 0; passes < mostPasses; passes += 1) {
     const args = { directory: ok.handle, cookie: 0n, verifier: Buffer.alloc(8), count: 32_768 };

@@ -1,17 +1,7 @@
 import type { AuthSys } from '@ashlar/wire';
-import type { NewAttributes } from '../codec/types.ts';
 
 /** A name as it is sent. */
 export const named = (text: string): Uint8Array => Buffer.from(text);
-
-export const keep: NewAttributes = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  accessed: 'keep',
-  modified: 'keep',
-};
 
 /** Bytes that are no others, by where they are. */
 export const bytes = (length: number, seed = 1): Buffer =>

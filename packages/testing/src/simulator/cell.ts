@@ -130,7 +130,9 @@ export class Cell<V> {
     // What failed and was not seen later on may never have been.
     const isOvertaken = own?.event.settledAt === Infinity && own.rank < this.#rank;
     if (own === undefined || isOvertaken) return 'either';
-    if (found.every((version) => version === own || follows(version, own))) return 'yes';
+    // One that failed says nothing by what came behind it.
+    const mayBeNone = own.event.settledAt === Infinity && own.event.endedAt !== Infinity;
+    if (found.every((version) => version === own || (!mayBeNone && follows(version, own)))) return 'yes';
     return found.every((version) => follows(own, version)) ? 'no' : 'either';
   }
 

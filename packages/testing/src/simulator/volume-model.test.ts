@@ -144,6 +144,19 @@ test('a batch that is there in part is a problem', (t) => {
   t.regex(result.problem ?? '', /in part only/);
 });
 
+test('of a batch that failed nothing is said by what was committed behind it', (t) => {
+  const story = new Story();
+  const failed = { name: 'first', calledAt: 1, endedAt: 2, settledAt: Infinity, durable: false };
+  const later = { name: 'second', calledAt: 3, endedAt: 4, settledAt: 4, durable: false };
+  const batch = new Map([
+    ['a', '1'],
+    ['b', '1'],
+  ]);
+  story.model.commit(failed, batch);
+  story.model.commit(later, new Map([['a', '2']]));
+  t.is(story.model.recover(found([0, 0, 0, 0], { a: '2' }), 5, false).problem, undefined);
+});
+
 test('a read sees what had settled before it, or anything asked for meanwhile', (t) => {
   const story = new Story();
   story.write(0, 1);
