@@ -2,8 +2,8 @@ import { AshlarError, type RecordChange, type SnapshotId } from '@ashlar/core';
 import { bytesOfChanges, lotsOf } from './batches.ts';
 import { cloneStoreOf } from './clone-store.ts';
 import { prefix } from './keys.ts';
-import { birthOf, isVersioned, keyOfVersion, untilOfVersion, versionKey, versionKeys } from './record-versions.ts';
-import type { RecordsStore } from './tree-records.ts';
+import { birthOf, isVersioned, keyOfVersion, untilOfVersion, versionKeys } from './record-versions.ts';
+import type { RecordsStore, StoredRecord } from './tree-records.ts';
 import { loadSnapshots } from './tree-snapshots.ts';
 
 const mostAtOnce = 500;
@@ -18,41 +18,28 @@ export async function rollBackRecords(own: RecordsStore, id: SnapshotId): Promis
   const snapshot = snapshots.findLast((each) => each.id === id);
   if (snapshot === undefined) throw new AshlarError('not-found', 'the file tree has no such snapshot');
   const { epoch } = snapshot;
-  // What was written since is what it was, or gone.
-  await eachRecord(store, [Buffer.of(0), Buffer.of(prefix.snapshot)], async ({ key, value }) => {
+  // What was written since is gone, or what it was, which follows.
+  await eachRecord(store, [Buffer.of(0), Buffer.of(prefix.snapshot)], ({ key, value }) => {
     // What was answered since is not so any more.
-    if (key[0] === prefix.receipt) return [{ key, value: null }];
-    if (!isVersioned(key) || birthOf(value) <= epoch) return [];
-    const kept = versionKey(key, epoch);
-    const before = await store.getRecord(kept);
-    return before === undefined
-      ? [{ key, value: null }]
-      : [
-          { key, value: before },
-          { key: kept, value: null },
-        ];
+    const isGone = key[0] === prefix.receipt || (isVersioned(key) && birthOf(value) > epoch);
+    return isGone ? [{ key, value: null }] : [];
   });
-  // What was removed since is there again.
-  await eachRecord(store, versionKeys, async ({ key, value }) =>
-    untilOfVersion(key) === epoch
-      ? [
-          { key: keyOfVersion(key), value },
-          { key, value: null },
-        ]
-      : [],
-  );
+  // What a record was then is kept with this epoch, or with that of a later snapshot which was dropped and has not been given back yet.
+  await eachRecord(store, versionKeys, ({ key, value }) => {
+    if (untilOfVersion(key) < epoch) return [];
+    const isThen = birthOf(value) <= epoch;
+    return [...(isThen ? [{ key: keyOfVersion(key), value }] : []), { key, value: null }];
+  });
 }
 
 async function eachRecord(
   store: RecordsStore,
   [start, to]: readonly [Buffer, Buffer],
-  changesOf: (record: { readonly key: Uint8Array; readonly value: Uint8Array }) => Promise<RecordChange[]>,
+  changesOf: (record: StoredRecord) => RecordChange[],
 ): Promise<void> {
   for (let from = start; ;) {
     const found = await store.scanRecords(from, to, mostAtOnce);
-    const changes: RecordChange[][] = [];
-    for (const record of found) changes.push(await changesOf(record));
-    for (const lot of lotsOf(changes, bytesOfChanges)) await store.commit(lot.flat(), false, true);
+    for (const lot of lotsOf(found.map(changesOf), bytesOfChanges)) await store.commit(lot.flat(), false, true);
     const last = found.at(-1);
     if (last === undefined || found.length < mostAtOnce) return;
     from = Buffer.concat([last.key, Buffer.of(0)]);

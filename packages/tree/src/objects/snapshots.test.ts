@@ -1,7 +1,11 @@
-import { errorKindOf } from '@ashlar/core';
+import { errorKindOf, type SnapshotId } from '@ashlar/core';
 import { failsWith, MemoryObjectStore, SeededRandom, systemTime } from '@ashlar/testing';
 import test from 'ava';
 import type { BrokenSnapshotRule, BrokenTreeRule } from './broken-rule.ts';
+import { openObjectTree } from './object-tree.ts';
+import { makeTree, openTreeState } from './open-tree.ts';
+import { firstEpoch, untilOfVersion, versionKeys } from './record-versions.ts';
+import { rollBackRecords } from './roll-back.ts';
 import { historyFaults, TreeHistory } from './tree-history.ts';
 
 const histories = process.env['ASHLAR_LONG'] === '1' ? 1000 : 25;
@@ -66,3 +70,45 @@ test('a snapshot is read, and not changed, and has its own permissions', async (
   await failsWith(t, 'not-found', async () => tree.openSnapshot({ ...history.store.openSnapshot(1), id: 99 }));
   await tree.close();
 });
+
+for (const isLate of [false, true]) {
+  test(`a tree goes back to a snapshot behind which another was dropped, though nothing of that was given back yet${isLate ? ', on a store that answers late' : ''}`, async (t) => {
+    const random = new SeededRandom(3);
+    const store = new MemoryObjectStore(isLate ? random : undefined);
+    const options = { clock: systemTime, random, room: () => ({ totalBytes: 2 ** 40, freeBytes: 2 ** 39 }) };
+    await makeTree(store, 1, options, { uid: 0, gid: 0, mode: 0o777 });
+    const tree = await openObjectTree(store, options);
+    const how = { mode: 'guarded', attributes: { mode: 0o644 } } as const;
+    const take = async (): Promise<SnapshotId> => {
+      const held = await tree.hold();
+      const id = await store.snapshot();
+      await held.took(id);
+      held.release();
+      return id;
+    };
+    const changed = (await tree.create(tree.root, named('changed'), how, by)).file;
+    await tree.write(changed, 0, named('first'), 'file', who);
+    await tree.create(tree.root, named('removed'), how, by);
+    const first = await take();
+    await tree.write(changed, 5, named(' and more'), 'file', who);
+    await tree.create(tree.root, named('new'), how, by);
+    const second = await take();
+    await tree.write(changed, 0, named('last of all and more'), 'file', who);
+    await tree.remove(tree.root, named('removed'), by);
+    await tree.remove(tree.root, named('new'), by);
+    await store.deleteSnapshot(second);
+    await tree.close();
+    await store.rollBack(first);
+    await rollBackRecords(store, first);
+    const back = await openObjectTree(store, options);
+    await back.keepSnapshots(store.snapshotIds);
+    const { entries } = await back.list(back.root, 0n, 10, true, who);
+    t.deepEqual(entries.map(({ name }) => Buffer.from(name).toString()).toSorted(), ['.', '..', 'changed', 'removed']);
+    t.is((await back.getAttributes(changed)).sizeBytes, 5);
+    await back.close();
+    const { reclaimer, snapshots } = await openTreeState(store, options);
+    await Promise.all([reclaimer.idle(), snapshots.idle()]);
+    const kept = (await store.scanRecords(...versionKeys, 100)).map(({ key }) => untilOfVersion(key));
+    t.true(kept.every((until) => until === firstEpoch));
+  });
+}
