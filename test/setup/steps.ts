@@ -59,8 +59,17 @@ function testsOf(folder: string, options: readonly string[]): Promise<Step> {
   });
 }
 
-/** They begin first, so that none of them is left alone at the end. */
-const longest = ['test/clients', 'packages/cli', 'packages/store', 'test/simulator'];
+/** They begin first, so that none of them is left alone at the end: in the long form or in the short one. */
+const longest = [
+  'packages/image',
+  'test/power-cut',
+  'test/clients',
+  'packages/store',
+  'test/simulator',
+  'packages/cli',
+  'test/nfs',
+  'test/nbd-conformance',
+];
 
 /** The tests of several folders, some at once: one more than there are processors, since many tests wait for a disk. */
 export async function tests(folders: readonly string[], options: readonly string[]): Promise<Step[]> {
