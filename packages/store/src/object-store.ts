@@ -210,8 +210,9 @@ export class LocalObjectStore extends LocalReader<ObjectState> implements Object
     return bytes;
   }
 
+  /** The same, when it has been waited for. */
   async #withRoom(changes: readonly RecordChange[], givesBack: boolean): Promise<number> {
-    return withRoom(this.pool, () => this.#checkedRoom(changes, givesBack));
+    return this.#roomFor(changes, givesBack) ?? withRoom(this.pool, () => this.#checkedRoom(changes, givesBack));
   }
 
   getRecord(key: Uint8Array): Uint8Array | undefined {

@@ -4,7 +4,6 @@ import {
   type ChangeRequest,
   type Credentials,
   type DeviceNumbers,
-  type FileAttributes,
   type FileChange,
   type FileCreation,
   type FileHandle,
@@ -24,23 +23,20 @@ import {
   type TreeLimits,
   type TreeStatistics,
 } from '@ashlar/core';
-import { grantedAccess } from '../permissions.ts';
 import { attributesOf, stateOf } from './attributes.ts';
 import { getAcls, setAcls } from './file-acls.ts';
 import { handleOf } from './handles.ts';
 import type { Inode } from './inode.ts';
 import { receiptKeys } from './keys.ts';
-import { listDirectory, type Listing } from './list.ts';
-import { lookUp, type Found } from './look-up.ts';
 import { createFile, makeFile, mostLinks, type Making } from './make.ts';
 import { mostNameBytes } from '../names.ts';
 import { openTreeState, rootNumber, type OpenTree, type OpenTreeOptions } from './open-tree.ts';
-import { readFile, type ReadBytes } from './read-file.ts';
 import { mostFileBytes } from './resize.ts';
 import { setAttributes } from './set-attributes.ts';
 import { SnapshotRecords } from './snapshot-records.ts';
 import { openSnapshotTree } from './snapshot-tree.ts';
 import { linkFile, removeName, renameFile } from './take.ts';
+import { TreeReader } from './tree-reader.ts';
 import { encodedSuperblock, inodeOf, superblockKey, type TreeState, type TreeStore } from './tree-state.ts';
 import { recordInodes, writeFile } from './write-file.ts';
 
@@ -80,7 +76,7 @@ export interface VolumeTree extends FileTree {
 }
 
 /** A file tree on an object store: what is known of files is in records, and their bytes lie in one object. */
-class ObjectTree implements VolumeTree {
+class ObjectTree extends TreeReader implements VolumeTree {
   readonly root: FileHandle;
   readonly readOnly = false;
   readonly limits = limits;
@@ -96,6 +92,7 @@ class ObjectTree implements VolumeTree {
   readonly #clone: OpenTree['clone'];
 
   constructor({ clone, reclaimer, snapshots, state }: OpenTree, root: Inode, verifier: Uint8Array) {
+    super(state);
     this.root = handleOf(root.number, root.generation);
     this.writeVerifier = verifier;
     this.object = state.object;
@@ -105,10 +102,6 @@ class ObjectTree implements VolumeTree {
     this.#clone = clone;
   }
 
-  getAttributes(file: FileHandle): Settled<FileAttributes> {
-    return andThen(inodeOf(this.#state, file), attributesOf);
-  }
-
   setAttributes(
     file: FileHandle,
     attributes: NewFileAttributes,
@@ -116,35 +109,6 @@ class ObjectTree implements VolumeTree {
     request: ChangeRequest<FileChange>,
   ): Settled<FileChange> {
     return this.#change(() => setAttributes(this.#state, file, attributes, guard, request));
-  }
-
-  access(
-    file: FileHandle,
-    wanted: number,
-    who: Credentials,
-  ): Settled<{ readonly granted: number; readonly attributes: FileAttributes }> {
-    return andThen(inodeOf(this.#state, file), (inode) => ({
-      granted: grantedAccess(inode, wanted, who),
-      attributes: attributesOf(inode),
-    }));
-  }
-
-  lookup(directory: FileHandle, name: Uint8Array, who: Credentials): Settled<Found> {
-    return lookUp(this.#state, directory, name, who);
-  }
-
-  list(
-    directory: FileHandle,
-    cookie: bigint,
-    most: number,
-    withAttributes: boolean,
-    who: Credentials,
-  ): Settled<Listing> {
-    return listDirectory(this.#state, directory, cookie, most, withAttributes, who);
-  }
-
-  read(file: FileHandle, offset: number, into: Uint8Array, who: Credentials): Settled<ReadBytes> {
-    return readFile(this.#state, file, offset, into, who);
   }
 
   write(
@@ -171,16 +135,6 @@ class ObjectTree implements VolumeTree {
         andThen(state.store.sync(), () => ({ before: stateOf(inode), after: attributesOf(inode) })),
       ),
     );
-  }
-
-  readLink(
-    file: FileHandle,
-    _who: Credentials,
-  ): Settled<{ readonly text: Uint8Array; readonly attributes: FileAttributes }> {
-    return andThen(inodeOf(this.#state, file), (inode) => {
-      if (inode.type !== 'link') throw new AshlarError('invalid', 'only symbolic links have a text');
-      return { text: inode.text, attributes: attributesOf(inode) };
-    });
   }
 
   create(
