@@ -13,8 +13,6 @@ export const portmapPort = 111;
 
 export type ConnectOptions = {
   readonly sys?: AuthSys | undefined;
-  /** Calls are numbered from there on; without it from anywhere: a server takes a number that it knows for a call that came again. */
-  readonly firstXid?: number;
   readonly timeoutMs?: number;
   /** Below 1024: what only root may ask for. */
   readonly localPort?: number;
@@ -22,7 +20,7 @@ export type ConnectOptions = {
 
 /** Connects over TCP. Rejects with `timeout`, and `closed` where nobody listens. */
 export async function connectRpc({ host, port }: RpcPlace, options: ConnectOptions = {}): Promise<RpcClient> {
-  const { firstXid = randomInt(2 ** 32), localPort, sys, timeoutMs = 10_000 } = options;
+  const { localPort, sys, timeoutMs = 10_000 } = options;
   const socket = connect({ host, port, ...(localPort === undefined ? {} : { localPort }) });
   socket.setNoDelay();
   try {
@@ -37,7 +35,8 @@ export async function connectRpc({ host, port }: RpcPlace, options: ConnectOptio
       error,
     );
   }
-  return new RpcClient(new DuplexStream(socket, { address: host, port }), sys, firstXid);
+  // Another series of numbers than any client before: a server takes one that it knows for a call that came again.
+  return new RpcClient(new DuplexStream(socket, { address: host, port }), sys, randomInt(2 ** 32));
 }
 
 /** Asks a machine's port mapper where a program listens over TCP; nothing where it does not. Rejects as `connectRpc`. */

@@ -24,7 +24,7 @@ export async function look(
   name: string,
   timeoutMs: number,
 ): Promise<{ facts: Facts; scratch: Uint8Array }> {
-  const rpc = await connectRpc(target.mount, { sys: sysOf(0, 0), timeoutMs, firstXid: Date.now() >>> 0 });
+  const rpc = await connectRpc(target.mount, { sys: sysOf(0, 0), timeoutMs });
   const reader = await rpc.call(mountProgram, 3, mount.number, (writer) =>
     mount.args.write(writer, { path: Buffer.from(target.path) }),
   );

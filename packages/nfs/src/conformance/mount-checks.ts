@@ -11,7 +11,7 @@ import { sysOf } from './samples.ts';
 const { must, should } = area('mount', rfc1813);
 
 async function withMount<T>(place: Place, run: (rpc: RpcClient) => Promise<T>, sys = sysOf(0, 0)): Promise<T> {
-  const rpc = await connectRpc(place.target.mount, { sys, timeoutMs: place.timeoutMs, firstXid: Date.now() >>> 0 });
+  const rpc = await connectRpc(place.target.mount, { sys, timeoutMs: place.timeoutMs });
   try {
     return await run(rpc);
   } finally {

@@ -24,9 +24,7 @@ export class Session {
 
   static async open(place: RpcPlace, sys: AuthSys | undefined, timeoutMs: number): Promise<Session> {
     try {
-      // Another series of numbers than any client before: no server takes a call for one that came before.
-      const firstXid = Math.floor(Math.random() * 2 ** 32);
-      const rpc = await connectRpc(place, { sys, firstXid, timeoutMs });
+      const rpc = await connectRpc(place, { sys, timeoutMs });
       return new Session(new NfsClient(rpc));
     } catch (error) {
       throw new Failed((error as Error).message);
